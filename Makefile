@@ -1,0 +1,74 @@
+# A thin front of CMake: the presets in CMakePresets.json do the work, in build/<preset>/.
+# `make help` lists the targets.
+
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+
+DEPS = scripts/deps.sh
+CTEST = ctest -j $(JOBS) --no-label-summary
+
+.PHONY: all help deps demo test install lint format asan tsan clang release-test coverage fuzz clean
+.NOTPARALLEL:
+
+all: ## build the library and the command armdb (optimised)
+	@$(DEPS) build
+	cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX)
+	cmake --build --preset release -j $(JOBS)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" \
+	    read -r target text; do printf '  make %-13s %s\n' "$$target" "$$text"; done
+
+deps: ## install the Debian packages that building and testing need, if any is missing
+	@$(DEPS) build test
+
+demo: all ## build, then run the demonstration
+	scripts/demo.sh build/release
+
+test: ## build with all assertions and run all tests
+	@$(DEPS) build test
+	cmake --preset dev
+	cmake --build --preset dev -j $(JOBS)
+	$(CTEST) --preset dev
+
+install: all ## install under PREFIX (default /usr/local), below DESTDIR if that is set
+	cmake --install build/release
+
+lint: ## check style, layers, headers, docs, formatting; run clang-tidy
+	@$(DEPS) build test lint
+	python3 lint/run.py
+	python3 lint/format.py
+	cmake --preset clang
+	python3 lint/tidy.py build/clang
+
+format: ## rewrite the C files in the project's format
+	@$(DEPS) lint
+	python3 lint/format.py --fix
+
+asan tsan release-test: ## build and test with the sanitizers; or as released
+	@$(DEPS) build test
+	cmake --preset $@
+	cmake --build --preset $@ -j $(JOBS)
+	$(CTEST) --preset $@
+
+clang: ## build and test with clang
+	@$(DEPS) build test clang
+	cmake --preset $@
+	cmake --build --preset $@ -j $(JOBS)
+	$(CTEST) --preset $@
+
+coverage: ## test, and list how much of each file ran (HTML in build/coverage/html)
+	@$(DEPS) build test coverage
+	cmake --preset coverage
+	cmake --build --preset coverage -j $(JOBS)
+	scripts/coverage.sh build/coverage $(JOBS)
+
+fuzz: ## fuzz each decoder for FUZZ_SECONDS (default 60)
+	@$(DEPS) build test clang
+	cmake --preset fuzz
+	cmake --build --preset fuzz -j $(JOBS)
+	scripts/fuzz.sh build/fuzz $(FUZZ_SECONDS)
+
+clean: ## remove everything that was built
+	rm -rf build

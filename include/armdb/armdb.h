@@ -1,0 +1,448 @@
+/*
+ * armdb.h: an embedded, sharded, log-structured key-value store. Start here.
+ *
+ *     armdb_db *db;
+ *     if (armdb_open("data", NULL, &db) != ARMDB_OK) { ... armdb_last_error() says why ... }
+ *     armdb_collection *c = armdb_default(db);
+ *     armdb_put(c, armdb_str("key"), armdb_str("value"), NULL);
+ *     armdb_close(db);
+ *
+ * What will surprise you (read this once):
+ *   - All keys live in memory; values live in log files. Count about 40 bytes a key and its bytes.
+ *   - One process opens a directory, once. A second open, from this process too, is ARMDB_BUSY.
+ *   - A write returns at its durability level (options.h). The default, ARMDB_WRITTEN, survives a
+ *     killed process, not a power cut; ARMDB_SYNCED or armdb_sync() survives both.
+ *   - Readers never wait for writers. A reader may see a value before its writer's sync returned.
+ *   - After a failed append or sync the shard concerned refuses writes (ARMDB_FAILED) until the
+ *     database is opened anew, because the kernel may have forgotten the data; reads go on. A write
+ *     that returned such an error may or may not be there after the next open.
+ *   - A cursor is not a snapshot: it sees each key that is there throughout the walk exactly once,
+ *     in order; keys put or deleted during the walk may or may not show.
+ *   - Space of overwritten and deleted values is not given back yet (no compaction in this version).
+ *   - After fork() the child must not touch a handle of its parent. No locks over network file
+ *     systems without working flock().
+ *
+ * Threads: every function may be called from any thread without registration, and concurrently,
+ * except where its comment says otherwise. A cursor and an armdb_value belong to one thread at a
+ * time. Nothing may run on a handle during or after its close.
+ *
+ * Ownership: arguments are borrowed for the call. Bytes leave in two ways only: copied into memory
+ * of the caller (a buffer, or a cursor), or in an armdb_value that the caller releases.
+ *
+ * Errors: each function returns armdb_err (error.h); on failure its out-parameters are zeroed
+ * unless it says otherwise. Every function may return ARMDB_CLOSED for a closed or foreign handle,
+ * where debug builds of the library stop, and ARMDB_INVALID for a NULL argument that is needed.
+ */
+#ifndef ARMDB_H
+#define ARMDB_H
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "armdb/error.h"
+#include "armdb/options.h"
+#include "armdb/types.h"
+#include "armdb/version.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The bytes of a C string without its end, borrowed. */
+static inline armdb_slice
+armdb_str(const char *text)
+{
+    armdb_slice slice = {text, strlen(text)};
+    return slice;
+}
+
+/** `len` bytes at `data`, borrowed. */
+static inline armdb_slice
+armdb_bytes(const void *data, size_t len)
+{
+    armdb_slice slice = {data, len};
+    return slice;
+}
+
+/* ------------------------------------------------------------------ database */
+
+/**
+ * Opens the database in a directory, creating it if the options allow.
+ *
+ * Recovers what a killed process left: each shard's log is scanned (shards in parallel) and the
+ * index is built from it. An incomplete record at the end of a shard's log is cut off; damage
+ * anywhere else is an error, and nothing is changed.
+ *
+ * @param path     directory; created (its parent must exist) unless open_mode forbids.
+ * @param options  NULL: all defaults. Copied.
+ * @param db_out   the handle; end it with armdb_close().
+ *
+ * Returns:  ARMDB_OK; ARMDB_NO_DATABASE (missing, or not a database; also a directory that holds
+ *           other files); ARMDB_EXISTS (ARMDB_CREATE_NEW); ARMDB_BUSY (the detail names the
+ *           holder's pid); ARMDB_MISMATCH (names setting, stored and asked value); ARMDB_INVALID
+ *           (option out of range: names field, value and range); ARMDB_CORRUPT (file and offset);
+ *           ARMDB_FORMAT (written by a newer armdb); ARMDB_READ_ONLY; ARMDB_IO, ARMDB_NO_SPACE,
+ *           ARMDB_NO_MEMORY.
+ * Durable:  a created database is on the device on return.
+ * Cost:     reads every byte of the log.
+ * Source:   docs/recovery.md.
+ */
+ARMDB_API armdb_err armdb_open(const char *path, const armdb_options *options, armdb_db **db_out);
+
+/**
+ * Flushes, syncs and closes a database. The handle is gone, also when an error is returned, except
+ * for ARMDB_BUSY.
+ *
+ * Collections of the database are gone with it; values (armdb_value) stay valid.
+ *
+ * @param db  NULL is allowed and does nothing.
+ *
+ * Returns:  ARMDB_OK; ARMDB_BUSY (cursors are open; the detail names how many; nothing happened);
+ *           ARMDB_IO, ARMDB_NO_SPACE (buffered writes may be lost: they were never promised),
+ *           ARMDB_FAILED (a shard had failed before; the detail says how).
+ * Threads:  no other call on this database may be running or follow.
+ * Durable:  on return, everything.
+ */
+ARMDB_API armdb_err armdb_close(armdb_db *db);
+
+/**
+ * Hands all buffered writes to the operating system.
+ *
+ * Returns:  ARMDB_OK; ARMDB_NO_SPACE, ARMDB_IO, ARMDB_FAILED (of the first shard concerned; the
+ *           others are flushed all the same).
+ * Durable:  on return everything written before the call is `written`.
+ */
+ARMDB_API armdb_err armdb_flush(armdb_db *db);
+
+/**
+ * Makes all writes made before the call survive power loss.
+ *
+ * Returns:  as armdb_flush().
+ * Durable:  on return everything written before the call is `synced`.
+ * Cost:     one fdatasync for each shard with unsynced writes; concurrent callers share it.
+ */
+ARMDB_API armdb_err armdb_sync(armdb_db *db);
+
+/** Figures of a database since it was opened. Counters only grow; gauges are a moment's value. */
+typedef struct armdb_stats {
+    uint32_t struct_bytes;     /* sizeof(armdb_stats); to be set by the caller */
+    uint32_t shards;           /* logs of the database */
+    uint32_t shard_prefix_bits; /* 0: whole keys choose the shard */
+    uint32_t failed_shards;    /* shards that refuse writes */
+    uint64_t collections;      /* the default one included */
+    uint64_t keys;             /* in all collections */
+    uint64_t files;            /* data files */
+    uint64_t log_bytes;        /* bytes of log, headers and dead records included */
+    uint64_t dead_bytes;       /* of these, records that no key refers to any more */
+    uint64_t index_bytes;      /* memory of all indexes */
+    uint64_t buffer_bytes;     /* memory of the write buffers */
+    uint64_t value_bytes;      /* memory of value handles that are not released */
+    uint64_t unflushed_bytes;  /* of buffered records, not handed to the system yet */
+    uint64_t cursors;          /* open now */
+    uint64_t puts;             /* put and insert calls that wrote */
+    uint64_t deletes;          /* delete calls that wrote */
+    uint64_t gets;             /* reads of a value by key, found or not */
+    uint64_t writes;           /* write system calls on data files */
+    uint64_t written_bytes;    /* by these */
+    uint64_t reads;            /* read system calls for values */
+    uint64_t syncs;            /* syncs of data files */
+    uint64_t sync_waits;       /* synced writes; / syncs = how many share one */
+    uint64_t recovered_records; /* read at open */
+    uint64_t recovered_cut_bytes; /* of incomplete records, cut off at open */
+    uint64_t recovery_ns;      /* time it took, nanoseconds */
+} armdb_stats;
+
+/**
+ * Copies the figures of a database.
+ *
+ * @param stats  struct_bytes set by the caller; the rest is filled.
+ *
+ * Threads:  any; the fields are read one after the other, not at one moment.
+ * Cost:     a few hundred loads for each shard.
+ */
+ARMDB_API armdb_err armdb_get_stats(armdb_db *db, armdb_stats *stats);
+
+/** State of one shard. */
+typedef struct armdb_shard_info {
+    uint32_t struct_bytes;     /* sizeof(armdb_shard_info); to be set by the caller */
+    armdb_err failure;         /* ARMDB_OK, or why the shard refuses writes */
+    uint64_t files;
+    uint64_t log_bytes;
+    uint64_t dead_bytes;
+    uint64_t newest_sequence;  /* of the newest record; 0: none */
+    uint64_t synced_sequence;  /* everything up to it is on the device */
+    armdb_error_detail failure_detail; /* all zero if failure is ARMDB_OK */
+} armdb_shard_info;
+
+/**
+ * Copies the state of shard `shard` (0 .. armdb_stats.shards - 1).
+ *
+ * Returns:  ARMDB_OK; ARMDB_INVALID if there is no such shard.
+ */
+ARMDB_API armdb_err armdb_get_shard_info(armdb_db *db, uint32_t shard, armdb_shard_info *info);
+
+/** The version of the library that is running ("0.1.0"), a static string. */
+ARMDB_API const char *armdb_version(void);
+
+/* ---------------------------------------------------------------- collections */
+
+/** The default collection of an open database; it is always there. NULL for a closed handle. */
+ARMDB_API armdb_collection *armdb_default(armdb_db *db);
+
+/**
+ * Creates a named collection.
+ *
+ * @param name     1..ARMDB_NAME_MAX bytes of UTF-8 without control characters, ended by 0. The
+ *                 default collection is called "default".
+ * @param options  NULL: defaults.
+ * @param collection_out  belongs to the database; valid until armdb_close().
+ *
+ * Returns:  ARMDB_OK; ARMDB_EXISTS; ARMDB_INVALID; ARMDB_LIMIT (1048575 collections were created
+ *           in the life of this database); ARMDB_NO_SPACE, ARMDB_IO, ARMDB_NO_MEMORY.
+ * Durable:  on return.
+ */
+ARMDB_API armdb_err armdb_collection_create(armdb_db *db, const char *name,
+                                            const armdb_collection_options *options,
+                                            armdb_collection **collection_out);
+
+/**
+ * Finds a collection that exists.
+ *
+ * @param options  NULL or zero fields: whatever is stored; other fields must be as stored.
+ * @param collection_out  belongs to the database; valid until armdb_close(). Opening a collection
+ *                 twice gives the same pointer.
+ *
+ * Returns:  ARMDB_OK; ARMDB_NO_COLLECTION; ARMDB_MISMATCH (names setting, stored and asked value).
+ */
+ARMDB_API armdb_err armdb_collection_open(armdb_db *db, const char *name,
+                                          const armdb_collection_options *options,
+                                          armdb_collection **collection_out);
+
+/**
+ * Drops a collection with all its keys. Its handle stays valid memory until armdb_close(); calls
+ * on it, and steps of its cursors, return ARMDB_NO_COLLECTION.
+ *
+ * Returns:  ARMDB_OK; ARMDB_NO_COLLECTION; ARMDB_INVALID (the default one cannot be dropped);
+ *           ARMDB_NO_SPACE, ARMDB_IO (the collection is still there).
+ * Durable:  on return.
+ */
+ARMDB_API armdb_err armdb_collection_drop(armdb_db *db, const char *name);
+
+/** What a collection is, and how large. */
+typedef struct armdb_collection_info {
+    char name[ARMDB_NAME_MAX + 1];
+    uint32_t id;        /* 0 is the default collection; ids are never reused */
+    uint32_t key_bytes; /* 1..256, or ARMDB_KEY_VARIABLE */
+    armdb_order order;
+    uint64_t keys;        /* live now */
+    uint64_t index_bytes; /* memory of its index */
+} armdb_collection_info;
+
+/**
+ * Lists the collections, the default one first, then in the order of their creation.
+ *
+ * @param infos  [capacity] filled up to the smaller of capacity and the number there are; may be
+ *               NULL if capacity is 0.
+ * @param count_out  how many there are.
+ *
+ * Returns:  ARMDB_OK, also if capacity was too small.
+ */
+ARMDB_API armdb_err armdb_collection_list(armdb_db *db, armdb_collection_info *infos,
+                                          size_t capacity, size_t *count_out);
+
+/** Copies what armdb_collection_list() says of one collection. */
+ARMDB_API armdb_err armdb_collection_get_info(armdb_collection *collection,
+                                              armdb_collection_info *info_out);
+
+/* --------------------------------------------------------------------- writes
+ *
+ * All writes: `key` has the collection's key length, or 1..ARMDB_KEY_MAX bytes if that is variable;
+ * `value` 0..ARMDB_VALUE_MAX bytes; `options` NULL = the database's durability.
+ * On any error but ARMDB_FAILED and ARMDB_IO nothing was changed.
+ *
+ * Returns:  ARMDB_OK; ARMDB_KEY_LENGTH; ARMDB_TOO_BIG; ARMDB_NO_COLLECTION (dropped);
+ *           ARMDB_NO_SPACE (the disk is full: writes work again once there is room);
+ *           ARMDB_NO_MEMORY; ARMDB_IO (this write broke the shard); ARMDB_FAILED (an earlier one
+ *           did); ARMDB_LIMIT (16384 data files in the shard: raise max_file_bytes).
+ * Threads:  any; writers of one shard take turns, and share their syncs.
+ * Cost:     one append of 20 bytes + key + value, rounded up to 8; one index walk.
+ */
+
+/** Stores `value` under `key`, replacing what was there. */
+ARMDB_API armdb_err armdb_put(armdb_collection *collection, armdb_slice key, armdb_slice value,
+                              const armdb_write_options *options);
+
+/** Stores `value` under `key` if the key is not there; ARMDB_EXISTS if it is. */
+ARMDB_API armdb_err armdb_insert(armdb_collection *collection, armdb_slice key, armdb_slice value,
+                                 const armdb_write_options *options);
+
+/** Removes `key`; ARMDB_NOT_FOUND if it was not there (then nothing is written). */
+ARMDB_API armdb_err armdb_delete(armdb_collection *collection, armdb_slice key,
+                                 const armdb_write_options *options);
+
+/* ---------------------------------------------------------------------- reads
+ *
+ * Readers take no lock. A read that fails says so: ARMDB_NOT_FOUND always means that the key is
+ * not there. Values read from a file are checked against their checksum.
+ *
+ * Returns:  ARMDB_OK; ARMDB_NOT_FOUND; ARMDB_KEY_LENGTH; ARMDB_NO_COLLECTION (dropped);
+ *           ARMDB_CORRUPT, ARMDB_IO (the detail names file and offset); ARMDB_NO_MEMORY.
+ * Cost:     one index walk, and at most one read of the file.
+ */
+
+/**
+ * Copies the value of `key` into a buffer.
+ *
+ * @param buffer   room for `capacity` bytes; may be NULL if capacity is 0.
+ * @param len_out  bytes of the value; set also on ARMDB_BUFFER_TOO_SMALL (then nothing is copied,
+ *                 and nothing is read from disk).
+ */
+ARMDB_API armdb_err armdb_get(armdb_collection *collection, armdb_slice key, void *buffer,
+                              size_t capacity, size_t *len_out);
+
+/** Hands out the value of `key` in a handle; end it with armdb_value_release(). */
+ARMDB_API armdb_err armdb_get_value(armdb_collection *collection, armdb_slice key,
+                                    armdb_value *value_out);
+
+/** Says whether `key` is there. Reads no file. Returns ARMDB_OK with `*found_out` set. */
+ARMDB_API armdb_err armdb_contains(armdb_collection *collection, armdb_slice key, bool *found_out);
+
+/** Length of the value of `key`, bytes. Reads no file. */
+ARMDB_API armdb_err armdb_value_len(armdb_collection *collection, armdb_slice key,
+                                    size_t *len_out);
+
+/** Number of keys in the collection; exact when no writer is running. Cost: a load per shard. */
+ARMDB_API armdb_err armdb_count(armdb_collection *collection, uint64_t *count_out);
+
+/**
+ * The first key in the collection's order, and its value; ARMDB_NOT_FOUND if it is empty.
+ *
+ * @param key_out    may be NULL; else release it with armdb_value_release().
+ * @param value_out  may be NULL (then no file is read); else release it likewise.
+ */
+ARMDB_API armdb_err armdb_first(armdb_collection *collection, armdb_value *key_out,
+                                armdb_value *value_out);
+
+/** The last key in the collection's order, and its value; otherwise as armdb_first(). */
+ARMDB_API armdb_err armdb_last(armdb_collection *collection, armdb_value *key_out,
+                               armdb_value *value_out);
+
+/* --------------------------------------------------------------- value handles */
+
+/** The bytes of a value: valid until it is released, or (if short) until the struct is moved. */
+static inline armdb_slice
+armdb_value_bytes(const armdb_value *value)
+{
+    armdb_slice slice = {value->inlined, value->len};
+    if (value->block != NULL)
+        slice.data = (const unsigned char *)value->block + 16;
+    return slice;
+}
+
+/** Makes `copy_out` a second handle on the same bytes; each is released by itself. Cannot fail. */
+ARMDB_API void armdb_value_ref(const armdb_value *value, armdb_value *copy_out);
+
+/** Gives a handle back and empties it. NULL and empty ones are allowed. Any thread. */
+ARMDB_API void armdb_value_release(armdb_value *value);
+
+/* -------------------------------------------------------------------- cursors
+ *
+ * A cursor walks the keys of a collection, or a range or prefix of it, in the collection's order,
+ * with steps in both directions mixed at will. It stands before the first key, on a key, or behind
+ * the last one. It holds no lock and keeps no version: see "what will surprise you" above.
+ *
+ * Moves return ARMDB_OK (the cursor stands on a key), ARMDB_END (it stands beyond the end in that
+ * direction; a step back comes to the key at that end), or an error of reading the value
+ * (ARMDB_CORRUPT, ARMDB_IO, ARMDB_NO_MEMORY: the cursor stands on that key, and can go on).
+ *
+ * Threads:  one at a time for each cursor.
+ * Cost:     O(1) amortised a step, and a read of the file for the value unless keys_only is set.
+ */
+
+/**
+ * Opens a cursor. It stands before the first key; armdb_cursor_prev() starts from behind the last.
+ *
+ * @param options     NULL: the whole collection with values. Bounds and prefix are copied.
+ * @param cursor_out  end it with armdb_cursor_close() before closing the database.
+ *
+ * Returns:  ARMDB_OK; ARMDB_INVALID (a bound or prefix longer than a key can be, both a prefix and
+ *           a bound, an unknown bound kind); ARMDB_NO_COLLECTION; ARMDB_NO_MEMORY.
+ *           A range whose ends are the wrong way round is empty, not an error.
+ */
+ARMDB_API armdb_err armdb_cursor_open(armdb_collection *collection,
+                                      const armdb_cursor_options *options,
+                                      armdb_cursor **cursor_out);
+
+/** Ends a cursor. NULL is allowed. */
+ARMDB_API void armdb_cursor_close(armdb_cursor *cursor);
+
+/** To the next key in the collection's order; from a fresh cursor, to the first. */
+ARMDB_API armdb_err armdb_cursor_next(armdb_cursor *cursor);
+
+/** To the previous key; from a fresh cursor, to the last. */
+ARMDB_API armdb_err armdb_cursor_prev(armdb_cursor *cursor);
+
+/** To the first key of the cursor's range. */
+ARMDB_API armdb_err armdb_cursor_first(armdb_cursor *cursor);
+
+/** To the last key of the cursor's range. */
+ARMDB_API armdb_err armdb_cursor_last(armdb_cursor *cursor);
+
+/**
+ * To `key`, or if it is not there to the next one after it in the collection's order, within the
+ * cursor's range.
+ *
+ * @param key  1..ARMDB_KEY_MAX bytes; need not have the collection's key length.
+ */
+ARMDB_API armdb_err armdb_cursor_seek(armdb_cursor *cursor, armdb_slice key);
+
+/** The key under the cursor, in the cursor's memory: valid until it moves. Empty if on no key. */
+ARMDB_API armdb_slice armdb_cursor_key(const armdb_cursor *cursor);
+
+/** The value under the cursor, in the cursor's memory: valid until it moves. Empty if keys_only,
+ * on no key, or if reading it failed. */
+ARMDB_API armdb_slice armdb_cursor_value(const armdb_cursor *cursor);
+
+/** Length of the value under the cursor, bytes; known without reading it. 0 if on no key. */
+ARMDB_API size_t armdb_cursor_value_len(const armdb_cursor *cursor);
+
+/* --------------------------------------------------------------------- verify */
+
+/** One piece of damage that armdb_verify() found. Strings are valid during the callback. */
+typedef struct armdb_damage {
+    const char *file;    /* path */
+    uint64_t offset;     /* bytes into it */
+    uint32_t shard;      /* UINT32_MAX: none */
+    const char *message; /* one line */
+} armdb_damage;
+
+typedef void (*armdb_damage_fn)(void *context, const armdb_damage *damage);
+
+/** What armdb_verify() looked at. */
+typedef struct armdb_verify_report {
+    uint64_t files;
+    uint64_t bytes;
+    uint64_t records;
+    uint64_t damages;    /* as many as the callback was called */
+    uint64_t torn_bytes; /* incomplete ends of logs: not damage; cut off at the next open */
+} armdb_verify_report;
+
+/**
+ * Checks every byte of a database that nobody has open: manifest, file headers, every record's
+ * checksum and order, file names. Changes nothing.
+ *
+ * @param path        directory of the database.
+ * @param on_damage   called for each piece of damage, in the calling thread; NULL: only counted.
+ * @param report_out  filled also on error, as far as it came; may be NULL.
+ *
+ * Returns:  ARMDB_OK (whole); ARMDB_CORRUPT (damage was reported); ARMDB_BUSY; ARMDB_NO_DATABASE;
+ *           ARMDB_FORMAT; ARMDB_IO, ARMDB_NO_MEMORY, ARMDB_READ_ONLY.
+ */
+ARMDB_API armdb_err armdb_verify(const char *path, armdb_damage_fn on_damage, void *context,
+                                 armdb_verify_report *report_out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

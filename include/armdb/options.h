@@ -1,0 +1,125 @@
+/*
+ * armdb/options.h: everything that can be chosen, with units, defaults, ranges and what 0 means.
+ *
+ * Start each struct from its _INIT macro, which fills `struct_bytes` (so that a program built
+ * against an older header keeps working) and leaves all else 0 = default.
+ * Include <armdb/armdb.h>; it brings this header.
+ */
+#ifndef ARMDB_OPTIONS_H
+#define ARMDB_OPTIONS_H
+
+#include "armdb/types.h"
+
+/** When a write returns, where are its bytes? 0 in options means "the default of the level above". */
+typedef enum armdb_durability {
+    ARMDB_DURABILITY_DEFAULT = 0, /* per call: the database's level; per database: written */
+    ARMDB_BUFFERED = 1,           /* in this process: a kill loses what was not flushed yet */
+    ARMDB_WRITTEN = 2,            /* with the operating system: survives a kill of the process */
+    ARMDB_SYNCED = 3              /* on the device: survives power loss */
+} armdb_durability;
+
+/** What armdb_open() does about a directory that holds a database already, or none yet. */
+typedef enum armdb_open_mode {
+    ARMDB_OPEN_OR_CREATE = 0, /* open it, or create it if the directory is missing or empty */
+    ARMDB_OPEN_EXISTING = 1,  /* ARMDB_NO_DATABASE if there is none */
+    ARMDB_CREATE_NEW = 2      /* ARMDB_EXISTS if there is one */
+} armdb_open_mode;
+
+/** Which way a collection runs. Keys are compared as unsigned bytes. */
+typedef enum armdb_order {
+    ARMDB_ORDER_DEFAULT = 0, /* on creation: ascending; on opening: whatever is stored */
+    ARMDB_ASCENDING = 1,     /* the first key is the smallest */
+    ARMDB_DESCENDING = 2     /* the first key is the largest */
+} armdb_order;
+
+/** key_bytes of a collection whose keys have 1..ARMDB_KEY_MAX bytes, each its own length. */
+#define ARMDB_KEY_VARIABLE UINT32_MAX
+/** An interval that never comes. */
+#define ARMDB_NEVER UINT32_MAX
+
+/** How a collection is made; every field is fixed at its creation and stored. */
+typedef struct armdb_collection_options {
+    uint32_t struct_bytes; /* sizeof(armdb_collection_options); filled by the _INIT macro */
+    /* bytes of each key: 1..256, or ARMDB_KEY_VARIABLE (1..1024, each its own length).
+     * 0: on creation ARMDB_KEY_VARIABLE, on opening whatever is stored. */
+    uint32_t key_bytes;
+    armdb_order order; /* 0: on creation ascending, on opening whatever is stored */
+} armdb_collection_options;
+
+#define ARMDB_COLLECTION_OPTIONS_INIT {sizeof(armdb_collection_options), 0, ARMDB_ORDER_DEFAULT}
+
+/** How a database is made (first part: fixed at creation and stored) and run (second part). */
+typedef struct armdb_options {
+    uint32_t struct_bytes; /* sizeof(armdb_options); filled by the _INIT macro */
+
+    /* -- fixed at creation, stored; a different value later is ARMDB_MISMATCH -- */
+
+    /* number of append-only logs, 1..256.
+     * 0: on creation the number of online CPUs clamped to 1..16; on opening whatever is stored. */
+    uint32_t shards;
+    /* how many leading bits of a key choose its shard, 1..8192; keys that agree in them share a
+     * shard, and a shorter key counts whole. 0: on creation all bits; on opening whatever is
+     * stored. */
+    uint32_t shard_prefix_bits;
+    /* settings of the default collection */
+    armdb_collection_options default_collection;
+
+    /* -- may change at each open -- */
+
+    armdb_open_mode open_mode;   /* 0: ARMDB_OPEN_OR_CREATE */
+    armdb_durability durability; /* level of writes that do not name one; 0: ARMDB_WRITTEN */
+    /* bytes after which a shard's log goes on in a new file, 65536..4294967296 (64 KiB..4 GiB);
+     * a record that is longer gets a file of its own. 0: 268435456 (256 MiB). */
+    uint64_t max_file_bytes;
+    /* bytes of each shard's write buffer, 16384..67108864 (16 KiB..64 MiB), at most max_file_bytes.
+     * A shard keeps two. 0: 1048576 (1 MiB), or max_file_bytes if that is less. */
+    uint32_t write_buffer_bytes;
+    /* milliseconds until buffered writes are handed to the operating system at the latest,
+     * 1..3600000, or ARMDB_NEVER. 0: 100. */
+    uint32_t flush_interval_ms;
+    /* milliseconds until everything written is synced at the latest, 1..3600000, or ARMDB_NEVER.
+     * 0: ARMDB_NEVER. */
+    uint32_t sync_interval_ms;
+} armdb_options;
+
+#define ARMDB_OPTIONS_INIT                                                                         \
+    {sizeof(armdb_options), 0, 0, ARMDB_COLLECTION_OPTIONS_INIT, ARMDB_OPEN_OR_CREATE,             \
+     ARMDB_DURABILITY_DEFAULT, 0, 0, 0, 0}
+
+/** How one write is done. */
+typedef struct armdb_write_options {
+    uint32_t struct_bytes;       /* sizeof(armdb_write_options); filled by the _INIT macro */
+    armdb_durability durability; /* 0: the database's level */
+} armdb_write_options;
+
+#define ARMDB_WRITE_OPTIONS_INIT {sizeof(armdb_write_options), ARMDB_DURABILITY_DEFAULT}
+
+/** One end of a range. */
+typedef enum armdb_bound_kind {
+    ARMDB_UNBOUNDED = 0, /* the collection's own end; `key` is not looked at */
+    ARMDB_INCLUDED = 1,
+    ARMDB_EXCLUDED = 2
+} armdb_bound_kind;
+
+typedef struct armdb_bound {
+    armdb_bound_kind kind; /* 0: ARMDB_UNBOUNDED */
+    /* 1..ARMDB_KEY_MAX bytes, borrowed for the call; need not have the collection's key length */
+    armdb_slice key;
+} armdb_bound;
+
+/** What a cursor walks over; all-zero: the whole collection with its values. */
+typedef struct armdb_cursor_options {
+    uint32_t struct_bytes; /* sizeof(armdb_cursor_options); filled by the _INIT macro */
+    uint32_t keys_only;    /* nonzero: values are not read; 0: they are */
+    armdb_bound from;      /* where a forward walk starts, in the collection's order */
+    armdb_bound to;        /* where it stops; in a descending collection `to` is the smaller key */
+    /* only keys that begin with these bytes; len 0: all. At most the (longest) key length of the
+     * collection; borrowed for the call. Not together with `from` or `to`. */
+    armdb_slice prefix;
+} armdb_cursor_options;
+
+#define ARMDB_CURSOR_OPTIONS_INIT                                                                  \
+    {sizeof(armdb_cursor_options), 0, {ARMDB_UNBOUNDED, {NULL, 0}}, {ARMDB_UNBOUNDED, {NULL, 0}},  \
+     {NULL, 0}}
+
+#endif

@@ -1,0 +1,114 @@
+#include "api/handle.h"
+#include "base/mem.h"
+
+/* Empties and frees all handles of a database that is gone, or never came to be. */
+static void
+end_handles(armdb_db *db)
+{
+    struct adb_handle *handle = db->collections;
+    while (handle != NULL) {
+        struct adb_handle *next = handle->next;
+        adb_handle_end(handle);
+        handle = next;
+    }
+    db->collections = NULL;
+    db->default_collection = NULL;
+    adb_mutex_fini(&db->lock);
+    adb_handle_end(&db->handle);
+}
+
+armdb_err
+armdb_open(const char *path, const armdb_options *options, armdb_db **db_out)
+{
+    struct db *inner;
+    bool is_closed;
+    API_NEED(db_out, "open");
+    *db_out = NULL;
+    API_NEED(path, "open");
+    ADB_TRY(adb_db_open(adb_os_posix(), path, options, &inner));
+    armdb_db *db = (armdb_db *)adb_handle_new(sizeof *db, HANDLE_DB, inner);
+    if (db == NULL) {
+        ADB_IGNORE(adb_db_close(inner, &is_closed));
+        return adb_fail(ARMDB_NO_MEMORY, "open", "no memory for a handle");
+    }
+    adb_mutex_init(&db->lock);
+    armdb_err err = adb_handle_of_collection(db, adb_db_default(inner), &db->default_collection);
+    if (err != ARMDB_OK) {
+        end_handles(db);
+        ADB_IGNORE(adb_db_close(inner, &is_closed));
+        return adb_fail(ARMDB_NO_MEMORY, "open", "no memory for a handle");
+    }
+    *db_out = db;
+    return ARMDB_OK;
+}
+
+armdb_err
+armdb_close(armdb_db *db)
+{
+    bool is_closed;
+    if (db == NULL)
+        return ARMDB_OK;
+    API_OBJECT(struct db, inner, db, HANDLE_DB, "close");
+    armdb_err err = adb_db_close(inner, &is_closed);
+    if (is_closed)
+        end_handles(db);
+    return err;
+}
+
+armdb_err
+armdb_flush(armdb_db *db)
+{
+    API_OBJECT(struct db, inner, db, HANDLE_DB, "flush");
+    return adb_db_flush(inner);
+}
+
+armdb_err
+armdb_sync(armdb_db *db)
+{
+    API_OBJECT(struct db, inner, db, HANDLE_DB, "sync");
+    return adb_db_sync(inner);
+}
+
+static armdb_err
+refuse_struct_bytes(const char *operation, uint32_t bytes, size_t known)
+{
+    return adb_fail(ARMDB_INVALID, operation, "struct_bytes is %u, allowed is %zu", bytes, known);
+}
+
+armdb_err
+armdb_get_stats(armdb_db *db, armdb_stats *stats)
+{
+    API_OBJECT(struct db, inner, db, HANDLE_DB, "stats");
+    API_NEED(stats, "stats");
+    if (stats->struct_bytes != sizeof *stats)
+        return refuse_struct_bytes("stats", stats->struct_bytes, sizeof *stats);
+    adb_db_get_stats(inner, stats);
+    return ARMDB_OK;
+}
+
+armdb_err
+armdb_get_shard_info(armdb_db *db, uint32_t shard, armdb_shard_info *info)
+{
+    API_OBJECT(struct db, inner, db, HANDLE_DB, "shard info");
+    API_NEED(info, "shard info");
+    if (info->struct_bytes != sizeof *info)
+        return refuse_struct_bytes("shard info", info->struct_bytes, sizeof *info);
+    return adb_db_get_shard_info(inner, shard, info);
+}
+
+const char *
+armdb_version(void)
+{
+    return ARMDB_VERSION_STRING;
+}
+
+armdb_err
+armdb_verify(const char *path, armdb_damage_fn on_damage, void *context,
+             armdb_verify_report *report_out)
+{
+    armdb_verify_report unseen;
+    if (report_out == NULL)
+        report_out = &unseen;
+    API_NEED(path, "verify");
+    return adb_db_verify(adb_os_posix(), path, on_damage, context, report_out);
+}

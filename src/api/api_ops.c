@@ -1,0 +1,109 @@
+#include "api/handle.h"
+
+armdb_err
+adb_check_slice(const char *operation, const char *parameter, armdb_slice slice)
+{
+    if (ADB_UNLIKELY(slice.data == NULL && slice.len > 0))
+        return adb_fail(ARMDB_INVALID, operation, "%s is NULL, but its length is %zu", parameter,
+                        slice.len);
+    return ARMDB_OK;
+}
+
+/* --------------------------------------------------------------------- writes */
+
+static armdb_err
+write_one(armdb_collection *collection, enum db_verb verb, const char *operation, armdb_slice key,
+          armdb_slice value, const armdb_write_options *options)
+{
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, operation);
+    ADB_TRY(adb_check_slice(operation, "key", key));
+    ADB_TRY(adb_check_slice(operation, "value", value));
+    return adb_db_write(inner, verb, key, value, options);
+}
+
+armdb_err
+armdb_put(armdb_collection *collection, armdb_slice key, armdb_slice value,
+          const armdb_write_options *options)
+{
+    return write_one(collection, DB_PUT, "put", key, value, options);
+}
+
+armdb_err
+armdb_insert(armdb_collection *collection, armdb_slice key, armdb_slice value,
+             const armdb_write_options *options)
+{
+    return write_one(collection, DB_INSERT, "insert", key, value, options);
+}
+
+armdb_err
+armdb_delete(armdb_collection *collection, armdb_slice key, const armdb_write_options *options)
+{
+    return write_one(collection, DB_DELETE, "delete", key, (armdb_slice){NULL, 0}, options);
+}
+
+/* ---------------------------------------------------------------------- reads */
+
+armdb_err
+armdb_get(armdb_collection *collection, armdb_slice key, void *buffer, size_t capacity,
+          size_t *len_out)
+{
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "get");
+    API_NEED(len_out, "get");
+    *len_out = 0;
+    ADB_TRY(adb_check_slice("get", "key", key));
+    if (capacity > 0)
+        API_NEED(buffer, "get");
+    return adb_db_get(inner, key, buffer, capacity, len_out);
+}
+
+armdb_err
+armdb_get_value(armdb_collection *collection, armdb_slice key, armdb_value *value_out)
+{
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "get");
+    API_NEED(value_out, "get");
+    memset(value_out, 0, sizeof *value_out);
+    ADB_TRY(adb_check_slice("get", "key", key));
+    return adb_db_get_value(inner, key, value_out);
+}
+
+armdb_err
+armdb_contains(armdb_collection *collection, armdb_slice key, bool *found_out)
+{
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "contains");
+    API_NEED(found_out, "contains");
+    *found_out = false;
+    ADB_TRY(adb_check_slice("contains", "key", key));
+    return adb_db_contains(inner, key, found_out);
+}
+
+armdb_err
+armdb_value_len(armdb_collection *collection, armdb_slice key, size_t *len_out)
+{
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "value length");
+    API_NEED(len_out, "value length");
+    *len_out = 0;
+    ADB_TRY(adb_check_slice("value length", "key", key));
+    return adb_db_value_len(inner, key, len_out);
+}
+
+armdb_err
+armdb_count(armdb_collection *collection, uint64_t *count_out)
+{
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "count");
+    API_NEED(count_out, "count");
+    return adb_db_count(inner, count_out);
+}
+
+armdb_err
+armdb_first(armdb_collection *collection, armdb_value *key_out, armdb_value *value_out)
+{
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "first");
+    return adb_db_end(inner, false, key_out, value_out);
+}
+
+armdb_err
+armdb_last(armdb_collection *collection, armdb_value *key_out, armdb_value *value_out)
+{
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "last");
+    return adb_db_end(inner, true, key_out, value_out);
+}

@@ -1,0 +1,19 @@
+/* crc32c.h: the checksum of everything on disk (CRC-32C, Castagnoli; reflected, as in iSCSI). */
+#ifndef ADB_BASE_CRC32C_H
+#define ADB_BASE_CRC32C_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * Continues a checksum over `len` more bytes. Start with 0; the checksum of a whole is the same
+ * however it is cut up. Uses the processor's instruction where there is one.
+ *
+ * Cost: about 0.12 ns a byte with the instruction, 1 ns without.
+ */
+uint32_t adb_crc32c(uint32_t crc, const void *data, size_t len);
+
+/** The same without the instruction; for machines that lack it, and to test one with the other. */
+uint32_t adb_crc32c_portable(uint32_t crc, const void *data, size_t len);
+
+#endif

@@ -1,0 +1,369 @@
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "db/db_private.h"
+#include "os/rcu.h"
+
+/* ------------------------------------------------------------------- checking */
+
+armdb_err
+adb_collection_check(const struct collection *collection)
+{
+    if (ADB_LIKELY(!atomic_load_explicit(&collection->index.is_dropped, memory_order_acquire)))
+        return ARMDB_OK;
+    return adb_fail(ARMDB_NO_COLLECTION, "collection", "collection \"%.100s\" was dropped",
+                    collection->name);
+}
+
+armdb_err
+adb_collection_check_key(const struct collection *collection, armdb_slice key)
+{
+    uint32_t key_bytes = collection->index.key_bytes;
+    if (ADB_LIKELY(key.len == key_bytes))
+        return ARMDB_OK;
+    if (key_bytes == ARMDB_KEY_VARIABLE && key.len >= 1 && key.len <= ARMDB_KEY_MAX)
+        return ARMDB_OK;
+    if (key_bytes == ARMDB_KEY_VARIABLE)
+        return adb_fail(ARMDB_KEY_LENGTH, "key", "a key of %zu bytes, allowed are 1..%u", key.len,
+                        ARMDB_KEY_MAX);
+    return adb_fail(ARMDB_KEY_LENGTH, "key",
+                    "a key of %zu bytes in collection \"%.100s\", whose keys have %" PRIu32,
+                    key.len, collection->name, key_bytes);
+}
+
+/* ------------------------------------------------------------- load and free */
+
+static armdb_err
+new_collection(struct db *db, const struct manifest_collection *stored,
+               struct collection **collection_out)
+{
+    struct collection *collection = adb_new(struct collection);
+    *collection_out = NULL;
+    if (collection == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "open collection", "no memory for a collection");
+    collection->db = db;
+    collection->order = stored->order;
+    collection->index.collection_id = stored->id;
+    collection->index.key_bytes = stored->key_bytes;
+    memcpy(collection->name, stored->name, sizeof collection->name);
+    uint32_t tree_key_bytes = stored->key_bytes == ARMDB_KEY_VARIABLE ? 0 : stored->key_bytes;
+    armdb_err err = adb_tree_new(db->pages, tree_key_bytes, &collection->index.tree);
+    if (err != ARMDB_OK) {
+        adb_mem_free(collection);
+        return err;
+    }
+    *collection_out = collection;
+    return ARMDB_OK;
+}
+
+static void
+free_collection(struct collection *collection)
+{
+    adb_tree_free(collection->index.tree);
+    adb_mem_free(collection);
+}
+
+/* Room for one more pointer in the list. */
+static armdb_err
+grow_list(struct db *db)
+{
+    size_t bytes = (db->collection_count + 1) * sizeof(struct collection *);
+    void *grown = adb_mem_realloc(db->collections, bytes);
+    if (grown == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "open collection", "no memory for %" PRIu32 " collections",
+                        db->collection_count + 1);
+    db->collections = (struct collection **)grown;
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_collections_load(struct db *db)
+{
+    for (uint32_t i = 0; i < db->manifest.collection_count; i++) {
+        ADB_TRY(grow_list(db));
+        ADB_TRY(new_collection(db, &db->manifest.collections[i], &db->collections[i]));
+        db->collection_count++;
+    }
+    return ARMDB_OK;
+}
+
+void
+adb_collections_free(struct db *db)
+{
+    for (uint32_t i = 0; i < db->collection_count; i++)
+        free_collection(db->collections[i]);
+    adb_mem_free(db->collections);
+    db->collections = NULL;
+    db->collection_count = 0;
+}
+
+armdb_err
+adb_collections_find_index(void *context, uint32_t collection_id, struct shard_index **index_out)
+{
+    const struct db *db = (const struct db *)context;
+    uint32_t low = 0;
+    uint32_t high = db->collection_count;
+    *index_out = NULL;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (db->collections[middle]->index.collection_id < collection_id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < db->collection_count && db->collections[low]->index.collection_id == collection_id)
+        *index_out = &db->collections[low]->index;
+    return collection_id < db->manifest.next_collection_id ? ARMDB_OK : ARMDB_CORRUPT;
+}
+
+/* --------------------------------------------------------- create, open, drop */
+
+struct collection *
+adb_db_default(struct db *db)
+{
+    return db->collections[0];
+}
+
+/* The live collection of that name; NULL if there is none. Under collections_lock. */
+static struct collection *
+find_live(const struct db *db, const char *name)
+{
+    for (uint32_t i = 0; i < db->collection_count; i++) {
+        struct collection *collection = db->collections[i];
+        if (!atomic_load_explicit(&collection->index.is_dropped, memory_order_relaxed) &&
+            strcmp(collection->name, name) == 0)
+            return collection;
+    }
+    return NULL;
+}
+
+/*
+ * Puts `next` in force, on disk and here; takes it over if that worked. If the disk may hold either,
+ * nothing is written any more: what is acknowledged from now on might belong to a collection that the
+ * next open does not know.
+ */
+static armdb_err
+switch_manifest(struct db *db, struct manifest *next)
+{
+    bool is_unsure;
+    if (db->is_manifest_unsure) {
+        armdb_error_detail detail = db->manifest_failure;
+        detail.code = ARMDB_FAILED;
+        return adb_err_restore(&detail);
+    }
+    armdb_err err = adb_manifest_store(db->os, db->path, next, &is_unsure);
+    if (err == ARMDB_OK) {
+        adb_manifest_fini(&db->manifest);
+        db->manifest = *next;
+        *next = (struct manifest){0};
+    } else if (is_unsure) {
+        db->is_manifest_unsure = true;
+        db->manifest_failure = *adb_err_detail();
+    }
+    return err;
+}
+
+/* A copy with room for one more collection; end it with adb_manifest_fini(). */
+static armdb_err
+copy_manifest(const struct db *db, struct manifest *copy_out)
+{
+    *copy_out = db->manifest;
+    copy_out->collections =
+        adb_new_array(struct manifest_collection, db->manifest.collection_count + 1);
+    if (copy_out->collections == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "change manifest", "no memory for a manifest");
+    memcpy(copy_out->collections, db->manifest.collections,
+           db->manifest.collection_count * sizeof *copy_out->collections);
+    return ARMDB_OK;
+}
+
+static void
+fence_all(struct db *db)
+{
+    for (uint32_t i = 0; i < db->settings.shards; i++)
+        adb_shard_fence(db->shards[i]);
+}
+
+static armdb_err
+create_locked(struct db *db, const char *name, const armdb_collection_options *options,
+              struct collection **collection_out)
+{
+    struct manifest next;
+    struct collection *collection;
+    uint32_t id = db->manifest.next_collection_id;
+    if (find_live(db, name) != NULL)
+        return ARMDB_EXISTS;
+    if (id > LOG_COLLECTION_ID_MAX)
+        return adb_fail(ARMDB_LIMIT, "create collection",
+                        "%d collections were created in the life of this database, the most there "
+                        "can be",
+                        LOG_COLLECTION_ID_MAX);
+    ADB_TRY(grow_list(db));
+    ADB_TRY(copy_manifest(db, &next));
+    struct manifest_collection *entry = &next.collections[next.collection_count++];
+    next.next_collection_id = id + 1;
+    adb_options_describe(options, name, id, entry);
+    armdb_err err = new_collection(db, entry, &collection);
+    if (err != ARMDB_OK)
+        goto out;
+    err = switch_manifest(db, &next);
+    if (err != ARMDB_OK) {
+        free_collection(collection);
+        if (db->is_manifest_unsure)
+            fence_all(db);
+        goto out;
+    }
+    db->collections[db->collection_count++] = collection;
+    *collection_out = collection;
+out:
+    adb_manifest_fini(&next);
+    return err;
+}
+
+armdb_err
+adb_collection_create(struct db *db, const char *name, const armdb_collection_options *options,
+                      struct collection **collection_out)
+{
+    armdb_collection_options checked;
+    *collection_out = NULL;
+    ADB_TRY(adb_collection_name_check(name));
+    ADB_TRY(adb_collection_options_check(options, &checked));
+    adb_mutex_lock(&db->collections_lock);
+    armdb_err err = create_locked(db, name, &checked, collection_out);
+    adb_mutex_unlock(&db->collections_lock);
+    return err;
+}
+
+static armdb_err
+no_such_collection(const char *operation, const char *name)
+{
+    return adb_fail(ARMDB_NO_COLLECTION, operation, "there is no collection \"%.100s\"", name);
+}
+
+armdb_err
+adb_collection_open(struct db *db, const char *name, const armdb_collection_options *options,
+                    struct collection **collection_out)
+{
+    armdb_collection_options checked;
+    *collection_out = NULL;
+    ADB_TRY(adb_collection_options_check(options, &checked));
+    adb_mutex_lock(&db->collections_lock);
+    struct collection *collection = find_live(db, name);
+    armdb_err err = collection == NULL
+                        ? no_such_collection("open collection", name)
+                        : adb_collection_options_compare(&checked,
+                                                         adb_manifest_find(&db->manifest, name));
+    adb_mutex_unlock(&db->collections_lock);
+    if (err == ARMDB_OK)
+        *collection_out = collection;
+    return err;
+}
+
+/* Stores a manifest without the collection, while no writer is running: a write that is acknowledged
+ * is either in the log before, or refused after. */
+static armdb_err
+drop_stopped(struct db *db, struct collection *collection)
+{
+    struct manifest next;
+    uint32_t at = 0;
+    ADB_TRY(copy_manifest(db, &next));
+    while (next.collections[at].id != collection->index.collection_id)
+        at++;
+    next.collection_count--;
+    memmove(&next.collections[at], &next.collections[at + 1],
+            (next.collection_count - at) * sizeof *next.collections);
+    armdb_err err = switch_manifest(db, &next);
+    adb_manifest_fini(&next);
+    if (err == ARMDB_OK)
+        atomic_store_explicit(&collection->index.is_dropped, true, memory_order_release);
+    return err;
+}
+
+static armdb_err
+drop_locked(struct db *db, const char *name)
+{
+    struct adb_tree *replacement;
+    struct collection *collection = find_live(db, name);
+    if (collection == NULL)
+        return no_such_collection("drop collection", name);
+    if (collection == db->collections[0])
+        return adb_fail(ARMDB_INVALID, "drop collection",
+                        "the default collection cannot be dropped");
+    ADB_TRY(adb_tree_new(db->pages, 1, &replacement));
+    for (uint32_t i = 0; i < db->settings.shards; i++)
+        adb_shard_lock(db->shards[i]);
+    armdb_err err = drop_stopped(db, collection);
+    const armdb_error_detail detail = *adb_err_detail();
+    for (uint32_t i = db->settings.shards; i > 0; i--)
+        adb_shard_unlock(db->shards[i - 1]);
+    if (err != ARMDB_OK) {
+        adb_tree_free(replacement);
+        (void)adb_err_restore(&detail);
+        if (db->is_manifest_unsure)
+            fence_all(db);
+        return err;
+    }
+    /* Nobody comes to the tree any more: writers see is_dropped under their lock, readers inside
+     * their scopes, which have ended after this wait. The empty one stands in for those who only
+     * count. */
+    adb_rcu_wait();
+    struct adb_tree *dropped = collection->index.tree;
+    collection->index.tree = replacement;
+    adb_tree_free(dropped);
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_collection_drop(struct db *db, const char *name)
+{
+    adb_mutex_lock(&db->collections_lock);
+    armdb_err err = drop_locked(db, name);
+    adb_mutex_unlock(&db->collections_lock);
+    return err;
+}
+
+/* ----------------------------------------------------------------------- list */
+
+static void
+describe(const struct collection *collection, armdb_collection_info *info_out)
+{
+    *info_out = (armdb_collection_info){
+        .id = collection->index.collection_id,
+        .key_bytes = collection->index.key_bytes,
+        .order = collection->order,
+        .keys = adb_tree_count(collection->index.tree),
+        .index_bytes = adb_tree_bytes(collection->index.tree),
+    };
+    memcpy(info_out->name, collection->name, sizeof info_out->name);
+}
+
+void
+adb_collection_list(struct db *db, armdb_collection_info *infos, size_t capacity,
+                    size_t *count_out)
+{
+    size_t count = 0;
+    adb_mutex_lock(&db->collections_lock);
+    for (uint32_t i = 0; i < db->collection_count; i++) {
+        const struct collection *collection = db->collections[i];
+        if (atomic_load_explicit(&collection->index.is_dropped, memory_order_relaxed))
+            continue;
+        if (count < capacity)
+            describe(collection, &infos[count]);
+        count++;
+    }
+    adb_mutex_unlock(&db->collections_lock);
+    *count_out = count;
+}
+
+armdb_err
+adb_collection_get_info(struct collection *collection, armdb_collection_info *info_out)
+{
+    adb_rcu_enter();
+    armdb_err err = adb_collection_check(collection);
+    if (err == ARMDB_OK)
+        describe(collection, info_out);
+    adb_rcu_leave();
+    return err;
+}

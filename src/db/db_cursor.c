@@ -1,0 +1,337 @@
+/*
+ * db_cursor.c: walking a collection.
+ *
+ * The tree always ascends, so a cursor knows its range as a low and a high end in key order, and
+ * each move of the caller is a move up or down the tree, turned round for a descending collection.
+ * Where it stands is a key (kept by value in the position) or beyond one end of the range; nothing
+ * is locked or pinned between moves.
+ */
+#include "base/assert.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "db/db_private.h"
+#include "log/location.h"
+#include "os/rcu.h"
+
+enum cursor_place {
+    PLACE_FRESH, /* not moved yet: beyond both ends, so to speak */
+    PLACE_BELOW, /* under the low end */
+    PLACE_ON,    /* on position.key */
+    PLACE_ABOVE  /* over the high end */
+};
+
+/* One end of the range, in key order; the key is kept by value. */
+struct cursor_end {
+    armdb_bound_kind kind;
+    uint32_t len;
+    unsigned char key[ARMDB_KEY_MAX];
+};
+
+/* Owner thread only. */
+struct cursor {
+    struct collection *collection; /* borrowed */
+    bool keys_only;
+    bool is_descending;
+    struct cursor_end low;
+    struct cursor_end high;
+
+    enum cursor_place place;
+    struct adb_tree_position position;
+    unsigned char *value; /* owned, value_capacity bytes */
+    size_t value_capacity;
+    size_t value_len; /* bytes read for the key under the cursor; 0 if keys_only or failed */
+};
+
+/* ---------------------------------------------------------------------- range */
+
+static armdb_slice
+end_key(const struct cursor_end *end)
+{
+    return (armdb_slice){end->key, end->len};
+}
+
+static void
+set_end(struct cursor_end *end, armdb_bound_kind kind, armdb_slice key)
+{
+    end->kind = kind;
+    if (kind == ARMDB_UNBOUNDED)
+        return;
+    end->len = (uint32_t)key.len;
+    memcpy(end->key, key.data, key.len);
+}
+
+/* The keys that begin with `prefix` are those from it to just before the next string of its length
+ * that is greater; if it is all 0xff, there is none. */
+static void
+set_prefix(struct cursor *cursor, armdb_slice prefix)
+{
+    set_end(&cursor->low, ARMDB_INCLUDED, prefix);
+    set_end(&cursor->high, ARMDB_EXCLUDED, prefix);
+    while (cursor->high.len > 0 && cursor->high.key[cursor->high.len - 1] == 0xff)
+        cursor->high.len--;
+    if (cursor->high.len == 0)
+        cursor->high.kind = ARMDB_UNBOUNDED;
+    else
+        cursor->high.key[cursor->high.len - 1]++;
+}
+
+static armdb_err
+check_bound(const char *field, const armdb_bound *bound)
+{
+    switch (bound->kind) {
+    case ARMDB_UNBOUNDED:
+        return ARMDB_OK;
+    case ARMDB_INCLUDED:
+    case ARMDB_EXCLUDED:
+        if (bound->key.data == NULL || bound->key.len == 0 || bound->key.len > ARMDB_KEY_MAX)
+            return adb_fail(ARMDB_INVALID, "open cursor",
+                            "bound `%s` has a key of %zu bytes, allowed are 1..%u", field,
+                            bound->key.len, ARMDB_KEY_MAX);
+        return ARMDB_OK;
+    }
+    return adb_fail(ARMDB_INVALID, "open cursor", "bound `%s` has kind %d, allowed are 0..2", field,
+                    (int)bound->kind);
+}
+
+static armdb_err
+check_options(const struct collection *collection, const armdb_cursor_options *options)
+{
+    uint32_t key_bytes = collection->index.key_bytes;
+    size_t longest = key_bytes == ARMDB_KEY_VARIABLE ? ARMDB_KEY_MAX : key_bytes;
+    if (options->struct_bytes != sizeof *options)
+        return adb_fail(ARMDB_INVALID, "open cursor",
+                        "armdb_cursor_options.struct_bytes is %u, allowed is %zu: start from the "
+                        "_INIT macro",
+                        options->struct_bytes, sizeof *options);
+    ADB_TRY(check_bound("from", &options->from));
+    ADB_TRY(check_bound("to", &options->to));
+    if (options->prefix.len == 0)
+        return ARMDB_OK;
+    if (options->prefix.data == NULL || options->prefix.len > longest)
+        return adb_fail(ARMDB_INVALID, "open cursor",
+                        "a prefix of %zu bytes, but keys of \"%.100s\" have at most %zu",
+                        options->prefix.len, collection->name, longest);
+    if (options->from.kind != ARMDB_UNBOUNDED || options->to.kind != ARMDB_UNBOUNDED)
+        return adb_fail(ARMDB_INVALID, "open cursor", "both a prefix and a bound are set");
+    return ARMDB_OK;
+}
+
+static void
+set_range(struct cursor *cursor, const armdb_cursor_options *options)
+{
+    if (options->prefix.len > 0) {
+        set_prefix(cursor, options->prefix);
+        return;
+    }
+    const armdb_bound *low = cursor->is_descending ? &options->to : &options->from;
+    const armdb_bound *high = cursor->is_descending ? &options->from : &options->to;
+    set_end(&cursor->low, low->kind, low->key);
+    set_end(&cursor->high, high->kind, high->key);
+}
+
+armdb_err
+adb_cursor_open(struct collection *collection, const armdb_cursor_options *options,
+                struct cursor **cursor_out)
+{
+    const armdb_cursor_options defaults = ARMDB_CURSOR_OPTIONS_INIT;
+    *cursor_out = NULL;
+    if (options == NULL)
+        options = &defaults;
+    ADB_TRY(check_options(collection, options));
+    ADB_TRY(adb_collection_check(collection));
+    struct cursor *cursor = adb_new(struct cursor);
+    if (cursor == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "open cursor", "no memory for a cursor");
+    cursor->collection = collection;
+    cursor->keys_only = options->keys_only != 0;
+    cursor->is_descending = collection->order == ARMDB_DESCENDING;
+    set_range(cursor, options);
+    atomic_fetch_add_explicit(&collection->db->cursors, 1, memory_order_relaxed);
+    *cursor_out = cursor;
+    return ARMDB_OK;
+}
+
+void
+adb_cursor_close(struct cursor *cursor)
+{
+    atomic_fetch_sub_explicit(&cursor->collection->db->cursors, 1, memory_order_release);
+    adb_mem_free(cursor->value);
+    adb_mem_free(cursor);
+}
+
+/* ---------------------------------------------------------------------- moves */
+
+static int
+compare_keys(armdb_slice a, armdb_slice b)
+{
+    size_t common = a.len < b.len ? a.len : b.len;
+    int order = memcmp(a.data, b.data, common);
+    if (order != 0)
+        return order;
+    return a.len < b.len ? -1 : a.len > b.len;
+}
+
+static bool
+is_above_low(const struct cursor *cursor, armdb_slice key)
+{
+    if (cursor->low.kind == ARMDB_UNBOUNDED)
+        return true;
+    int order = compare_keys(key, end_key(&cursor->low));
+    return cursor->low.kind == ARMDB_INCLUDED ? order >= 0 : order > 0;
+}
+
+static bool
+is_below_high(const struct cursor *cursor, armdb_slice key)
+{
+    if (cursor->high.kind == ARMDB_UNBOUNDED)
+        return true;
+    int order = compare_keys(key, end_key(&cursor->high));
+    return cursor->high.kind == ARMDB_INCLUDED ? order <= 0 : order < 0;
+}
+
+/* Seeks the key at one end of the range; whether it is within the other is still to be seen. */
+static bool
+seek_end(struct cursor *cursor, bool is_low)
+{
+    static const enum adb_tree_seek how[2][3] = {
+        {ADB_SEEK_LAST, ADB_SEEK_LE, ADB_SEEK_LT}, /* from above */
+        {ADB_SEEK_FIRST, ADB_SEEK_GE, ADB_SEEK_GT} /* from below */
+    };
+    const struct cursor_end *end = is_low ? &cursor->low : &cursor->high;
+    return adb_tree_seek(cursor->collection->index.tree, how[is_low][end->kind], end_key(end),
+                         &cursor->position);
+}
+
+/* Reads the value of the key under the cursor. Inside the scope that found it. */
+static armdb_err
+load_value(struct cursor *cursor)
+{
+    struct db *db = cursor->collection->db;
+    const armdb_slice key = {cursor->position.key, cursor->position.key_len};
+    size_t len = adb_location_value_len(cursor->position.location);
+    cursor->value_len = 0;
+    if (cursor->keys_only)
+        return ARMDB_OK;
+    if (len > cursor->value_capacity) {
+        size_t capacity = len < 4096 ? 4096 : len;
+        void *grown = adb_mem_alloc(capacity);
+        if (grown == NULL)
+            return adb_fail(ARMDB_NO_MEMORY, "read cursor", "no memory for a value of %zu bytes",
+                            len);
+        adb_mem_free(cursor->value);
+        cursor->value = (unsigned char *)grown;
+        cursor->value_capacity = capacity;
+    }
+    ADB_TRY(adb_shard_read_value(adb_db_route(db, key), cursor->position.location, key,
+                                 cursor->value));
+    cursor->value_len = len;
+    return ARMDB_OK;
+}
+
+/* Takes the outcome of a search in direction `up`: on a key of the range, or beyond its end. */
+static armdb_err
+land(struct cursor *cursor, bool found, bool up)
+{
+    const armdb_slice key = {cursor->position.key, cursor->position.key_len};
+    if (found && is_above_low(cursor, key) && is_below_high(cursor, key)) {
+        cursor->place = PLACE_ON;
+        return load_value(cursor);
+    }
+    cursor->place = up ? PLACE_ABOVE : PLACE_BELOW;
+    cursor->value_len = 0;
+    return ARMDB_END;
+}
+
+static armdb_err
+step(struct cursor *cursor, bool up)
+{
+    const struct adb_tree *tree = cursor->collection->index.tree;
+    switch (cursor->place) {
+    case PLACE_ON:
+        return land(cursor,
+                    up ? adb_tree_next(tree, &cursor->position)
+                       : adb_tree_prev(tree, &cursor->position),
+                    up);
+    case PLACE_BELOW:
+        if (!up)
+            return ARMDB_END;
+        break;
+    case PLACE_ABOVE:
+        if (up)
+            return ARMDB_END;
+        break;
+    case PLACE_FRESH:
+        break;
+    }
+    return land(cursor, seek_end(cursor, up), up);
+}
+
+static armdb_err
+move_inside(struct cursor *cursor, enum cursor_move move)
+{
+    bool is_forward = move == CURSOR_NEXT || move == CURSOR_FIRST;
+    bool up = is_forward != cursor->is_descending;
+    ADB_TRY(adb_collection_check(cursor->collection));
+    if (move == CURSOR_FIRST || move == CURSOR_LAST)
+        return land(cursor, seek_end(cursor, up), up);
+    return step(cursor, up);
+}
+
+armdb_err
+adb_cursor_move(struct cursor *cursor, enum cursor_move move)
+{
+    adb_rcu_enter();
+    armdb_err err = move_inside(cursor, move);
+    adb_rcu_leave();
+    return err;
+}
+
+static armdb_err
+seek_inside(struct cursor *cursor, armdb_slice key)
+{
+    bool up = !cursor->is_descending;
+    bool is_before = up ? !is_above_low(cursor, key) : !is_below_high(cursor, key);
+    ADB_TRY(adb_collection_check(cursor->collection));
+    if (is_before)
+        return land(cursor, seek_end(cursor, up), up);
+    return land(cursor,
+                adb_tree_seek(cursor->collection->index.tree, up ? ADB_SEEK_GE : ADB_SEEK_LE, key,
+                              &cursor->position),
+                up);
+}
+
+armdb_err
+adb_cursor_seek(struct cursor *cursor, armdb_slice key)
+{
+    if (key.len == 0 || key.len > ARMDB_KEY_MAX)
+        return adb_fail(ARMDB_KEY_LENGTH, "seek", "a key of %zu bytes, allowed are 1..%u", key.len,
+                        ARMDB_KEY_MAX);
+    adb_rcu_enter();
+    armdb_err err = seek_inside(cursor, key);
+    adb_rcu_leave();
+    return err;
+}
+
+/* ---------------------------------------------------------------- under it */
+
+armdb_slice
+adb_cursor_key(const struct cursor *cursor)
+{
+    if (cursor->place != PLACE_ON)
+        return (armdb_slice){NULL, 0};
+    return (armdb_slice){cursor->position.key, cursor->position.key_len};
+}
+
+armdb_slice
+adb_cursor_value(const struct cursor *cursor)
+{
+    if (cursor->place != PLACE_ON || cursor->value_len == 0)
+        return (armdb_slice){NULL, 0};
+    return (armdb_slice){cursor->value, cursor->value_len};
+}
+
+size_t
+adb_cursor_value_len(const struct cursor *cursor)
+{
+    return cursor->place == PLACE_ON ? adb_location_value_len(cursor->position.location) : 0;
+}

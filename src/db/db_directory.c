@@ -1,0 +1,189 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "db/db_private.h"
+#include "log/filename.h"
+
+/* ----------------------------------------------------------------------- look */
+
+struct looker {
+    struct adb_os *os;
+    const char *path;
+    bool has_manifest;
+    bool has_data_files;
+    bool has_others;
+};
+
+static armdb_err
+look_at_shard_file(void *context, const char *name, bool is_directory)
+{
+    struct looker *looker = (struct looker *)context;
+    uint64_t file_id;
+    if (is_directory)
+        looker->has_others = true;
+    else if (adb_filename_parse_log(name, &file_id))
+        looker->has_data_files = true;
+    else if (!adb_filename_is_temporary(name))
+        looker->has_others = true;
+    return ARMDB_OK;
+}
+
+static armdb_err
+look_at_name(void *context, const char *name, bool is_directory)
+{
+    struct looker *looker = (struct looker *)context;
+    uint32_t shard;
+    char *path;
+    if (is_directory && adb_filename_parse_shard(name, &shard)) {
+        ADB_TRY(adb_filename_join(looker->path, name, "", &path));
+        armdb_err err = adb_os_list(looker->os, path, look_at_shard_file, looker);
+        adb_mem_free(path);
+        return err;
+    }
+    if (!is_directory && strcmp(name, FILENAME_MANIFEST) == 0)
+        looker->has_manifest = true;
+    else if (is_directory ||
+             (strcmp(name, FILENAME_LOCK) != 0 && !adb_filename_is_temporary(name)))
+        looker->has_others = true;
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_directory_look(struct adb_os *os, const char *path, enum directory_state *state_out)
+{
+    struct looker looker = {.os = os, .path = path};
+    *state_out = DIRECTORY_MISSING;
+    armdb_err err = adb_os_list(os, path, look_at_name, &looker);
+    if (err == ARMDB_NOT_FOUND)
+        return ARMDB_OK;
+    if (err != ARMDB_OK && adb_err_detail()->os_errno == ENOTDIR) {
+        *state_out = DIRECTORY_FOREIGN;
+        return ARMDB_OK;
+    }
+    ADB_TRY(err);
+    if (looker.has_manifest)
+        *state_out = DIRECTORY_DATABASE;
+    else if (looker.has_data_files)
+        *state_out = DIRECTORY_HEADLESS;
+    else
+        *state_out = looker.has_others ? DIRECTORY_FOREIGN : DIRECTORY_EMPTY;
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_directory_refuse(const char *path, enum directory_state state)
+{
+    switch (state) {
+    case DIRECTORY_MISSING:
+        return adb_fail_at(ARMDB_NO_DATABASE, "open", path, 0, "there is no such directory");
+    case DIRECTORY_EMPTY:
+        return adb_fail_at(ARMDB_NO_DATABASE, "open", path, 0, "the directory is empty");
+    case DIRECTORY_FOREIGN:
+        return adb_fail_at(ARMDB_NO_DATABASE, "open", path, 0,
+                           "not a database: no MANIFEST, but other files");
+    case DIRECTORY_HEADLESS:
+    case DIRECTORY_DATABASE:
+        break;
+    }
+    return adb_fail_at(ARMDB_CORRUPT, "open", path, 0,
+                       "the MANIFEST is missing, but there are data files");
+}
+
+/* ----------------------------------------------------------------------- lock */
+
+static armdb_err
+open_lock_file(struct adb_os *os, const char *path, struct adb_file **file_out)
+{
+    armdb_err err = adb_os_open(os, path, ADB_OPEN_READ_WRITE, file_out);
+    if (err != ARMDB_NOT_FOUND)
+        return err;
+    err = adb_os_open(os, path, ADB_OPEN_CREATE_NEW, file_out);
+    if (err != ARMDB_EXISTS)
+        return err;
+    /* Somebody else was faster. */
+    err = adb_os_open(os, path, ADB_OPEN_READ_WRITE, file_out);
+    return err == ARMDB_NOT_FOUND ? adb_fail_at(ARMDB_BUSY, "lock", path, 0,
+                                                "the lock file comes and goes")
+                                  : err;
+}
+
+/* Raises ARMDB_BUSY with what the holder wrote into the file. */
+static armdb_err
+name_holder(struct adb_file *file, const char *path)
+{
+    char pid[24] = "";
+    const struct iovec iov = {pid, sizeof pid - 1};
+    size_t len = 0;
+    if (adb_file_read(file, &iov, 1, 0, &len) != ARMDB_OK)
+        len = 0;
+    pid[len] = '\0';
+    pid[strspn(pid, "0123456789")] = '\0';
+    return adb_fail_at(ARMDB_BUSY, "lock", path, 0, "the database is in use by process %s",
+                       pid[0] != '\0' ? pid : "(unknown)");
+}
+
+/* The pid in the file is only for people: the lock itself is the kernel's, and ends with the process. */
+static armdb_err
+sign(struct adb_os *os, struct adb_file *file)
+{
+    char pid[24];
+    int len = snprintf(pid, sizeof pid, "%" PRIu32 "\n", adb_os_process_id(os));
+    const struct iovec iov = {pid, (size_t)len};
+    size_t written;
+    ADB_TRY(adb_file_truncate(file, 0));
+    return adb_file_write(file, &iov, 1, 0, &written);
+}
+
+armdb_err
+adb_directory_lock(struct adb_os *os, const char *path, struct adb_file **lock_out)
+{
+    char *lock_path;
+    struct adb_file *file = NULL;
+    *lock_out = NULL;
+    ADB_TRY(adb_filename_join(path, FILENAME_LOCK, "", &lock_path));
+    armdb_err err = open_lock_file(os, lock_path, &file);
+    if (err != ARMDB_OK)
+        goto out;
+    err = adb_file_lock(file);
+    if (err == ARMDB_BUSY)
+        err = name_holder(file, lock_path);
+    else if (err == ARMDB_OK)
+        err = sign(os, file);
+    if (err == ARMDB_OK) {
+        *lock_out = file;
+        file = NULL;
+    }
+out:
+    if (file != NULL) {
+        const armdb_error_detail detail = *adb_err_detail();
+        (void)adb_file_close(file);
+        err = adb_err_restore(&detail);
+    }
+    adb_mem_free(lock_path);
+    return err;
+}
+
+/* --------------------------------------------------------------------- parent */
+
+armdb_err
+adb_directory_sync_parent(struct adb_os *os, const char *path)
+{
+    size_t len = strlen(path);
+    char *parent = adb_mem_strdup(path);
+    if (parent == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "open", "no memory for a path");
+    while (len > 1 && parent[len - 1] == '/')
+        len--;
+    while (len > 0 && parent[len - 1] != '/')
+        len--;
+    while (len > 1 && parent[len - 1] == '/')
+        len--;
+    parent[len] = '\0';
+    armdb_err err = adb_os_sync_dir(os, len > 0 ? parent : ".");
+    adb_mem_free(parent);
+    return err;
+}

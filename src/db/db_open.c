@@ -1,0 +1,302 @@
+/*
+ * db_open.c: creating, opening and closing a database.
+ *
+ * Opening: look at the directory, lock it, read (or write) the manifest, make the collections, open
+ * the shards (side by side where there are threads), start background work. Closing is the same list
+ * backwards. A creation that is cut short leaves nothing that the next one does not clean up: the
+ * manifest comes last, and without it there is no database.
+ */
+#include "base/assert.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "db/db_private.h"
+#include "log/filename.h"
+#include "os/rcu.h"
+
+/* --------------------------------------------------------------------- create */
+
+static void
+configure_shard(const struct db *db, uint32_t number, struct shard_config *config_out)
+{
+    *config_out = (struct shard_config){
+        .os = db->os,
+        .directory = db->path,
+        .number = number,
+        .max_file_bytes = db->settings.max_file_bytes,
+        .write_buffer_bytes = db->settings.write_buffer_bytes,
+        .pages = db->pages,
+    };
+    memcpy(config_out->db_id, db->manifest.db_id, LOG_DB_ID_BYTES);
+}
+
+static armdb_err
+describe_new(struct db *db, const armdb_options *options)
+{
+    struct manifest *manifest = &db->manifest;
+    manifest->shards = adb_options_shards(options, db->os->cpu_count);
+    manifest->shard_prefix_bits = options->shard_prefix_bits;
+    manifest->next_collection_id = 1;
+    manifest->collections = adb_new(struct manifest_collection);
+    if (manifest->collections == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "create", "no memory for a manifest");
+    manifest->collection_count = 1;
+    adb_options_describe(&options->default_collection, "default", 0, &manifest->collections[0]);
+    ADB_TRY(adb_os_entropy(db->os, manifest->db_id, sizeof manifest->db_id));
+    return adb_os_entropy(db->os, &manifest->hash_seed, sizeof manifest->hash_seed);
+}
+
+/* The manifest that an interrupted creation or change of it left behind. */
+static armdb_err
+sweep_manifest(struct db *db)
+{
+    char *path;
+    ADB_TRY(adb_filename_join(db->path, FILENAME_MANIFEST, FILENAME_TEMPORARY_SUFFIX, &path));
+    armdb_err err = adb_os_unlink(db->os, path);
+    adb_mem_free(path);
+    return err == ARMDB_NOT_FOUND ? ARMDB_OK : err;
+}
+
+static armdb_err
+create_files(struct db *db, const armdb_options *options)
+{
+    struct shard_config config;
+    bool is_unsure;
+    ADB_TRY(describe_new(db, options));
+    for (uint32_t i = 0; i < db->manifest.shards; i++) {
+        configure_shard(db, i, &config);
+        ADB_TRY(adb_shard_create(&config));
+    }
+    ADB_TRY(adb_os_sync_dir(db->os, db->path));
+    ADB_TRY(adb_directory_sync_parent(db->os, db->path));
+    return adb_manifest_store(db->os, db->path, &db->manifest, &is_unsure);
+}
+
+/* ----------------------------------------------------------------------- open */
+
+/* Shards to be opened by several threads. */
+struct opening {
+    struct db *db;
+    _Atomic(uint32_t) next;   /* shard that nobody has taken yet */
+    struct adb_mutex lock;
+    /* guarded by lock */
+    armdb_err err; /* the first one */
+    armdb_error_detail detail;
+};
+
+static void
+note_opened(struct opening *opening, uint32_t number, armdb_err err, struct shard *shard,
+            const struct shard_recovery *recovery)
+{
+    struct db *db = opening->db;
+    adb_mutex_lock(&opening->lock);
+    db->shards[number] = shard;
+    db->recovery.records += recovery->records;
+    db->recovery.cut_bytes += recovery->cut_bytes;
+    if (err != ARMDB_OK && opening->err == ARMDB_OK) {
+        opening->err = err;
+        opening->detail = *adb_err_detail();
+    }
+    adb_mutex_unlock(&opening->lock);
+}
+
+static void *
+open_some_shards(void *context)
+{
+    struct opening *opening = (struct opening *)context;
+    struct db *db = opening->db;
+    for (;;) {
+        uint32_t number = atomic_fetch_add_explicit(&opening->next, 1, memory_order_relaxed);
+        if (number >= db->settings.shards)
+            return NULL;
+        struct shard_config config;
+        struct shard_recovery recovery;
+        struct shard *shard;
+        configure_shard(db, number, &config);
+        armdb_err err = adb_shard_open(&config, adb_collections_find_index, db, &recovery, &shard);
+        note_opened(opening, number, err, shard, &recovery);
+    }
+}
+
+enum { OPENERS_MAX = 16 };
+
+static armdb_err
+open_shards(struct db *db)
+{
+    struct opening opening = {.db = db};
+    struct adb_thread threads[OPENERS_MAX];
+    uint32_t want = db->os->cpu_count < db->settings.shards ? db->os->cpu_count
+                                                            : db->settings.shards;
+    uint32_t started = 0;
+    uint64_t start_ns = adb_os_now_ns(db->os);
+    db->shards = adb_new_array(struct shard *, db->settings.shards);
+    if (db->shards == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "open", "no memory for the shards");
+    adb_mutex_init(&opening.lock);
+    /* This thread is one of them; if the system gives no others, it does all. */
+    while (db->os->has_threads && started + 1 < want && started < OPENERS_MAX &&
+           adb_thread_start(&threads[started], open_some_shards, &opening) == ARMDB_OK)
+        started++;
+    open_some_shards(&opening);
+    while (started > 0)
+        adb_thread_join(&threads[--started]);
+    adb_mutex_fini(&opening.lock);
+    db->recovery_ns = adb_os_now_ns(db->os) - start_ns;
+    return opening.err == ARMDB_OK ? ARMDB_OK : adb_err_restore(&opening.detail);
+}
+
+/* Everything behind the lock. */
+static armdb_err
+open_contents(struct db *db, const armdb_options *options, bool is_new)
+{
+    ADB_TRY(sweep_manifest(db));
+    if (is_new) {
+        ADB_TRY(create_files(db, options));
+    } else {
+        armdb_err err = adb_manifest_load(db->os, db->path, &db->manifest);
+        if (err == ARMDB_NOT_FOUND) /* it was there a moment ago */
+            return adb_directory_refuse(db->path, DIRECTORY_MISSING);
+        ADB_TRY(err);
+        ADB_TRY(adb_options_compare(options, &db->manifest));
+    }
+    db->settings = adb_options_settle(options, &db->manifest);
+    db->hash_seed = db->manifest.hash_seed;
+    ADB_TRY(adb_pages_new(&db->pages));
+    db->account = adb_value_account_new();
+    if (db->account == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "open", "no memory for a database");
+    ADB_TRY(adb_collections_load(db));
+    ADB_TRY(open_shards(db));
+    return adb_work_start(db);
+}
+
+/* Whether to open or to create; refuses what is neither. */
+static armdb_err
+decide(struct adb_os *os, const char *path, armdb_open_mode mode, enum directory_state *state_out)
+{
+    ADB_TRY(adb_directory_look(os, path, state_out));
+    bool is_vacant = *state_out == DIRECTORY_MISSING || *state_out == DIRECTORY_EMPTY;
+    if (*state_out == DIRECTORY_DATABASE) {
+        if (mode == ARMDB_CREATE_NEW)
+            return adb_fail_at(ARMDB_EXISTS, "create", path, 0, "there is a database already");
+        return ARMDB_OK;
+    }
+    if (mode == ARMDB_OPEN_EXISTING || !is_vacant)
+        return adb_directory_refuse(path, *state_out);
+    return ARMDB_OK;
+}
+
+static void
+free_db(struct db *db)
+{
+    adb_work_stop(db);
+    for (uint32_t i = 0; db->shards != NULL && i < db->settings.shards; i++)
+        adb_shard_close(db->shards[i]);
+    adb_mem_free(db->shards);
+    adb_collections_free(db);
+    adb_pages_free(db->pages);
+    adb_value_account_unref(db->account);
+    adb_manifest_fini(&db->manifest);
+    (void)adb_file_close(db->lock_file);
+    adb_cond_fini(&db->work.wake);
+    adb_mutex_fini(&db->work.lock);
+    adb_mutex_fini(&db->collections_lock);
+    adb_mem_free(db->path);
+    adb_mem_free(db);
+}
+
+static armdb_err
+open_directory(struct db *db, const armdb_options *options)
+{
+    enum directory_state state;
+    ADB_TRY(decide(db->os, db->path, options->open_mode, &state));
+    if (state == DIRECTORY_MISSING) {
+        armdb_err err = adb_os_mkdir(db->os, db->path);
+        if (err != ARMDB_OK && err != ARMDB_EXISTS)
+            return err;
+    }
+    ADB_TRY(adb_directory_lock(db->os, db->path, &db->lock_file));
+    /* Look again: before the lock was ours, somebody else may have created or filled it. */
+    ADB_TRY(decide(db->os, db->path, options->open_mode, &state));
+    return open_contents(db, options, state != DIRECTORY_DATABASE);
+}
+
+armdb_err
+adb_db_open(struct adb_os *os, const char *path, const armdb_options *options, struct db **db_out)
+{
+    armdb_options checked;
+    *db_out = NULL;
+    ADB_TRY(adb_options_check(options, &checked));
+    struct db *db = adb_new(struct db);
+    if (db == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "open", "no memory for a database");
+    db->os = os;
+    adb_mutex_init(&db->collections_lock);
+    adb_mutex_init(&db->work.lock);
+    adb_cond_init(&db->work.wake);
+    db->path = adb_mem_strdup(path);
+    armdb_err err = db->path == NULL ? adb_fail(ARMDB_NO_MEMORY, "open", "no memory for a path")
+                                     : open_directory(db, &checked);
+    if (err != ARMDB_OK) {
+        const armdb_error_detail detail = *adb_err_detail();
+        free_db(db);
+        return adb_err_restore(&detail);
+    }
+    *db_out = db;
+    return ARMDB_OK;
+}
+
+/* ---------------------------------------------------------------------- close */
+
+/* Runs `fn` on every shard; the first error counts, with its detail. */
+static armdb_err
+for_each_shard(struct db *db, armdb_err (*fn)(struct shard *))
+{
+    armdb_err err = ARMDB_OK;
+    armdb_error_detail detail = {0};
+    for (uint32_t i = 0; i < db->settings.shards; i++) {
+        armdb_err shard_err = fn(db->shards[i]);
+        if (shard_err != ARMDB_OK && err == ARMDB_OK)
+            detail = *adb_err_detail();
+        err = adb_err_first(err, shard_err);
+    }
+    return err == ARMDB_OK ? ARMDB_OK : adb_err_restore(&detail);
+}
+
+armdb_err
+adb_db_close(struct db *db, bool *is_closed_out)
+{
+    uint64_t cursors = atomic_load_explicit(&db->cursors, memory_order_acquire);
+    *is_closed_out = cursors == 0;
+    if (cursors > 0)
+        return adb_fail(ARMDB_BUSY, "close", "%llu cursors are open: close them first",
+                        (unsigned long long)cursors);
+    adb_work_stop(db);
+    armdb_err err = for_each_shard(db, adb_shard_finish);
+    const armdb_error_detail detail = *adb_err_detail();
+    free_db(db);
+    return err == ARMDB_OK ? ARMDB_OK : adb_err_restore(&detail);
+}
+
+void
+adb_db_abandon(struct db *db)
+{
+    free_db(db);
+}
+
+void
+adb_db_step(struct db *db)
+{
+    (void)adb_work_step(db);
+}
+
+armdb_err
+adb_db_flush(struct db *db)
+{
+    return for_each_shard(db, adb_shard_flush);
+}
+
+armdb_err
+adb_db_sync(struct db *db)
+{
+    return for_each_shard(db, adb_shard_sync);
+}

@@ -1,0 +1,52 @@
+/* db_options.h: defaults and ranges of all options, and comparing them with what is stored. */
+#ifndef ADB_DB_DB_OPTIONS_H
+#define ADB_DB_DB_OPTIONS_H
+
+#include "armdb/armdb.h"
+#include "base/attr.h"
+#include "log/manifest_format.h"
+
+/** Options with every 0 replaced by what it stands for. */
+struct db_settings {
+    uint32_t shards;
+    uint32_t shard_prefix_bits;
+    uint64_t max_file_bytes;
+    uint32_t write_buffer_bytes;
+    armdb_durability durability;
+    uint64_t flush_interval_ns; /* UINT64_MAX: never */
+    uint64_t sync_interval_ns;  /* the same */
+};
+
+/** Copies options of any version into `options_out` and checks every range. NULL: all defaults. */
+ADB_MUST_USE armdb_err adb_options_check(const armdb_options *options, armdb_options *options_out);
+
+/** The same for a collection. */
+ADB_MUST_USE armdb_err adb_collection_options_check(const armdb_collection_options *options,
+                                                    armdb_collection_options *options_out);
+
+/** Checks the name of a collection to be created. */
+ADB_MUST_USE armdb_err adb_collection_name_check(const char *name);
+
+/** Number of shards for checked options of a new database. */
+uint32_t adb_options_shards(const armdb_options *options, uint32_t cpu_count);
+
+/** Entry of a new collection with checked options. */
+void adb_options_describe(const armdb_collection_options *options, const char *name, uint32_t id,
+                          struct manifest_collection *collection_out);
+
+/** ARMDB_MISMATCH, naming setting and values, if checked options ask for other than is stored. */
+ADB_MUST_USE armdb_err adb_options_compare(const armdb_options *options,
+                                           const struct manifest *manifest);
+ADB_MUST_USE armdb_err adb_collection_options_compare(const armdb_collection_options *options,
+                                                      const struct manifest_collection *stored);
+
+/** Settings of a database with checked options and its manifest. */
+struct db_settings adb_options_settle(const armdb_options *options,
+                                      const struct manifest *manifest);
+
+/** The level of one write: ARMDB_INVALID if it is none. */
+ADB_MUST_USE armdb_err adb_write_options_settle(const armdb_write_options *options,
+                                                armdb_durability otherwise,
+                                                armdb_durability *durability_out);
+
+#endif

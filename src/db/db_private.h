@@ -1,0 +1,119 @@
+/*
+ * db_private.h: what a database is made of. Included by src/db only.
+ *
+ * Lock order: collections_lock, then the locks of shards in ascending order, then nothing.
+ */
+#ifndef ADB_DB_DB_PRIVATE_H
+#define ADB_DB_DB_PRIVATE_H
+
+#include "base/counter.h"
+#include "base/hash.h"
+#include "db/db.h"
+#include "db/db_options.h"
+#include "db/db_work.h"
+#include "db/value.h"
+#include "log/manifest.h"
+#include "os/thread.h"
+#include "shard/shard.h"
+
+struct collection {
+    /* immutable after creation */
+    struct db *db; /* borrowed: the owner */
+    struct shard_index index;
+    armdb_order order; /* not the default */
+    char name[ARMDB_NAME_MAX + 1];
+};
+
+struct db {
+    /* immutable after open */
+    struct adb_os *os;               /* borrowed */
+    char *path;                      /* owned */
+    struct adb_file *lock_file;      /* owned; holds the directory's lock */
+    struct db_settings settings;
+    uint64_t hash_seed;
+    struct adb_pages *pages;         /* owned */
+    struct value_account *account;   /* counted */
+    struct shard **shards;           /* owned, [settings.shards] */
+    struct shard_recovery recovery;  /* of all shards */
+    uint64_t recovery_ns;
+
+    struct adb_mutex collections_lock;
+    /* guarded by collections_lock */
+    struct manifest manifest;         /* as on disk */
+    struct collection **collections;  /* owned, [collection_count]; dropped ones stay */
+    uint32_t collection_count;
+    bool is_manifest_unsure; /* a store failed half way: no more changes */
+    armdb_error_detail manifest_failure;
+
+    _Atomic(uint64_t) cursors; /* open now */
+    struct adb_counter gets;
+    struct db_work work;
+};
+
+/** The shard that `key` belongs to. */
+static inline struct shard *
+adb_db_route(const struct db *db, armdb_slice key)
+{
+    uint32_t bits = db->settings.shard_prefix_bits;
+    unsigned char prefix[ARMDB_KEY_MAX];
+    uint64_t hash;
+    if (bits == 0 || key.len * 8 <= bits) {
+        hash = adb_hash(key.data, key.len, db->hash_seed);
+    } else {
+        size_t len = (bits + 7) / 8;
+        memcpy(prefix, key.data, len);
+        if (bits % 8 != 0)
+            prefix[len - 1] &= (unsigned char)(0xff00u >> (bits % 8));
+        hash = adb_hash(prefix, len, db->hash_seed);
+    }
+    return db->shards[(uint64_t)(((unsigned __int128)hash * db->settings.shards) >> 64)];
+}
+
+/** Whether the collection was dropped: raised then. Readers ask inside their RCU scope. */
+ADB_MUST_USE armdb_err adb_collection_check(const struct collection *collection);
+
+/** Whether `key` can be one of the collection's. */
+ADB_MUST_USE armdb_err adb_collection_check_key(const struct collection *collection,
+                                                armdb_slice key);
+
+/** Makes the collections of db->manifest. */
+ADB_MUST_USE armdb_err adb_collections_load(struct db *db);
+
+/** Frees all collections and their indexes. */
+void adb_collections_free(struct db *db);
+
+/** An adb_find_index_fn; the context is the database, which nobody else knows yet. */
+armdb_err adb_collections_find_index(void *db, uint32_t collection_id,
+                                     struct shard_index **index_out);
+
+/* ---------------------------------------------- directory (db_directory.c) */
+
+/** What is in a directory that may be a database. */
+enum directory_state {
+    DIRECTORY_MISSING,
+    DIRECTORY_EMPTY,    /* nothing, or what an interrupted creation leaves */
+    DIRECTORY_FOREIGN,  /* other files, and no manifest */
+    DIRECTORY_DATABASE, /* a manifest */
+    DIRECTORY_HEADLESS  /* data files, and no manifest: it was lost */
+};
+
+ADB_MUST_USE armdb_err adb_directory_look(struct adb_os *os, const char *path,
+                                          enum directory_state *state_out);
+
+/**
+ * Takes the lock of a database's directory.
+ *
+ * @param lock_out  end it with adb_file_close().
+ *
+ * Returns:  ARMDB_OK; ARMDB_BUSY (names the holder); ARMDB_READ_ONLY, ARMDB_IO ...
+ */
+ADB_MUST_USE armdb_err adb_directory_lock(struct adb_os *os, const char *path,
+                                          struct adb_file **lock_out);
+
+/** Raises ARMDB_NO_DATABASE or ARMDB_CORRUPT for a state in which there is nothing to open. */
+ADB_MUST_USE armdb_err adb_directory_refuse(const char *path, enum directory_state state);
+
+/** Makes the name of the directory itself durable. */
+ADB_MUST_USE armdb_err adb_directory_sync_parent(struct adb_os *os, const char *path);
+
+#endif

@@ -1,0 +1,125 @@
+/* db_verify.c: reading every byte of a database that nobody has open, and changing none. */
+#include "base/err.h"
+#include "base/mem.h"
+#include "db/db_private.h"
+
+struct verifier {
+    struct adb_os *os;
+    const char *path;
+    armdb_damage_fn on_damage; /* may be NULL */
+    void *context;
+    armdb_verify_report *report;
+    struct manifest manifest;       /* owned */
+    struct shard_index *indexes;    /* owned: [manifest.collection_count], without trees */
+};
+
+static void
+report_damage(struct verifier *verifier, uint32_t shard, const armdb_error_detail *detail)
+{
+    const armdb_damage damage = {detail->file, detail->offset, shard, detail->message};
+    verifier->report->damages++;
+    if (verifier->on_damage != NULL)
+        verifier->on_damage(verifier->context, &damage);
+}
+
+static void
+on_shard_damage(void *context, uint32_t shard, const armdb_error_detail *detail)
+{
+    report_damage((struct verifier *)context, shard, detail);
+}
+
+static armdb_err
+find_index(void *context, uint32_t collection_id, struct shard_index **index_out)
+{
+    const struct verifier *verifier = (const struct verifier *)context;
+    *index_out = NULL;
+    for (uint32_t i = 0; i < verifier->manifest.collection_count; i++) {
+        if (verifier->indexes[i].collection_id == collection_id)
+            *index_out = &verifier->indexes[i];
+    }
+    return collection_id < verifier->manifest.next_collection_id ? ARMDB_OK : ARMDB_CORRUPT;
+}
+
+static armdb_err
+make_indexes(struct verifier *verifier)
+{
+    const struct manifest *manifest = &verifier->manifest;
+    verifier->indexes = adb_new_array(struct shard_index, manifest->collection_count);
+    if (verifier->indexes == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "verify", "no memory for the collections");
+    for (uint32_t i = 0; i < manifest->collection_count; i++) {
+        verifier->indexes[i].collection_id = manifest->collections[i].id;
+        verifier->indexes[i].key_bytes = manifest->collections[i].key_bytes;
+    }
+    return ARMDB_OK;
+}
+
+static armdb_err
+check_shards(struct verifier *verifier)
+{
+    armdb_verify_report *report = verifier->report;
+    struct shard_config config = {.os = verifier->os, .directory = verifier->path};
+    memcpy(config.db_id, verifier->manifest.db_id, LOG_DB_ID_BYTES);
+    for (uint32_t i = 0; i < verifier->manifest.shards; i++) {
+        struct shard_check check = {0};
+        config.number = i;
+        armdb_err err = adb_shard_check(&config, find_index, verifier, on_shard_damage, verifier,
+                                        &check);
+        report->files += check.files;
+        report->bytes += check.bytes;
+        report->records += check.records;
+        report->torn_bytes += check.torn_bytes;
+        ADB_TRY(err);
+    }
+    return ARMDB_OK;
+}
+
+/* Takes an error as damage if it is damage; else passes it on. */
+static armdb_err
+as_damage(struct verifier *verifier, armdb_err err)
+{
+    if (err != ARMDB_CORRUPT)
+        return err;
+    report_damage(verifier, UINT32_MAX, adb_err_detail());
+    return ARMDB_OK;
+}
+
+static armdb_err
+verify_locked(struct verifier *verifier)
+{
+    armdb_err err = adb_manifest_load(verifier->os, verifier->path, &verifier->manifest);
+    if (err == ARMDB_NOT_FOUND)
+        err = adb_directory_refuse(verifier->path, DIRECTORY_HEADLESS);
+    if (err != ARMDB_OK)
+        return as_damage(verifier, err);
+    verifier->report->files++;
+    verifier->report->bytes += adb_manifest_bytes(&verifier->manifest);
+    ADB_TRY(make_indexes(verifier));
+    return check_shards(verifier);
+}
+
+armdb_err
+adb_db_verify(struct adb_os *os, const char *path, armdb_damage_fn on_damage, void *context,
+              armdb_verify_report *report_out)
+{
+    enum directory_state state;
+    struct adb_file *lock_file;
+    struct verifier verifier = {
+        .os = os, .path = path, .on_damage = on_damage, .context = context, .report = report_out};
+    *report_out = (armdb_verify_report){0};
+    ADB_TRY(adb_directory_look(os, path, &state));
+    if (state != DIRECTORY_DATABASE && state != DIRECTORY_HEADLESS)
+        return adb_directory_refuse(path, state);
+    ADB_TRY(adb_directory_lock(os, path, &lock_file));
+    armdb_err err = verify_locked(&verifier);
+    const armdb_error_detail detail = *adb_err_detail();
+    adb_mem_free(verifier.indexes);
+    adb_manifest_fini(&verifier.manifest);
+    (void)adb_file_close(lock_file);
+    if (err != ARMDB_OK)
+        return adb_err_restore(&detail);
+    if (report_out->damages > 0)
+        return adb_fail_at(ARMDB_CORRUPT, "verify", path, 0, "%llu pieces of damage",
+                           (unsigned long long)report_out->damages);
+    return ARMDB_OK;
+}

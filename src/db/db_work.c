@@ -1,0 +1,90 @@
+#include "db/db_private.h"
+
+static uint64_t
+interval_of(const struct db *db, enum work_job job)
+{
+    return job == WORK_FLUSH ? db->settings.flush_interval_ns : db->settings.sync_interval_ns;
+}
+
+static void
+schedule(struct db *db, enum work_job job, uint64_t now_ns)
+{
+    uint64_t interval = interval_of(db, job);
+    db->work.due_ns[job] = interval == UINT64_MAX ? UINT64_MAX : now_ns + interval;
+}
+
+static void
+run(struct db *db, enum work_job job)
+{
+    for (uint32_t i = 0; i < db->settings.shards; i++) {
+        if (job == WORK_FLUSH)
+            ADB_IGNORE(adb_shard_flush(db->shards[i]));
+        else
+            ADB_IGNORE(adb_shard_sync(db->shards[i]));
+    }
+}
+
+uint64_t
+adb_work_step(struct db *db)
+{
+    uint64_t next_ns = UINT64_MAX;
+    for (int job = 0; job < WORK_JOBS; job++) {
+        uint64_t now_ns = adb_os_now_ns(db->os);
+        if (db->work.due_ns[job] <= now_ns) {
+            run(db, (enum work_job)job);
+            schedule(db, (enum work_job)job, now_ns);
+        }
+        if (db->work.due_ns[job] < next_ns)
+            next_ns = db->work.due_ns[job];
+    }
+    return next_ns;
+}
+
+static void *
+work_thread(void *context)
+{
+    struct db *db = (struct db *)context;
+    struct db_work *work = &db->work;
+    adb_mutex_lock(&work->lock);
+    while (!work->must_stop) {
+        adb_mutex_unlock(&work->lock);
+        uint64_t next_ns = adb_work_step(db);
+        uint64_t now_ns = adb_os_now_ns(db->os);
+        adb_mutex_lock(&work->lock);
+        if (!work->must_stop && next_ns > now_ns)
+            adb_cond_wait_for(&work->wake, &work->lock, next_ns - now_ns);
+    }
+    adb_mutex_unlock(&work->lock);
+    return NULL;
+}
+
+armdb_err
+adb_work_start(struct db *db)
+{
+    struct db_work *work = &db->work;
+    uint64_t now_ns = adb_os_now_ns(db->os);
+    bool has_work = false;
+    for (int job = 0; job < WORK_JOBS; job++) {
+        schedule(db, (enum work_job)job, now_ns);
+        has_work = has_work || work->due_ns[job] != UINT64_MAX;
+    }
+    if (!db->os->has_threads || !has_work)
+        return ARMDB_OK;
+    armdb_err err = adb_thread_start(&work->thread, work_thread, db);
+    work->has_thread = err == ARMDB_OK;
+    return err;
+}
+
+void
+adb_work_stop(struct db *db)
+{
+    struct db_work *work = &db->work;
+    if (!work->has_thread)
+        return;
+    adb_mutex_lock(&work->lock);
+    work->must_stop = true;
+    adb_cond_wake_all(&work->wake);
+    adb_mutex_unlock(&work->lock);
+    adb_thread_join(&work->thread);
+    work->has_thread = false;
+}

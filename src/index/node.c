@@ -1,0 +1,243 @@
+/* What both layouts share: their choice, how to split, and which key separates two nodes. */
+#include "index/node.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+enum {
+    GROUP = 8,
+    SAMPLE_AT = 2,
+    ALIGN_FROM = 64, /* entries */
+    RUN = 2          /* so many inserts one beside the other make it likely that more will come */
+};
+
+void
+adb_node_layout_init(struct adb_node_layout *layout, uint32_t key_bytes)
+{
+    memset(layout, 0, sizeof *layout);
+    layout->key_bytes = key_bytes;
+    if (key_bytes == 0)
+        return;
+    uint32_t words = (key_bytes + 7) / 8;
+    uint32_t capacity = NODE_COUNT_MAX;
+    uint32_t key_at = 0;
+    for (;; capacity--) {
+        uint32_t n_samples = (capacity - 1) / GROUP;
+        key_at = SAMPLE_AT + n_samples;
+        /* Groups of many small keys lie within one cache line; with few entries room matters more. */
+        if (capacity >= ALIGN_FROM) {
+            if (capacity % GROUP != 0)
+                continue;
+            key_at = (key_at + 7) / 8 * 8;
+        }
+        if (key_at + words * capacity + capacity + 1 <= NODE_WORDS)
+            break;
+    }
+    layout->words = words;
+    layout->capacity = capacity;
+    layout->key_at = key_at;
+    layout->value_at = key_at + words * capacity;
+    ADB_ASSERT(capacity >= 3);
+}
+
+void
+adb_node_clear(const struct adb_node_layout *layout, struct adb_page *page, uint32_t level)
+{
+    if (layout->words == 0) {
+        adb_node_var_clear(page, level);
+        return;
+    }
+    struct adb_node_meta meta = {.level = level, .last = NODE_NO_LAST};
+    adb_node_set_meta(page, meta);
+}
+
+void
+adb_node_init(const struct adb_node_layout *layout, struct adb_page *page, uint32_t level,
+              uint64_t clock)
+{
+    uint64_t version = (clock & ~(NODE_LOCKED | NODE_OBSOLETE)) + NODE_VERSION_STEP;
+    adb_node_set_word(page, NODE_VERSION_AT, version);
+    adb_node_clear(layout, page, level);
+}
+
+void
+adb_node_copy(struct adb_page *to, const struct adb_page *from)
+{
+    for (uint32_t at = NODE_META_AT; at < NODE_WORDS; at++)
+        adb_node_set_word(to, at, adb_node_word(from, at));
+}
+
+bool
+adb_node_merge_fits(const struct adb_node_layout *layout, const struct adb_page *left,
+                    const struct adb_page *right, const struct adb_node_key *middle)
+{
+    if (layout->words == 0)
+        return adb_node_var_merge_fits(left, right, middle);
+    uint32_t n_left = adb_node_meta(left).count;
+    uint32_t n_right = adb_node_meta(right).count;
+    uint32_t n_middle = adb_node_meta(left).level != 0;
+    /* Some room is left, so that the next insert does not split it again; an empty one must go. */
+    uint32_t limit = n_left == 0 || n_right == 0 ? layout->capacity
+                                                 : layout->capacity - layout->capacity / 8;
+    return n_left + n_middle + n_right <= limit;
+}
+
+/* Bytes in which two keys agree from the start. */
+static uint32_t
+shared_bytes(const unsigned char *a, uint32_t a_len, const unsigned char *b, uint32_t b_len)
+{
+    uint32_t min = a_len < b_len ? a_len : b_len;
+    uint32_t n = 0;
+    while (n < min && a[n] == b[n])
+        n++;
+    return n;
+}
+
+/* Of two numbers of the same length, a < b, makes one above a and at most b, in the middle. */
+static void
+make_middle(const unsigned char *a, const unsigned char *b, uint32_t len, unsigned char *middle)
+{
+    /* (a + b) / 2, rounded up. */
+    uint32_t carry = 1;
+    for (uint32_t i = len; i-- > 0;) {
+        carry += (uint32_t)a[i] + b[i];
+        middle[i] = (unsigned char)carry;
+        carry >>= 8;
+    }
+    for (uint32_t i = 0; i < len; i++) {
+        uint32_t number = carry << 8 | middle[i];
+        middle[i] = (unsigned char)(number >> 1);
+        carry = number & 1;
+    }
+}
+
+/* Makes a + 1, where there is a larger number of this length. */
+static void
+make_successor(const unsigned char *a, uint32_t len, unsigned char *successor)
+{
+    uint32_t carry = 1;
+    for (uint32_t i = len; i-- > 0;) {
+        carry += a[i];
+        successor[i] = (unsigned char)carry;
+        carry >>= 8;
+    }
+}
+
+/* Makes a key that is above `below`, at most `above`, and among those a short one. */
+static void
+separate(const struct adb_node_layout *layout, const struct adb_node_key_copy *below,
+         const struct adb_node_key_copy *above, struct adb_node_split *split)
+{
+    const unsigned char *a = below->key.bytes;
+    const unsigned char *b = above->key.bytes;
+    unsigned char *middle = split->middle.bytes;
+    uint32_t shared = shared_bytes(a, below->key.len, b, above->key.len);
+    uint32_t len = layout->key_bytes != 0 ? layout->key_bytes : shared + 1;
+    ADB_ASSERT(shared < above->key.len);
+    bool is_counted = layout->key_bytes != 0 || shared < below->key.len;
+    if (split->bias == NODE_BIAS_HIGH)
+        memcpy(middle, b, len);
+    else if (is_counted && split->bias == NODE_BIAS_MIDDLE)
+        make_middle(a, b, len, middle);
+    else if (is_counted)
+        make_successor(a, len, middle);
+    else {
+        /* `below` is the beginning of `above`. */
+        memcpy(middle, a, shared);
+        middle[shared] = (unsigned char)(split->bias == NODE_BIAS_LOW ? 0 : (b[shared] + 1) / 2);
+    }
+    adb_node_key_set(layout, &split->middle.key, middle, len);
+}
+
+static void
+copy_key(const struct adb_node_layout *layout, const struct adb_node_key *key,
+         struct adb_node_key_copy *copy_out)
+{
+    memcpy(copy_out->bytes, key->bytes, key->len);
+    adb_node_key_set(layout, &copy_out->key, copy_out->bytes, key->len);
+}
+
+static void
+copy_entry(const struct adb_node_layout *layout, const struct adb_page *page, uint32_t slot,
+           struct adb_node_key_copy *copy_out)
+{
+    uint32_t len = adb_node_read_key(layout, page, slot, copy_out->bytes);
+    adb_node_key_set(layout, &copy_out->key, copy_out->bytes, len);
+}
+
+/* Whether the entries [from, to) and the key, which is strictly inside the node, fit in one. */
+static bool
+fits_part(const struct adb_node_layout *layout, const struct adb_page *page, uint32_t from,
+          uint32_t to, const struct adb_node_key *key)
+{
+    return layout->words != 0 ? to - from < layout->capacity
+                              : adb_node_var_fits_part(page, from, to, key);
+}
+
+/*
+ * Chooses all but the separator. Keys that come in order shall leave full nodes behind: then the
+ * node is not cut in half, but where the new key belongs.
+ */
+static void
+choose_place(const struct adb_node_layout *layout, const struct adb_page *page, uint32_t slot,
+             const struct adb_node_key *key, struct adb_node_edges edges,
+             struct adb_node_split *split)
+{
+    struct adb_node_meta meta = adb_node_meta(page);
+    bool must_be_alone = layout->words == 0 && !adb_node_var_keeps_prefix(page, key);
+    bool is_ascending = slot == meta.last + 1 && meta.ascents >= RUN;
+    bool is_descending = slot == meta.last && meta.descents >= RUN;
+    split->at = slot;
+    if (slot == meta.count && (must_be_alone || is_ascending || edges.is_rightmost)) {
+        split->into_right = true;
+        split->bias = NODE_BIAS_LOW;
+    } else if (slot == 0 && (must_be_alone || is_descending || edges.is_leftmost)) {
+        split->into_right = false;
+        split->bias = NODE_BIAS_HIGH;
+    } else if (is_ascending && fits_part(layout, page, 0, slot, key)) {
+        split->into_right = false;
+        split->bias = NODE_BIAS_HIGH;
+    } else if (is_descending && fits_part(layout, page, slot, meta.count, key)) {
+        split->into_right = true;
+        split->bias = NODE_BIAS_LOW;
+    } else {
+        /* Keys may also come from both sides towards a point: then it is there that we cut. */
+        uint32_t half = layout->words != 0 ? meta.count / 2 : adb_node_var_middle(page);
+        bool to_right = slot == meta.last + 1;
+        bool is_at_point = slot - meta.last <= 1 && slot > half / 2 && slot < half + half / 2 &&
+                           fits_part(layout, page, to_right ? slot : 0,
+                                     to_right ? meta.count : slot, key);
+        split->at = is_at_point ? slot : half;
+        split->into_right = is_at_point ? to_right : slot > half;
+        split->bias = NODE_BIAS_MIDDLE;
+    }
+}
+
+void
+adb_node_plan_split(const struct adb_node_layout *layout, const struct adb_page *page,
+                    uint32_t slot, const struct adb_node_key *key, struct adb_node_edges edges,
+                    struct adb_node_split *split)
+{
+    struct adb_node_meta meta = adb_node_meta(page);
+    choose_place(layout, page, slot, key, edges, split);
+    if (meta.level != 0) {
+        /* A separator moves up: the one after the place, or the one before it if the new one is to
+         * be the first on the right. */
+        if (split->into_right && split->at == slot)
+            split->at--;
+        copy_entry(layout, page, split->at, &split->middle);
+        return;
+    }
+    struct adb_node_key_copy below;
+    struct adb_node_key_copy above;
+    if (!split->into_right && slot == split->at)
+        copy_key(layout, key, &below);
+    else
+        copy_entry(layout, page, split->at - 1, &below);
+    if (split->into_right && slot == split->at)
+        copy_key(layout, key, &above);
+    else
+        copy_entry(layout, page, split->at, &above);
+    separate(layout, &below, &above, split);
+}

@@ -1,0 +1,145 @@
+/*
+ * tree.h: the ordered index of a collection: key bytes -> one 64-bit location.
+ *
+ * A B+-tree of 4 KiB nodes with optimistic lock coupling: readers take no lock and write no shared
+ * memory; they check node versions and start over when a writer got in between. Writers lock the
+ * one or two nodes they change. Nodes come from a pool of pages (pages.h) that are never unmapped
+ * while the pool lives, so a reader that follows a stale pointer reads a page whose version tells.
+ * docs/concurrency.md has the argument.
+ *
+ * The tree knows nothing about files: a location is a number other than 0. Keys are compared as
+ * unsigned bytes, shorter before longer. It always ascends; a descending collection turns the
+ * cursor round.
+ *
+ * Threads: every function may be called from any thread, concurrently, except adb_tree_free(). Two
+ * writers of the same key must be ordered by the caller (they share a shard, and hold its lock).
+ * Exception: adb_tree_replace() may race with anything.
+ */
+#ifndef ADB_INDEX_TREE_H
+#define ADB_INDEX_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "armdb/error.h"
+#include "armdb/types.h"
+#include "base/attr.h"
+#include "index/pages.h"
+
+struct adb_tree;
+
+/**
+ * Makes an empty tree.
+ *
+ * @param pages      where nodes come from; borrowed, outlives the tree.
+ * @param key_bytes  1..ARMDB_FIXED_KEY_MAX: all keys have this length; 0: 1..ARMDB_KEY_MAX each.
+ * @param tree_out   end it with adb_tree_free().
+ *
+ * Returns:  ARMDB_OK; ARMDB_NO_MEMORY (raised).
+ */
+ADB_MUST_USE armdb_err adb_tree_new(struct adb_pages *pages, uint32_t key_bytes,
+                                    struct adb_tree **tree_out);
+
+/** Gives all nodes back. No other call may be running or follow. NULL is allowed. Cost: O(nodes). */
+void adb_tree_free(struct adb_tree *tree);
+
+/** The location of `key`, or 0 if it is not there. Any length is allowed (another than the tree's
+ * is not there). */
+uint64_t adb_tree_get(const struct adb_tree *tree, armdb_slice key);
+
+/**
+ * Pages that one adb_tree_put() may need, set aside so that the put itself cannot fail. One for
+ * each writer lock (shard); what a put leaves is kept for the next. All-zero is empty.
+ */
+struct adb_tree_spare {
+    struct adb_page *first; /* list, owned; guarded by the owner's lock */
+    uint32_t count;
+};
+
+/**
+ * Makes sure that `spare` suffices for one put into `tree`.
+ *
+ * Returns:  ARMDB_OK; ARMDB_NO_MEMORY (raised; `spare` is still valid).
+ */
+ADB_MUST_USE armdb_err adb_tree_prepare(struct adb_tree *tree, struct adb_tree_spare *spare);
+
+/** Gives the pages of `spare` back to the pool. */
+void adb_tree_spare_fini(struct adb_pages *pages, struct adb_tree_spare *spare);
+
+/**
+ * Sets the location of `key`. Cannot fail after adb_tree_prepare().
+ *
+ * @param key       of the tree's key length; or 1..ARMDB_KEY_MAX bytes.
+ * @param location  not 0.
+ *
+ * Returns:  the location it had, 0 if it was not there.
+ */
+uint64_t adb_tree_put(struct adb_tree *tree, armdb_slice key, uint64_t location,
+                      struct adb_tree_spare *spare);
+
+/** Removes `key`. Returns the location it had, 0 if it was not there. */
+uint64_t adb_tree_remove(struct adb_tree *tree, armdb_slice key);
+
+/** Sets the location of `key` to `desired` if it is `expected`; says whether it did. */
+bool adb_tree_replace(struct adb_tree *tree, armdb_slice key, uint64_t expected, uint64_t desired);
+
+/** Keys in the tree; exact when no writer is running. */
+uint64_t adb_tree_count(const struct adb_tree *tree);
+
+/** Bytes of memory of the nodes in use. */
+uint64_t adb_tree_bytes(const struct adb_tree *tree);
+
+/* ------------------------------------------------------------------ positions */
+
+/** Which key a seek looks for, seen from the given one. */
+enum adb_tree_seek {
+    ADB_SEEK_GE, /* the smallest key >= the given one */
+    ADB_SEEK_GT, /* the smallest key >  it */
+    ADB_SEEK_LE, /* the largest key  <= it */
+    ADB_SEEK_LT, /* the largest key  <  it */
+    ADB_SEEK_FIRST, /* the smallest of all; the key is not looked at */
+    ADB_SEEK_LAST   /* the largest of all */
+};
+
+/**
+ * A place in a tree that survives changes of it: the key it stands on, and a shortcut to the node
+ * where that was found. Valid after a seek or step that returned true. Plain memory: no init (all
+ * zero) or fini is needed. Owner thread only.
+ */
+struct adb_tree_position {
+    const void *node;      /* shortcut: leaf; valid only if its version is still `version` */
+    uint64_t version;
+    uint32_t slot;         /* in that leaf */
+    uint32_t key_len;      /* bytes */
+    uint64_t location;     /* of the key when it was found */
+    unsigned char key[ARMDB_KEY_MAX];
+};
+
+/**
+ * Finds a key and puts `position` on it.
+ *
+ * @param key  any 0..ARMDB_KEY_MAX bytes (also of a length that the tree cannot hold); may point
+ *             into position->key.
+ *
+ * Returns:  true; false if there is no such key (`position` is as it was).
+ */
+bool adb_tree_seek(const struct adb_tree *tree, enum adb_tree_seek how, armdb_slice key,
+                   struct adb_tree_position *position);
+
+/**
+ * Moves to the next larger (or smaller) key. Also right if the key under it was removed meanwhile.
+ * Every key that is there throughout a walk is met exactly once, in order. Amortised O(1).
+ *
+ * Returns:  true; false if there is none (`position` is as it was).
+ */
+bool adb_tree_next(const struct adb_tree *tree, struct adb_tree_position *position);
+bool adb_tree_prev(const struct adb_tree *tree, struct adb_tree_position *position);
+
+/**
+ * The location that the key under `position` has now; 0 if it was removed. O(1) if its leaf did not
+ * change.
+ */
+uint64_t adb_tree_location(const struct adb_tree *tree, const struct adb_tree_position *position);
+
+#endif

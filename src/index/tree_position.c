@@ -1,0 +1,259 @@
+/*
+ * Seeking and walking.
+ *
+ * A seek goes down to one leaf. If the key it looks for is not in that leaf, it is in the range of
+ * the next one: the seek goes on with the separator that bounds the leaf on that side, which was met
+ * on the way down. Separator and leaf are checked again after it was copied, so at that moment the
+ * leaf had no such key and ended at the separator.
+ *
+ * A step reads the neighbouring slot of the leaf it stands on if that is unchanged, or seeks from
+ * the separator if the leaf is unchanged and has no more slots, or else seeks from the key.
+ */
+#include "index/tree.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "index/tree_private.h"
+
+/* A seek that has been brought to a form that nodes understand. */
+struct target {
+    enum adb_tree_seek how;
+    armdb_slice key;
+};
+
+/* Brings a key of another length than the tree's to one of that length, which may change what has
+ * to be looked for. `padded` has room for a key of the tree. */
+static struct target
+fit_to_length(const struct adb_tree *tree, struct target target, unsigned char *padded)
+{
+    uint32_t key_bytes = tree->layout.key_bytes;
+    bool is_up = target.how == ADB_SEEK_GE || target.how == ADB_SEEK_GT;
+    if (key_bytes == 0 || target.key.len == key_bytes)
+        return target;
+    if (target.key.len > key_bytes) {
+        /* It is above its own first bytes and below whatever is above those. */
+        target.how = is_up ? ADB_SEEK_GT : ADB_SEEK_LE;
+        target.key.len = key_bytes;
+        return target;
+    }
+    /* It is below itself padded with zeros and above whatever is below that. */
+    memset(padded, 0, key_bytes);
+    if (target.key.len != 0)
+        memcpy(padded, target.key.data, target.key.len);
+    target.how = is_up ? ADB_SEEK_GE : ADB_SEEK_LT;
+    target.key = (armdb_slice){.data = padded, .len = key_bytes};
+    return target;
+}
+
+static bool
+is_upwards(enum adb_tree_seek how)
+{
+    return how == ADB_SEEK_GE || how == ADB_SEEK_GT || how == ADB_SEEK_FIRST;
+}
+
+static enum adb_tree_way
+way_of(enum adb_tree_seek how)
+{
+    switch (how) {
+    case ADB_SEEK_LT:
+        return TREE_BELOW_KEY;
+    case ADB_SEEK_LAST:
+        return TREE_TO_LAST;
+    case ADB_SEEK_GE:
+    case ADB_SEEK_GT:
+    case ADB_SEEK_LE:
+    case ADB_SEEK_FIRST:
+        return TREE_TO_KEY;
+    }
+    ADB_UNREACHABLE();
+}
+
+/* The slot that is looked for in a leaf; count (upwards) or -1 (downwards) if it is beyond. */
+static int32_t
+slot_in_leaf(const struct adb_tree *tree, const struct adb_tree_step *leaf, enum adb_tree_seek how,
+             const struct adb_node_key *key)
+{
+    if (how == ADB_SEEK_LAST)
+        return (int32_t)leaf->count - 1;
+    bool found;
+    int32_t slot = (int32_t)adb_node_find(&tree->layout, leaf->page, key, &found);
+    switch (how) {
+    case ADB_SEEK_GT:
+    case ADB_SEEK_LE:
+        slot += found;
+        break;
+    case ADB_SEEK_GE:
+    case ADB_SEEK_LT:
+    case ADB_SEEK_FIRST:
+    case ADB_SEEK_LAST:
+        break;
+    }
+    return is_upwards(how) ? slot : slot - 1;
+}
+
+/* Reads an entry and, if it is still what the version says, puts the position on it. */
+static bool
+settle(const struct adb_tree *tree, const struct adb_page *page, uint64_t version, uint32_t slot,
+       struct adb_tree_position *position)
+{
+    const struct adb_node_layout *layout = &tree->layout;
+    unsigned char key[ARMDB_KEY_MAX];
+    uint64_t location = adb_node_location(layout, page, slot);
+    uint32_t len = adb_node_read_key(layout, page, slot, key);
+    if (!adb_node_is_unchanged(page, version))
+        return false;
+    ADB_DEBUG_ASSERT(location != 0);
+    position->node = page;
+    position->version = version;
+    position->slot = slot;
+    position->key_len = len;
+    position->location = location;
+    memcpy(position->key, key, len);
+    return true;
+}
+
+enum bound_result {
+    BOUND_AGAIN, /* something has changed */
+    BOUND_NONE,  /* there is nothing beyond: the leaf is at the end of the tree */
+    BOUND_FOUND
+};
+
+/* Copies the separator that bounds the node of the path's end, above it or below it. */
+static enum bound_result
+read_bound(const struct adb_tree *tree, const struct adb_tree_path *path, bool is_up,
+           struct adb_node_key_copy *bound_out)
+{
+    for (uint32_t i = path->n - 1; i-- > 0;) {
+        const struct adb_tree_step *step = &path->step[i];
+        if (is_up ? step->slot == step->count : step->slot == 0)
+            continue;
+        uint32_t slot = is_up ? step->slot : step->slot - 1;
+        uint32_t len = adb_node_read_key(&tree->layout, step->page, slot, bound_out->bytes);
+        if (!adb_node_is_unchanged(step->page, step->version))
+            return BOUND_AGAIN;
+        adb_node_key_set(&tree->layout, &bound_out->key, bound_out->bytes, len);
+        return BOUND_FOUND;
+    }
+    return BOUND_NONE;
+}
+
+/* Finds what adb_tree_seek() promises, for a key of the tree's length. */
+static bool
+seek(const struct adb_tree *tree, enum adb_tree_seek how, const struct adb_node_key *key,
+     struct adb_tree_position *position)
+{
+    struct adb_tree_path path;
+    struct adb_node_key_copy bounds[2]; /* one may be `key` while the other is being read */
+    uint32_t n_bounds = 0;
+    for (uint32_t tries = 0;;) {
+        adb_tree_descend(tree, way_of(how), key, 0, &path);
+        const struct adb_tree_step *leaf = adb_tree_last_step(&path);
+        int32_t slot = slot_in_leaf(tree, leaf, how, key);
+        if (slot >= 0 && slot < (int32_t)leaf->count) {
+            if (settle(tree, leaf->page, leaf->version, (uint32_t)slot, position))
+                return true;
+            adb_node_wait(&tries);
+            continue;
+        }
+        bool is_up = is_upwards(how);
+        struct adb_node_key_copy *bound = &bounds[n_bounds % 2];
+        enum bound_result result = read_bound(tree, &path, is_up, bound);
+        if (!adb_node_is_unchanged(leaf->page, leaf->version) || result == BOUND_AGAIN) {
+            adb_node_wait(&tries);
+            continue;
+        }
+        if (result == BOUND_NONE)
+            return false;
+        how = is_up ? ADB_SEEK_GE : ADB_SEEK_LT;
+        key = &bound->key;
+        n_bounds++;
+    }
+}
+
+bool
+adb_tree_seek(const struct adb_tree *tree, enum adb_tree_seek how, armdb_slice key,
+              struct adb_tree_position *position)
+{
+    struct adb_node_key wanted;
+    unsigned char padded[ARMDB_FIXED_KEY_MAX];
+    struct target target = {.how = how, .key = key};
+    if (how == ADB_SEEK_FIRST || how == ADB_SEEK_LAST || key.len == 0)
+        target.key = (armdb_slice){.data = "", .len = 0};
+    if (how == ADB_SEEK_FIRST)
+        target.how = ADB_SEEK_GE;
+    ADB_ASSERT(target.key.len <= ARMDB_KEY_MAX);
+    if (how != ADB_SEEK_LAST)
+        target = fit_to_length(tree, target, padded);
+    adb_node_key_set(&tree->layout, &wanted, (const unsigned char *)target.key.data,
+                     (uint32_t)target.key.len);
+    return seek(tree, target.how, &wanted, position);
+}
+
+/* Steps out of a leaf whose entries in that direction are used up, if it is still unchanged. */
+static bool
+step_out(const struct adb_tree *tree, struct adb_tree_position *position, bool is_up)
+{
+    const struct adb_page *leaf = (const struct adb_page *)position->node;
+    struct adb_tree_path path;
+    struct adb_node_key wanted;
+    struct adb_node_key_copy bound;
+    adb_node_key_set(&tree->layout, &wanted, position->key, position->key_len);
+    adb_tree_descend(tree, TREE_TO_KEY, &wanted, 1, &path);
+    enum bound_result result = BOUND_NONE;
+    struct adb_tree_step *parent = adb_tree_last_step(&path);
+    if (parent->level != 0) {
+        parent->slot = adb_tree_child_slot(tree, parent->page, TREE_TO_KEY, &wanted);
+        path.n++; /* the leaf, of which read_bound() looks at nothing */
+        result = read_bound(tree, &path, is_up, &bound);
+        if (!adb_node_is_unchanged(parent->page, parent->version))
+            result = BOUND_AGAIN;
+    }
+    /* While the leaf is unchanged, the way to its key leads to it, so this is its bound. */
+    if (!adb_node_is_unchanged(leaf, position->version) || result == BOUND_AGAIN)
+        return seek(tree, is_up ? ADB_SEEK_GT : ADB_SEEK_LT, &wanted, position);
+    if (result == BOUND_NONE)
+        return false;
+    return seek(tree, is_up ? ADB_SEEK_GE : ADB_SEEK_LT, &bound.key, position);
+}
+
+static bool
+step(const struct adb_tree *tree, struct adb_tree_position *position, bool is_up)
+{
+    const struct adb_page *leaf = (const struct adb_page *)position->node;
+    uint32_t slot = is_up ? position->slot + 1 : position->slot - 1;
+    /* More than one turn if somebody is just setting a location in this leaf. */
+    while (adb_node_version(leaf) == position->version) {
+        if (slot >= adb_node_meta(leaf).count)
+            return step_out(tree, position, is_up);
+        if (settle(tree, leaf, position->version, slot, position))
+            return true;
+    }
+    struct adb_node_key wanted;
+    adb_node_key_set(&tree->layout, &wanted, position->key, position->key_len);
+    return seek(tree, is_up ? ADB_SEEK_GT : ADB_SEEK_LT, &wanted, position);
+}
+
+bool
+adb_tree_next(const struct adb_tree *tree, struct adb_tree_position *position)
+{
+    return step(tree, position, true);
+}
+
+bool
+adb_tree_prev(const struct adb_tree *tree, struct adb_tree_position *position)
+{
+    return step(tree, position, false);
+}
+
+uint64_t
+adb_tree_location(const struct adb_tree *tree, const struct adb_tree_position *position)
+{
+    const struct adb_page *page = (const struct adb_page *)position->node;
+    if (adb_node_version(page) == position->version) {
+        uint64_t location = adb_node_location(&tree->layout, page, position->slot);
+        if (adb_node_is_unchanged(page, position->version))
+            return location;
+    }
+    return adb_tree_get(tree, (armdb_slice){.data = position->key, .len = position->key_len});
+}

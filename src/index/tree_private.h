@@ -1,0 +1,75 @@
+/* tree_private.h: what the files of the tree share. tree.c explains the algorithm. */
+#ifndef ADB_INDEX_TREE_PRIVATE_H
+#define ADB_INDEX_TREE_PRIVATE_H
+
+#include "index/node.h"
+#include "index/tree.h"
+
+enum {
+    TREE_DEPTH_MAX = 40, /* levels; each has at least twice the nodes of the one above */
+    TREE_STRIPES = 16
+};
+
+/** One of the counters of a tree, alone in its cache line. */
+struct adb_tree_stripe {
+    _Atomic uint64_t n_keys;
+    unsigned char padding[ADB_CACHE_LINE - sizeof(uint64_t)];
+};
+
+struct adb_tree {
+    /* immutable after new */
+    struct adb_pages *pages;  /* borrowed, outlives the tree */
+    struct adb_page *root;    /* owned; the same page for the tree's whole life */
+    struct adb_node_layout layout;
+    /* atomic */
+    _Atomic uint64_t n_nodes;
+    /* atomic: the sum of all is the number of keys; each thread adds to one of them */
+    struct adb_tree_stripe stripes[TREE_STRIPES];
+};
+
+/** One node on the way down, as it was seen. */
+struct adb_tree_step {
+    struct adb_page *page;
+    uint64_t version;
+    uint32_t slot;  /* child taken; in the last step it means nothing */
+    uint32_t count; /* separators */
+    uint32_t level;
+};
+
+/** The way from the root down. Each step was still the child of the one before it when seen. */
+struct adb_tree_path {
+    uint32_t n; /* steps */
+    struct adb_tree_step step[TREE_DEPTH_MAX];
+};
+
+/** Where to go down. */
+enum adb_tree_way {
+    TREE_TO_KEY,    /* to the leaf that holds the key, if it is there */
+    TREE_BELOW_KEY, /* to the leaf that holds the largest key below it, if that is in any one leaf
+                       with keys below it; the leaf's keys may all be removed */
+    TREE_TO_LAST    /* to the last leaf; the key is not looked at */
+};
+
+/** The child of an inner node that the way goes through. Racy. */
+uint32_t adb_tree_child_slot(const struct adb_tree *tree, const struct adb_page *page,
+                             enum adb_tree_way way, const struct adb_node_key *key);
+
+/** Goes down to a level (0: the leaf), or to the root if that is lower. */
+void adb_tree_descend(const struct adb_tree *tree, enum adb_tree_way way,
+                      const struct adb_node_key *key, uint32_t level, struct adb_tree_path *path);
+
+static inline struct adb_tree_step *
+adb_tree_last_step(struct adb_tree_path *path)
+{
+    return &path->step[path->n - 1];
+}
+
+/**
+ * Adds to the number of keys; `change` is 1 or -1, as a number modulo 2^64.
+ */
+void adb_tree_add_keys(struct adb_tree *tree, uint64_t change);
+
+/** Gives a node that was taken out of the tree back to the pool. */
+void adb_tree_retire(struct adb_tree *tree, struct adb_page *page, uint64_t last_version);
+
+#endif

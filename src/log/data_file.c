@@ -1,0 +1,245 @@
+#include "log/data_file.h"
+
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "log/filename.h"
+
+enum { SMALL_RECORD_BYTES = 4096 }; /* read whole, on the stack */
+
+/* ------------------------------------------------------------- open and close */
+
+static armdb_err
+new_data_file(const char *directory, const struct log_file_header *header,
+              struct data_file **file_out)
+{
+    char name[FILENAME_BYTES_MAX];
+    struct data_file *file = adb_new(struct data_file);
+    *file_out = NULL;
+    if (file == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "open data file", "no memory for a data file");
+    file->header = *header;
+    file->seed = adb_log_file_seed(header);
+    adb_filename_log(header->file_id, name);
+    armdb_err err = adb_filename_join(directory, name, "", &file->path);
+    if (err != ARMDB_OK) {
+        adb_mem_free(file);
+        return err;
+    }
+    *file_out = file;
+    return ARMDB_OK;
+}
+
+static void
+set_size(struct data_file *file, uint64_t bytes)
+{
+    file->end = bytes;
+    file->allocated = bytes;
+    file->marked = LOG_FILE_HEADER_BYTES;
+    atomic_store_explicit(&file->written, bytes, memory_order_release);
+    atomic_store_explicit(&file->synced, bytes, memory_order_relaxed);
+}
+
+/* Writes the header under the temporary name, syncs it, and gives the file its name. */
+static armdb_err
+publish_header(struct adb_os *os, const char *directory, struct data_file *file,
+               const char *temporary)
+{
+    unsigned char bytes[LOG_FILE_HEADER_BYTES];
+    const struct iovec iov = {bytes, sizeof bytes};
+    size_t written;
+    armdb_err err = adb_os_unlink(os, temporary); /* of a crash; usually there is none */
+    if (err != ARMDB_OK && err != ARMDB_NOT_FOUND)
+        return err;
+    ADB_TRY(adb_os_open(os, temporary, ADB_OPEN_CREATE_NEW, &file->file));
+    adb_log_encode_file_header(&file->header, bytes);
+    ADB_TRY(adb_file_write(file->file, &iov, 1, 0, &written));
+    ADB_TRY(adb_file_sync(file->file));
+    ADB_TRY(adb_os_rename(os, temporary, file->path));
+    return adb_os_sync_dir(os, directory);
+}
+
+armdb_err
+adb_data_file_create(struct adb_os *os, const char *directory,
+                     const struct log_file_header *header, struct data_file **file_out)
+{
+    char name[FILENAME_BYTES_MAX];
+    char *temporary = NULL;
+    *file_out = NULL;
+    struct data_file *file;
+    ADB_TRY(new_data_file(directory, header, &file));
+    adb_filename_log(header->file_id, name);
+    armdb_err err = adb_filename_join(directory, name, FILENAME_TEMPORARY_SUFFIX, &temporary);
+    if (err != ARMDB_OK)
+        goto out;
+    err = publish_header(os, directory, file, temporary);
+    if (err != ARMDB_OK) {
+        /* Whichever name it has by now; what cannot be removed is swept at the next open, or is a
+         * whole, empty file. The first error is the one to tell. */
+        const armdb_error_detail detail = *adb_err_detail();
+        (void)adb_os_unlink(os, temporary);
+        (void)adb_os_unlink(os, file->path);
+        err = adb_err_restore(&detail);
+        goto out;
+    }
+    set_size(file, LOG_FILE_HEADER_BYTES);
+    *file_out = file;
+    file = NULL;
+out:
+    adb_mem_free(temporary);
+    adb_data_file_close(file);
+    return err;
+}
+
+static armdb_err
+check_header(struct data_file *file, uint64_t size)
+{
+    unsigned char bytes[LOG_FILE_HEADER_BYTES];
+    const struct iovec iov = {bytes, sizeof bytes};
+    struct log_file_header found;
+    size_t got;
+    ADB_TRY(adb_file_read(file->file, &iov, 1, 0, &got));
+    if (got < sizeof bytes)
+        return adb_fail_at(ARMDB_CORRUPT, "open data file", file->path, 0,
+                           "file of %" PRIu64 " bytes is too short for a header of %d", size,
+                           LOG_FILE_HEADER_BYTES);
+    switch (adb_log_decode_file_header(bytes, &found)) {
+    case LOG_HEADER_OK:
+        break;
+    case LOG_HEADER_BAD:
+        return adb_fail_at(ARMDB_CORRUPT, "open data file", file->path, 0,
+                           "damaged file header");
+    case LOG_HEADER_NEWER:
+        return adb_fail_at(ARMDB_FORMAT, "open data file", file->path, 8,
+                           "format version %" PRIu32 " is newer than %d, the newest known here",
+                           adb_load_u32(bytes + 8), LOG_FORMAT_VERSION);
+    }
+    if (memcmp(found.db_id, file->header.db_id, LOG_DB_ID_BYTES) != 0)
+        return adb_fail_at(ARMDB_CORRUPT, "open data file", file->path, 24,
+                           "foreign file: it belongs to another database");
+    if (found.shard != file->header.shard || found.file_id != file->header.file_id)
+        return adb_fail_at(ARMDB_CORRUPT, "open data file", file->path, 12,
+                           "misplaced file: it is file %" PRIu64 " of shard %" PRIu32,
+                           found.file_id, found.shard);
+    file->header = found;
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_data_file_open(struct adb_os *os, const char *directory,
+                   const struct log_file_header *expected, enum adb_open_how how,
+                   struct data_file **file_out)
+{
+    uint64_t size = 0;
+    *file_out = NULL;
+    struct data_file *file;
+    ADB_TRY(new_data_file(directory, expected, &file));
+    armdb_err err = adb_os_open(os, file->path, how, &file->file);
+    if (err == ARMDB_NOT_FOUND)
+        err = adb_fail_at(ARMDB_CORRUPT, "open data file", file->path, 0, "file is missing");
+    if (err == ARMDB_OK)
+        err = adb_file_size(file->file, &size);
+    if (err == ARMDB_OK)
+        err = check_header(file, size);
+    if (err != ARMDB_OK) {
+        adb_data_file_close(file);
+        return err;
+    }
+    set_size(file, size);
+    *file_out = file;
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_data_file_close(struct data_file *file)
+{
+    if (file == NULL)
+        return ARMDB_OK;
+    armdb_err err = adb_file_close(file->file);
+    adb_mem_free(file->path);
+    adb_mem_free(file);
+    return err;
+}
+
+/* ----------------------------------------------------------------------- read */
+
+static armdb_err
+damaged(const struct data_file *file, uint64_t offset, const char *what)
+{
+    return adb_fail_at(ARMDB_CORRUPT, "read record", file->path, offset, "%s", what);
+}
+
+/* Checks a record in three pieces: header and key, value, padding. */
+static armdb_err
+check_record(const struct data_file *file, uint64_t offset, armdb_slice key, uint32_t value_len,
+             const struct iovec iov[3])
+{
+    const unsigned char *head = (const unsigned char *)iov[0].iov_base;
+    struct log_record record;
+    uint32_t crc = adb_log_record_seed(file->seed, offset);
+    crc = adb_crc32c(crc, head + 4, iov[0].iov_len - 4);
+    crc = adb_crc32c(crc, iov[1].iov_base, iov[1].iov_len);
+    crc = adb_crc32c(crc, iov[2].iov_base, iov[2].iov_len);
+    adb_log_decode_record(head, &record);
+    if (record.crc != crc)
+        return damaged(file, offset, "bad checksum");
+    if (record.flags != 0 || record.key_len != key.len || record.value_len != value_len ||
+        memcmp(head + LOG_RECORD_HEADER_BYTES, key.data, key.len) != 0)
+        return damaged(file, offset, "another record than the index says");
+    return ARMDB_OK;
+}
+
+static armdb_err
+read_from_file(struct data_file *file, uint64_t offset, armdb_slice key, uint32_t value_len,
+               unsigned char *to)
+{
+    unsigned char scratch[SMALL_RECORD_BYTES];
+    size_t head_len = LOG_RECORD_HEADER_BYTES + key.len;
+    size_t bytes = (size_t)adb_log_record_bytes((uint32_t)key.len, value_len);
+    size_t pad_len = bytes - head_len - value_len;
+    bool is_small = bytes <= sizeof scratch;
+    size_t got;
+    /* A small record is read in one piece and its value copied out; of a large one, the value goes
+     * straight to the caller, header and padding to the scratch. */
+    unsigned char *value = is_small ? scratch + head_len : to;
+    unsigned char *pad = is_small ? value + value_len : scratch + head_len;
+    const struct iovec pieces[3] = {{scratch, head_len}, {value, value_len}, {pad, pad_len}};
+    const struct iovec whole = {scratch, bytes};
+    if (is_small)
+        ADB_TRY(adb_file_read(file->file, &whole, 1, offset, &got));
+    else
+        ADB_TRY(adb_file_read(file->file, pieces, 3, offset, &got));
+    if (got < bytes)
+        return damaged(file, offset, "the file ends inside the record");
+    ADB_TRY(check_record(file, offset, key, value_len, pieces));
+    if (is_small && value_len > 0)
+        memcpy(to, value, value_len);
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_data_file_read_value(struct data_file *file, uint64_t offset, armdb_slice key,
+                         uint32_t value_len, void *to, uint32_t *reads_out)
+{
+    uint64_t end = offset + adb_log_record_bytes((uint32_t)key.len, value_len);
+    *reads_out = 0;
+    for (;;) {
+        if (end <= atomic_load_explicit(&file->written, memory_order_acquire)) {
+            *reads_out = 1;
+            return read_from_file(file, offset, key, value_len, (unsigned char *)to);
+        }
+        const struct log_tail *tail = atomic_load_explicit(&file->tail, memory_order_acquire);
+        if (tail != NULL && offset >= tail->base && end <= tail->base + tail->capacity) {
+            if (value_len > 0)
+                memcpy(to, tail->bytes + (offset - tail->base) + LOG_RECORD_HEADER_BYTES + key.len,
+                       value_len);
+            return ARMDB_OK;
+        }
+        /* The tail moved on after `written` was looked at; the newer value covers the record, so
+         * the second round always ends here unless a location was wrong. */
+        if (end > atomic_load_explicit(&file->written, memory_order_acquire))
+            return damaged(file, offset, "the index points behind the end of the log");
+    }
+}

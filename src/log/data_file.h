@@ -1,0 +1,97 @@
+/*
+ * data_file.h: one append-only file of records, and reading from it while it grows.
+ *
+ * A file is born under a temporary name, with its header synced before it gets its own, so that a
+ * data file with a short or bad header is always damage, never a crash.
+ *
+ * The bytes of the active file behind `written` are only in memory, in its tail: a window of the
+ * file, filled by the log writer (log_writer.h). Readers of both kinds of bytes take no lock:
+ *   1. bytes before `written` are read from the file;
+ *   2. else they are copied from the tail, if that still covers them;
+ *   3. else the tail has moved on, which it does only after storing a larger `written`: look again.
+ * Readers are inside an RCU scope; a tail is reused, and a file freed, only after adb_rcu_wait().
+ */
+#ifndef ADB_LOG_DATA_FILE_H
+#define ADB_LOG_DATA_FILE_H
+
+#include <stdatomic.h>
+
+#include "log/log_format.h"
+#include "os/os.h"
+
+/** A window [base, base + capacity) of the file being written. */
+struct log_tail {
+    uint64_t base;        /* file offset of bytes[0]; immutable while published */
+    uint32_t capacity;    /* immutable */
+    unsigned char bytes[]; /* filled under the shard's lock; what is published is immutable */
+};
+
+struct data_file {
+    /* immutable after open */
+    struct adb_file *file; /* owned */
+    char *path;            /* owned */
+    struct log_file_header header;
+    uint32_t seed; /* adb_log_file_seed() */
+    uint32_t slot; /* in the shard's table of files */
+
+    /* guarded by the shard's lock */
+    uint64_t end;       /* where the next record goes */
+    uint64_t allocated; /* writes before this offset cannot fail for lack of space */
+    uint64_t marked;    /* the newest MARK says that everything before this offset is synced */
+    uint64_t marked_at; /* where that MARK is */
+    bool is_sealed;     /* its last record is a SEAL: nothing is appended any more */
+
+    /* atomic: stored (release) under the shard's lock, loaded (acquire) by readers */
+    _Atomic(uint64_t) written;        /* bytes before it are with the system */
+    _Atomic(struct log_tail *) tail;  /* NULL once sealed; borrowed from the log writer */
+    /* atomic: stored by whoever synced, loaded under the shard's lock */
+    _Atomic(uint64_t) synced;         /* bytes before it are on the device */
+    _Atomic(uint64_t) dead_bytes;     /* relaxed counter: records that no key refers to */
+};
+
+/**
+ * Creates a data file in `directory`, with its header on the device and its name durable.
+ *
+ * @param file_out  end it with adb_data_file_close().
+ *
+ * Returns:  ARMDB_OK; ARMDB_IO, ARMDB_NO_SPACE, ARMDB_READ_ONLY, ARMDB_NO_MEMORY (nothing is left).
+ */
+ADB_MUST_USE armdb_err adb_data_file_create(struct adb_os *os, const char *directory,
+                                            const struct log_file_header *header,
+                                            struct data_file **file_out);
+
+/**
+ * Opens a data file and checks its header.
+ *
+ * @param expected  database id, shard and file id that the header must carry; its base_sequence is
+ *                  not looked at.
+ * @param how       ADB_OPEN_READ_WRITE, or ADB_OPEN_READ to look only.
+ *
+ * Returns:  ARMDB_OK (`end` and `written` are the file's size: recovery cuts them); ARMDB_CORRUPT
+ *           (short file, bad header, a file of another database or place); ARMDB_FORMAT; ARMDB_IO,
+ *           ARMDB_NO_MEMORY.
+ */
+ADB_MUST_USE armdb_err adb_data_file_open(struct adb_os *os, const char *directory,
+                                          const struct log_file_header *expected,
+                                          enum adb_open_how how, struct data_file **file_out);
+
+/** Frees the file. Returns the error of closing it. NULL is allowed. No reader may be left. */
+armdb_err adb_data_file_close(struct data_file *file);
+
+/**
+ * Copies the value of a record, and checks the record if it comes from the file.
+ *
+ * @param offset     of the record.
+ * @param key        what the record must hold.
+ * @param value_len  what the record must hold, bytes.
+ * @param to         room for value_len bytes.
+ * @param reads_out  system calls made.
+ *
+ * Returns:  ARMDB_OK; ARMDB_CORRUPT (bad checksum, or another record than expected), ARMDB_IO.
+ * Threads:  any, inside an RCU scope.
+ */
+ADB_MUST_USE armdb_err adb_data_file_read_value(struct data_file *file, uint64_t offset,
+                                                armdb_slice key, uint32_t value_len, void *to,
+                                                uint32_t *reads_out);
+
+#endif

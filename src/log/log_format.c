@@ -1,0 +1,103 @@
+#include "log/log_format.h"
+
+/*
+ *  0  magic           8   "armdblog"
+ *  8  format version  4
+ * 12  shard           4
+ * 16  file id         8
+ * 24  database id    16
+ * 40  base sequence   8
+ * 48  reserved       12   zero
+ * 60  checksum        4   CRC-32C of bytes 0..59
+ */
+static const unsigned char MAGIC[8] = {'a', 'r', 'm', 'd', 'b', 'l', 'o', 'g'};
+
+enum {
+    AT_VERSION = 8,
+    AT_SHARD = 12,
+    AT_FILE_ID = 16,
+    AT_DB_ID = 24,
+    AT_BASE_SEQUENCE = 40,
+    AT_RESERVED = 48,
+    AT_CRC = 60
+};
+
+_Static_assert(AT_CRC + 4 == LOG_FILE_HEADER_BYTES, "the header is 64 bytes");
+_Static_assert(AT_DB_ID + LOG_DB_ID_BYTES == AT_BASE_SEQUENCE, "the database id has its place");
+_Static_assert(ARMDB_KEY_MAX < (1u << LOG_KEY_LEN_BITS), "key lengths fit a record header");
+
+void
+adb_log_encode_file_header(const struct log_file_header *header, unsigned char *to)
+{
+    memset(to, 0, LOG_FILE_HEADER_BYTES);
+    memcpy(to, MAGIC, sizeof MAGIC);
+    adb_store_u32(to + AT_VERSION, LOG_FORMAT_VERSION);
+    adb_store_u32(to + AT_SHARD, header->shard);
+    adb_store_u64(to + AT_FILE_ID, header->file_id);
+    memcpy(to + AT_DB_ID, header->db_id, LOG_DB_ID_BYTES);
+    adb_store_u64(to + AT_BASE_SEQUENCE, header->base_sequence);
+    adb_store_u32(to + AT_CRC, adb_crc32c(0, to, AT_CRC));
+}
+
+static bool
+is_zero(const unsigned char *from, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (from[i] != 0)
+            return false;
+    }
+    return true;
+}
+
+enum log_header_state
+adb_log_decode_file_header(const unsigned char *from, struct log_file_header *header_out)
+{
+    if (memcmp(from, MAGIC, sizeof MAGIC) != 0 ||
+        adb_load_u32(from + AT_CRC) != adb_crc32c(0, from, AT_CRC))
+        return LOG_HEADER_BAD;
+    if (adb_load_u32(from + AT_VERSION) > LOG_FORMAT_VERSION)
+        return LOG_HEADER_NEWER;
+    if (adb_load_u32(from + AT_VERSION) == 0 || !is_zero(from + AT_RESERVED, AT_CRC - AT_RESERVED))
+        return LOG_HEADER_BAD;
+    header_out->shard = adb_load_u32(from + AT_SHARD);
+    header_out->file_id = adb_load_u64(from + AT_FILE_ID);
+    header_out->base_sequence = adb_load_u64(from + AT_BASE_SEQUENCE);
+    memcpy(header_out->db_id, from + AT_DB_ID, LOG_DB_ID_BYTES);
+    return LOG_HEADER_OK;
+}
+
+uint32_t
+adb_log_file_seed(const struct log_file_header *header)
+{
+    unsigned char identity[LOG_DB_ID_BYTES + 12];
+    memcpy(identity, header->db_id, LOG_DB_ID_BYTES);
+    adb_store_u32(identity + LOG_DB_ID_BYTES, header->shard);
+    adb_store_u64(identity + LOG_DB_ID_BYTES + 4, header->file_id);
+    return adb_crc32c(0, identity, sizeof identity);
+}
+
+bool
+adb_log_record_is_sane(const struct log_record *record)
+{
+    if (record->flags == LOG_FLAG_META)
+        return record->key_len == 0 && record->collection_id == 0 && record->value_len > 0 &&
+               record->value_len <= ARMDB_VALUE_MAX;
+    if (record->key_len == 0 || record->key_len > ARMDB_KEY_MAX || record->sequence == 0)
+        return false;
+    if (record->flags == LOG_FLAG_TOMBSTONE)
+        return record->value_len == 0;
+    return record->flags == 0 && record->value_len <= ARMDB_VALUE_MAX;
+}
+
+void
+adb_log_encode_mark(uint32_t file_seed, uint64_t offset, uint32_t kind, uint64_t sequence,
+                    uint64_t synced_offset, unsigned char *to)
+{
+    const struct log_record record = {
+        .value_len = LOG_MARK_VALUE_BYTES, .sequence = sequence, .flags = LOG_FLAG_META};
+    memset(to, 0, LOG_MARK_RECORD_BYTES);
+    adb_log_encode_record(&record, to);
+    to[LOG_RECORD_HEADER_BYTES] = (unsigned char)kind;
+    adb_store_u64(to + LOG_RECORD_HEADER_BYTES + 8, synced_offset);
+    adb_store_u32(to, adb_log_record_crc(file_seed, offset, to, LOG_MARK_RECORD_BYTES));
+}

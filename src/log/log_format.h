@@ -1,0 +1,145 @@
+/*
+ * log_format.h: every byte of a data file. docs/format.md draws the same with a worked example.
+ *
+ * File:   header (64 bytes), then records back to back, each starting at a multiple of 8.
+ * Record: header (20 bytes) key value zeros-to-8.
+ *
+ * This module encodes, decodes and validates; it does no I/O. All numbers are little-endian.
+ * Threads: pure functions.
+ */
+#ifndef ADB_LOG_LOG_FORMAT_H
+#define ADB_LOG_LOG_FORMAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "armdb/error.h"
+#include "armdb/types.h"
+#include "base/attr.h"
+#include "base/bytes.h"
+#include "base/crc32c.h"
+
+enum {
+    LOG_FORMAT_VERSION = 1,
+    LOG_DB_ID_BYTES = 16,
+    LOG_FILE_HEADER_BYTES = 64,
+    LOG_RECORD_HEADER_BYTES = 20,
+    LOG_RECORD_ALIGNMENT = 8,
+    LOG_KEY_LEN_BITS = 12,
+    LOG_COLLECTION_ID_MAX = (1 << 20) - 1,
+    LOG_MARK_VALUE_BYTES = 16,
+    LOG_MARK_RECORD_BYTES = 40, /* 20 + 16, rounded up */
+    LOG_PAD_RECORD_BYTES_MIN = 24
+};
+
+#define LOG_SEQUENCE_MAX ((UINT64_C(1) << 56) - 1)
+
+/* Flags of a record, the top byte of its sequence word. All others must be zero. */
+enum {
+    LOG_FLAG_TOMBSTONE = 0x01, /* the key was deleted; no value */
+    LOG_FLAG_META = 0x10       /* about the log itself: no key, collection 0, first value byte = kind */
+};
+
+/* First value byte of a META record. */
+enum {
+    LOG_META_PAD = 0,  /* fills space; the other value bytes are zero */
+    LOG_META_MARK = 1, /* bytes 8..15: everything before this offset is on the device */
+    LOG_META_SEAL = 2  /* last record of a file that has a successor; bytes 8..15: its own offset */
+};
+
+/** The header of a data file. */
+struct log_file_header {
+    unsigned char db_id[LOG_DB_ID_BYTES]; /* of the database, drawn at its creation */
+    uint64_t file_id;                     /* never reused in its shard */
+    uint64_t base_sequence;               /* newest sequence of the shard when the file began */
+    uint32_t shard;
+};
+
+/** Writes a file header into 64 bytes. */
+void adb_log_encode_file_header(const struct log_file_header *header, unsigned char *to);
+
+enum log_header_state {
+    LOG_HEADER_OK,
+    LOG_HEADER_BAD,  /* wrong magic, checksum or field */
+    LOG_HEADER_NEWER /* whole, but of a format version that is not known here */
+};
+
+/** Reads 64 bytes; `header_out` is filled for LOG_HEADER_OK only. */
+enum log_header_state adb_log_decode_file_header(const unsigned char *from,
+                                                 struct log_file_header *header_out);
+
+/**
+ * The checksum that each record of a file starts from: over database id, shard and file id, so that
+ * a block of another file is never taken for a record of this one.
+ */
+uint32_t adb_log_file_seed(const struct log_file_header *header);
+
+/** A record's header, decoded. */
+struct log_record {
+    uint32_t crc;
+    uint32_t value_len;
+    uint64_t sequence;
+    uint32_t flags;
+    uint32_t key_len;
+    uint32_t collection_id;
+};
+
+/** Bytes of a whole record in the file, padding included. */
+static inline uint64_t
+adb_log_record_bytes(uint32_t key_len, uint32_t value_len)
+{
+    return adb_round_up((uint64_t)LOG_RECORD_HEADER_BYTES + key_len + value_len,
+                        LOG_RECORD_ALIGNMENT);
+}
+
+/** Writes the 20 header bytes of a record; the checksum field is left for adb_log_seal_record(). */
+static inline void
+adb_log_encode_record(const struct log_record *record, unsigned char *to)
+{
+    adb_store_u32(to + 4, record->value_len);
+    adb_store_u64(to + 8, record->sequence | (uint64_t)record->flags << 56);
+    adb_store_u32(to + 16, record->key_len | record->collection_id << LOG_KEY_LEN_BITS);
+}
+
+/** Reads 20 bytes. Nothing is checked. */
+static inline void
+adb_log_decode_record(const unsigned char *from, struct log_record *record_out)
+{
+    uint64_t word = adb_load_u64(from + 8);
+    uint32_t ids = adb_load_u32(from + 16);
+    record_out->crc = adb_load_u32(from);
+    record_out->value_len = adb_load_u32(from + 4);
+    record_out->sequence = word & LOG_SEQUENCE_MAX;
+    record_out->flags = (uint32_t)(word >> 56);
+    record_out->key_len = ids & ((1u << LOG_KEY_LEN_BITS) - 1);
+    record_out->collection_id = ids >> LOG_KEY_LEN_BITS;
+}
+
+/** Whether a decoded header could be one of ours: known flags, lengths in range and in keeping. */
+bool adb_log_record_is_sane(const struct log_record *record);
+
+/**
+ * The checksum of a record is over its offset and all its bytes but the checksum itself, padding
+ * included: start here, then continue over the bytes from the fifth on.
+ */
+static inline uint32_t
+adb_log_record_seed(uint32_t file_seed, uint64_t offset)
+{
+    unsigned char bytes[8];
+    adb_store_u64(bytes, offset);
+    return adb_crc32c(file_seed, bytes, sizeof bytes);
+}
+
+/** The checksum of a record that lies whole in memory, `bytes` long. */
+static inline uint32_t
+adb_log_record_crc(uint32_t file_seed, uint64_t offset, const unsigned char *record, uint64_t bytes)
+{
+    return adb_crc32c(adb_log_record_seed(file_seed, offset), record + 4, (size_t)bytes - 4);
+}
+
+/** Writes a MARK or SEAL record (40 bytes) for `offset` saying `synced_offset`. */
+void adb_log_encode_mark(uint32_t file_seed, uint64_t offset, uint32_t kind, uint64_t sequence,
+                         uint64_t synced_offset, unsigned char *to);
+
+#endif

@@ -1,0 +1,261 @@
+#include "log/log_scan.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "log/location.h"
+
+enum { WINDOW_BYTES = 1024 * 1024 };
+
+/* A window of the file in memory. */
+struct scanner {
+    struct data_file *file;
+    struct log_scan_result *result;
+    unsigned char *window; /* owned, WINDOW_BYTES */
+    uint64_t base;         /* file offset of window[0] */
+    size_t filled;         /* valid bytes of the window */
+};
+
+static armdb_err
+read_window(struct scanner *scanner, uint64_t offset)
+{
+    const struct iovec iov = {scanner->window, WINDOW_BYTES};
+    scanner->base = offset;
+    scanner->filled = 0;
+    return adb_file_read(scanner->file->file, &iov, 1, offset, &scanner->filled);
+}
+
+/* Makes `bytes` (at most WINDOW_BYTES) at `offset` readable; *at_out is NULL if the file is too short. */
+static armdb_err
+look_at(struct scanner *scanner, uint64_t offset, size_t bytes, const unsigned char **at_out)
+{
+    *at_out = NULL;
+    if (offset < scanner->base || offset + bytes > scanner->base + scanner->filled)
+        ADB_TRY(read_window(scanner, offset));
+    if (offset + bytes <= scanner->base + scanner->filled)
+        *at_out = scanner->window + (offset - scanner->base);
+    return ARMDB_OK;
+}
+
+/* Continues `crc` over `bytes` of the file, through the window. */
+static armdb_err
+checksum_file(struct scanner *scanner, uint64_t offset, uint64_t bytes, uint32_t *crc)
+{
+    while (bytes > 0) {
+        const unsigned char *at;
+        size_t piece = bytes < WINDOW_BYTES ? (size_t)bytes : WINDOW_BYTES;
+        ADB_TRY(look_at(scanner, offset, piece, &at));
+        if (at == NULL)
+            return ARMDB_OK; /* the file shrank under us: the checksum cannot match */
+        *crc = adb_crc32c(*crc, at, piece);
+        offset += piece;
+        bytes -= piece;
+    }
+    return ARMDB_OK;
+}
+
+/* Whether only zeros follow. */
+static armdb_err
+is_zero_from(struct scanner *scanner, uint64_t offset, bool *is_zero_out)
+{
+    *is_zero_out = false;
+    while (offset < scanner->result->size) {
+        ADB_TRY(read_window(scanner, offset));
+        if (scanner->filled == 0)
+            break;
+        for (size_t i = 0; i < scanner->filled; i++) {
+            if (scanner->window[i] != 0)
+                return ARMDB_OK;
+        }
+        offset += scanner->filled;
+    }
+    *is_zero_out = true;
+    return ARMDB_OK;
+}
+
+/* What stands at an offset. */
+struct found {
+    bool is_whole;
+    const char *why_not;
+    struct log_record record;
+    uint64_t bytes;                       /* of the whole record */
+    unsigned char front[ARMDB_KEY_MAX];   /* the key, or the front of a META value */
+};
+
+static armdb_err
+parse_record(struct scanner *scanner, uint64_t offset, struct found *found)
+{
+    const unsigned char *at;
+    found->is_whole = false;
+    found->why_not = "incomplete record";
+    ADB_TRY(look_at(scanner, offset, LOG_RECORD_HEADER_BYTES, &at));
+    if (at == NULL)
+        return ARMDB_OK;
+    adb_log_decode_record(at, &found->record);
+    const struct log_record *record = &found->record;
+    found->bytes = adb_log_record_bytes(record->key_len, record->value_len);
+    if (!adb_log_record_is_sane(record)) {
+        found->why_not = "damaged record header";
+        return ARMDB_OK;
+    }
+    if (found->bytes > scanner->result->size - offset)
+        return ARMDB_OK;
+
+    size_t front_len = record->key_len;
+    if (record->flags == LOG_FLAG_META)
+        front_len = record->value_len < LOG_MARK_VALUE_BYTES ? record->value_len
+                                                             : LOG_MARK_VALUE_BYTES;
+    uint64_t first = found->bytes < WINDOW_BYTES ? found->bytes : LOG_RECORD_HEADER_BYTES + front_len;
+    ADB_TRY(look_at(scanner, offset, (size_t)first, &at));
+    if (at == NULL)
+        return ARMDB_OK;
+    memcpy(found->front, at + LOG_RECORD_HEADER_BYTES, front_len);
+    uint32_t crc = adb_log_record_seed(scanner->file->seed, offset);
+    crc = adb_crc32c(crc, at + 4, (size_t)first - 4);
+    ADB_TRY(checksum_file(scanner, offset + first, found->bytes - first, &crc));
+    found->is_whole = crc == record->crc;
+    found->why_not = "bad checksum";
+    return ARMDB_OK;
+}
+
+static bool
+is_mark(const struct found *found)
+{
+    return found->record.flags == LOG_FLAG_META &&
+           found->record.value_len == LOG_MARK_VALUE_BYTES &&
+           (found->front[0] == LOG_META_MARK || found->front[0] == LOG_META_SEAL);
+}
+
+/* Looks behind a bad place for a MARK or SEAL that says the place had been synced. */
+static armdb_err
+find_proof(struct scanner *scanner, uint64_t bad, bool *found_out)
+{
+    struct found found;
+    *found_out = false;
+    for (uint64_t offset = bad + LOG_RECORD_ALIGNMENT;
+         offset + LOG_MARK_RECORD_BYTES <= scanner->result->size; offset += LOG_RECORD_ALIGNMENT) {
+        const unsigned char *at;
+        struct log_record record;
+        ADB_TRY(look_at(scanner, offset, LOG_RECORD_HEADER_BYTES, &at));
+        if (at == NULL)
+            break;
+        adb_log_decode_record(at, &record);
+        if (record.flags != LOG_FLAG_META || record.value_len != LOG_MARK_VALUE_BYTES)
+            continue;
+        ADB_TRY(parse_record(scanner, offset, &found));
+        if (found.is_whole && is_mark(&found) && adb_load_u64(found.front + 8) > bad) {
+            *found_out = true;
+            break;
+        }
+    }
+    return ARMDB_OK;
+}
+
+static void
+report_damage(struct scanner *scanner, uint64_t offset, const char *what)
+{
+    struct log_scan_result *result = scanner->result;
+    result->how = LOG_SCAN_DAMAGED;
+    result->damaged_at = offset;
+    snprintf(result->message, sizeof result->message, "%s", what);
+}
+
+/* Decides what a place that holds no whole record means. */
+static armdb_err
+judge_end(struct scanner *scanner, bool is_newest, uint64_t offset, const char *why_not)
+{
+    bool is_zero, has_proof;
+    if (!is_newest) {
+        report_damage(scanner, offset, why_not);
+        return ARMDB_OK;
+    }
+    ADB_TRY(is_zero_from(scanner, offset, &is_zero));
+    if (is_zero)
+        return ARMDB_OK;
+    ADB_TRY(find_proof(scanner, offset, &has_proof));
+    if (has_proof)
+        report_damage(scanner, offset, why_not);
+    else
+        scanner->result->how = LOG_SCAN_TORN;
+    return ARMDB_OK;
+}
+
+/* Takes a whole record into the result; says whether the scan goes on. */
+static armdb_err
+accept(struct scanner *scanner, const struct found *found, adb_scan_fn fn, void *context,
+       bool *go_on_out)
+{
+    struct log_scan_result *result = scanner->result;
+    const struct log_record *record = &found->record;
+    uint64_t offset = result->end;
+    bool is_meta = record->flags == LOG_FLAG_META;
+    *go_on_out = false;
+    if (result->is_sealed) {
+        report_damage(scanner, offset, "a record behind the SEAL of its file");
+        return ARMDB_OK;
+    }
+    if (record->sequence != result->sequence + (is_meta ? 0 : 1)) {
+        report_damage(scanner, offset, "a gap in the sequence numbers");
+        return ARMDB_OK;
+    }
+    if (is_meta) {
+        if (is_mark(found)) {
+            result->marked = adb_load_u64(found->front + 8);
+            result->marked_at = offset;
+            result->is_sealed = found->front[0] == LOG_META_SEAL;
+        }
+    } else {
+        const armdb_slice key = {found->front, record->key_len};
+        ADB_TRY(fn(context, record, key, offset));
+        result->sequence = record->sequence;
+        result->records++;
+    }
+    result->end = offset + found->bytes;
+    *go_on_out = true;
+    return ARMDB_OK;
+}
+
+static armdb_err
+scan_records(struct scanner *scanner, bool is_newest, adb_scan_fn fn, void *context)
+{
+    struct log_scan_result *result = scanner->result;
+    struct found found;
+    bool go_on = true;
+    while (go_on && result->end < result->size) {
+        ADB_TRY(parse_record(scanner, result->end, &found));
+        if (!found.is_whole)
+            return judge_end(scanner, is_newest, result->end, found.why_not);
+        ADB_TRY(accept(scanner, &found, fn, context, &go_on));
+    }
+    if (go_on && !is_newest && !result->is_sealed)
+        report_damage(scanner, result->end, "the file ends early: its SEAL is missing");
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_log_scan(struct data_file *file, bool is_newest, uint64_t sequence, adb_scan_fn fn,
+             void *context, struct log_scan_result *result_out)
+{
+    struct scanner scanner = {.file = file, .result = result_out};
+    *result_out = (struct log_scan_result){.how = LOG_SCAN_WHOLE,
+                                           .end = LOG_FILE_HEADER_BYTES,
+                                           .sequence = sequence,
+                                           .marked = LOG_FILE_HEADER_BYTES};
+    ADB_TRY(adb_file_size(file->file, &result_out->size));
+    if (file->header.base_sequence != sequence) {
+        result_out->how = LOG_SCAN_DAMAGED;
+        snprintf(result_out->message, sizeof result_out->message,
+                 "the file goes on from record %" PRIu64 ", but the log before it ends with %" PRIu64,
+                 file->header.base_sequence, sequence);
+        return ARMDB_OK;
+    }
+    scanner.window = (unsigned char *)adb_mem_alloc(WINDOW_BYTES);
+    if (scanner.window == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "scan data file", "no memory for a window of %d bytes",
+                        WINDOW_BYTES);
+    armdb_err err = scan_records(&scanner, is_newest, fn, context);
+    adb_mem_free(scanner.window);
+    return err;
+}

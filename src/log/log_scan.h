@@ -1,0 +1,55 @@
+/*
+ * log_scan.h: reading a data file from front to end, and deciding how it ends.
+ *
+ * A file ends well at its size, or where nothing but zeros follows (space that was reserved). If a
+ * record is not whole, the file is
+ *   - torn, if it is the newest of its shard and nothing behind that place says that the place had
+ *     been synced: a crash left it so, and it may be cut there;
+ *   - damaged otherwise: a file that has a successor was synced before the successor began; and a
+ *     MARK or SEAL further on that vouches for the place proves that it was whole once.
+ * Sequence numbers of records have no gaps within a shard's log; a gap is damage too.
+ *
+ * Threads: pure but for reading the file.
+ */
+#ifndef ADB_LOG_LOG_SCAN_H
+#define ADB_LOG_LOG_SCAN_H
+
+#include "log/data_file.h"
+
+/** A record (META ones excepted) that the scan met: checked. Not ARMDB_OK ends the scan with it. */
+typedef armdb_err (*adb_scan_fn)(void *context, const struct log_record *record, armdb_slice key,
+                                 uint64_t offset);
+
+enum log_scan_end {
+    LOG_SCAN_WHOLE,
+    LOG_SCAN_TORN,   /* cut at `end` */
+    LOG_SCAN_DAMAGED /* at `damaged_at`; nothing behind it was looked at but marks */
+};
+
+struct log_scan_result {
+    enum log_scan_end how;
+    uint64_t end;        /* behind the last whole record */
+    uint64_t size;       /* of the file */
+    uint64_t sequence;   /* of the last record; what it was before if there is none */
+    uint64_t records;    /* META ones not counted */
+    uint64_t marked;     /* as in struct data_file */
+    uint64_t marked_at;
+    bool is_sealed;      /* the last record is a SEAL */
+    uint64_t damaged_at;
+    char message[128]; /* what the damage is */
+};
+
+/**
+ * Scans a file.
+ *
+ * @param is_newest  whether it is the newest of its shard, so that its end may be torn.
+ * @param sequence   newest sequence number before the file.
+ *
+ * Returns:  ARMDB_OK with `result_out` filled, damage included (nothing is raised for it);
+ *           ARMDB_IO, ARMDB_NO_MEMORY; what `fn` returned.
+ */
+ADB_MUST_USE armdb_err adb_log_scan(struct data_file *file, bool is_newest, uint64_t sequence,
+                                    adb_scan_fn fn, void *context,
+                                    struct log_scan_result *result_out);
+
+#endif

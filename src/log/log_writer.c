@@ -1,0 +1,431 @@
+#include "log/log_writer.h"
+
+#include "base/assert.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "log/location.h"
+#include "os/rcu.h"
+
+enum {
+    RESERVE_BYTES_MIN = 64 * 1024, /* reserved ahead: as much as the file has, between these two */
+    RESERVE_BYTES_MAX = 8 * 1024 * 1024,
+    RESERVE_UNIT = 4096,
+    MARK_EVERY_BYTES = 4096 /* a MARK at most once in so many bytes: 1 % of the log */
+};
+
+/* ----------------------------------------------------------------------- life */
+
+armdb_err
+adb_log_writer_init(struct log_writer *writer, uint64_t max_file_bytes, uint32_t tail_bytes)
+{
+    *writer = (struct log_writer){.max_file_bytes = max_file_bytes, .tail_bytes = tail_bytes};
+    for (int i = 0; i < LOG_WRITER_TAILS; i++) {
+        size_t bytes = sizeof(struct log_tail) + tail_bytes;
+        writer->tails[i] = (struct log_tail *)adb_mem_alloc(bytes);
+        if (writer->tails[i] == NULL) {
+            adb_log_writer_fini(writer);
+            return adb_fail(ARMDB_NO_MEMORY, "open log", "no memory for a write buffer of %zu bytes",
+                            bytes);
+        }
+        writer->tails[i]->base = 0;
+        writer->tails[i]->capacity = tail_bytes;
+    }
+    return ARMDB_OK;
+}
+
+void
+adb_log_writer_fini(struct log_writer *writer)
+{
+    for (int i = 0; i < LOG_WRITER_TAILS; i++) {
+        adb_mem_free(writer->tails[i]);
+        writer->tails[i] = NULL;
+    }
+}
+
+static struct log_tail *
+current_tail(const struct log_writer *writer)
+{
+    /* Only the holder of the shard's lock stores it. */
+    return atomic_load_explicit(&writer->active->tail, memory_order_relaxed);
+}
+
+static uint64_t
+written_end(const struct log_writer *writer)
+{
+    return atomic_load_explicit(&writer->active->written, memory_order_relaxed);
+}
+
+/* Everything appended is with the system. */
+static void
+note_flushed(struct log_writer *writer)
+{
+    writer->flushed_end = writer->active->end;
+    writer->flushed_sequence = writer->sequence;
+}
+
+/* Moves the window to the end of the file. Everything before it must be written. A reader may still
+ * copy from the window before the last one, which is about to be filled anew: wait for it. */
+static void
+advance_tail(struct log_writer *writer)
+{
+    struct data_file *file = writer->active;
+    struct log_tail *last = current_tail(writer);
+    struct log_tail *next = writer->tails[last == writer->tails[0] ? 1 : 0];
+    ADB_ASSERT(file->end == written_end(writer));
+    adb_rcu_wait();
+    next->base = file->end;
+    atomic_store_explicit(&file->tail, next, memory_order_release);
+}
+
+void
+adb_log_writer_use(struct log_writer *writer, struct data_file *file)
+{
+    writer->active = file;
+    note_flushed(writer);
+    if (file->is_sealed)
+        return;
+    adb_rcu_wait(); /* both windows may have been in use by the file before */
+    writer->tails[0]->base = file->end;
+    atomic_store_explicit(&file->tail, writer->tails[0], memory_order_release);
+}
+
+bool
+adb_log_writer_is_full(const struct log_writer *writer, uint32_t key_len, uint32_t value_len)
+{
+    const struct data_file *file = writer->active;
+    if (file == NULL || file->is_sealed)
+        return true;
+    if (file->end == LOG_FILE_HEADER_BYTES)
+        return false; /* a file takes at least one record, however long */
+    uint64_t end = file->end + LOG_MARK_RECORD_BYTES;
+    if (value_len >= LOCATION_LARGE)
+        end = adb_round_up(end, LOCATION_LARGE_ALIGNMENT) + LOCATION_LARGE_ALIGNMENT;
+    return end + adb_log_record_bytes(key_len, value_len) > writer->max_file_bytes;
+}
+
+/* ---------------------------------------------------------------------- space */
+
+/* Makes sure that [file->end, end) can be written. */
+static armdb_err
+reserve(struct log_writer *writer, uint64_t end)
+{
+    struct data_file *file = writer->active;
+    if (end <= file->allocated)
+        return ARMDB_OK;
+    uint64_t ahead = file->end;
+    if (ahead < RESERVE_BYTES_MIN)
+        ahead = RESERVE_BYTES_MIN;
+    if (ahead > RESERVE_BYTES_MAX)
+        ahead = RESERVE_BYTES_MAX;
+    uint64_t need = adb_round_up(end, RESERVE_UNIT) - file->allocated;
+    uint64_t bytes = need > ahead ? need : ahead;
+    armdb_err err = adb_file_allocate(file->file, file->allocated, bytes);
+    if (err == ARMDB_NO_SPACE && bytes > need) {
+        bytes = need;
+        err = adb_file_allocate(file->file, file->allocated, bytes);
+    }
+    if (err == ARMDB_OK)
+        file->allocated += bytes;
+    return err;
+}
+
+/* ---------------------------------------------------------------------- flush */
+
+armdb_err
+adb_log_writer_flush(struct log_writer *writer)
+{
+    struct data_file *file = writer->active;
+    if (file == NULL || file->end == written_end(writer))
+        return ARMDB_OK;
+    struct log_tail *tail = current_tail(writer);
+    uint64_t from = written_end(writer);
+    const struct iovec iov = {tail->bytes + (from - tail->base), (size_t)(file->end - from)};
+    size_t written = 0;
+    armdb_err err = adb_file_write(file->file, &iov, 1, from, &written);
+    if (err == ARMDB_OK)
+        written = iov.iov_len;
+    writer->writes++;
+    writer->written_bytes += written;
+    atomic_store_explicit(&file->written, from + written, memory_order_release);
+    if (err == ARMDB_OK)
+        note_flushed(writer);
+    return err;
+}
+
+/* Makes room for `bytes` at the end of the window. */
+static armdb_err
+make_room(struct log_writer *writer, uint64_t bytes)
+{
+    const struct log_tail *tail = current_tail(writer);
+    if (writer->active->end + bytes <= tail->base + tail->capacity)
+        return ARMDB_OK;
+    ADB_TRY(adb_log_writer_flush(writer));
+    advance_tail(writer);
+    return ARMDB_OK;
+}
+
+/* --------------------------------------------------------------------- append */
+
+/* Encodes a record at file->end inside the window, which has room for it. */
+static void
+encode_in_tail(struct log_writer *writer, const struct log_record *record,
+               const struct log_entry *entry)
+{
+    struct data_file *file = writer->active;
+    struct log_tail *tail = current_tail(writer);
+    unsigned char *to = tail->bytes + (file->end - tail->base);
+    uint64_t bytes = adb_log_record_bytes(record->key_len, record->value_len);
+    unsigned char *value = to + LOG_RECORD_HEADER_BYTES + record->key_len;
+    unsigned char *pad = value + record->value_len;
+    adb_log_encode_record(record, to);
+    if (record->key_len > 0)
+        memcpy(to + LOG_RECORD_HEADER_BYTES, entry->key.data, record->key_len);
+    if (record->value_len > 0)
+        memcpy(value, entry->value.data, record->value_len);
+    memset(pad, 0, (size_t)(to + bytes - pad));
+    adb_store_u32(to, adb_log_record_crc(file->seed, file->end, to, bytes));
+    file->end += bytes;
+}
+
+/* Writes a record that is larger than a window from where it is. */
+static armdb_err
+write_directly(struct log_writer *writer, const struct log_record *record,
+               const struct log_entry *entry)
+{
+    static const unsigned char zeros[LOG_RECORD_ALIGNMENT] = {0};
+    struct data_file *file = writer->active;
+    unsigned char head[LOG_RECORD_HEADER_BYTES + ARMDB_KEY_MAX];
+    size_t head_len = LOG_RECORD_HEADER_BYTES + entry->key.len;
+    uint64_t bytes = adb_log_record_bytes(record->key_len, record->value_len);
+    size_t pad_len = (size_t)(bytes - head_len - record->value_len);
+    size_t written = 0;
+
+    ADB_TRY(adb_log_writer_flush(writer));
+    adb_log_encode_record(record, head);
+    memcpy(head + LOG_RECORD_HEADER_BYTES, entry->key.data, entry->key.len);
+    uint32_t crc = adb_log_record_seed(file->seed, file->end);
+    crc = adb_crc32c(crc, head + 4, head_len - 4);
+    crc = adb_crc32c(crc, entry->value.data, record->value_len);
+    adb_store_u32(head, adb_crc32c(crc, zeros, pad_len));
+
+    /* struct iovec is for both directions, so it cannot say that a write only reads. */
+    const struct iovec iov[3] = {{head, head_len},
+                                 {(void *)(uintptr_t)entry->value.data, record->value_len},
+                                 {(void *)(uintptr_t)zeros, pad_len}};
+    armdb_err err = adb_file_write(file->file, iov, pad_len > 0 ? 3 : 2, file->end, &written);
+    writer->writes++;
+    writer->written_bytes += err == ARMDB_OK ? bytes : written;
+    if (err != ARMDB_OK)
+        return err;
+    file->end += bytes;
+    atomic_store_explicit(&file->written, file->end, memory_order_release);
+    writer->sequence = record->sequence;
+    note_flushed(writer);
+    advance_tail(writer);
+    return ARMDB_OK;
+}
+
+/* Appends a MARK or SEAL that says `synced_offset`. */
+static armdb_err
+append_mark(struct log_writer *writer, uint32_t kind, uint64_t synced_offset)
+{
+    struct data_file *file = writer->active;
+    ADB_TRY(reserve(writer, file->end + LOG_MARK_RECORD_BYTES));
+    ADB_TRY(make_room(writer, LOG_MARK_RECORD_BYTES));
+    struct log_tail *tail = current_tail(writer);
+    adb_log_encode_mark(file->seed, file->end, kind, writer->sequence, synced_offset,
+                        tail->bytes + (file->end - tail->base));
+    file->marked = synced_offset;
+    file->marked_at = file->end;
+    file->end += LOG_MARK_RECORD_BYTES;
+    return ARMDB_OK;
+}
+
+/* Keeps the log's own knowledge of what is synced fresh, at a bounded price. */
+static armdb_err
+append_mark_if_due(struct log_writer *writer)
+{
+    struct data_file *file = writer->active;
+    uint64_t synced = atomic_load_explicit(&file->synced, memory_order_acquire);
+    if (synced <= file->marked || file->end - file->marked_at < MARK_EVERY_BYTES)
+        return ARMDB_OK;
+    return append_mark(writer, LOG_META_MARK, synced);
+}
+
+/* Fills the file with a PAD up to the next multiple of LOCATION_LARGE_ALIGNMENT. */
+static armdb_err
+append_pad(struct log_writer *writer)
+{
+    struct data_file *file = writer->active;
+    uint64_t bytes = adb_round_up(file->end, LOCATION_LARGE_ALIGNMENT) - file->end;
+    if (bytes == 0)
+        return ARMDB_OK;
+    if (bytes < LOG_PAD_RECORD_BYTES_MIN)
+        bytes += LOCATION_LARGE_ALIGNMENT;
+    ADB_TRY(make_room(writer, bytes));
+    struct log_tail *tail = current_tail(writer);
+    unsigned char *to = tail->bytes + (file->end - tail->base);
+    const struct log_record record = {.value_len = (uint32_t)bytes - LOG_RECORD_HEADER_BYTES,
+                                      .sequence = writer->sequence,
+                                      .flags = LOG_FLAG_META};
+    memset(to, 0, (size_t)bytes);
+    adb_log_encode_record(&record, to);
+    adb_store_u32(to, adb_log_record_crc(file->seed, file->end, to, bytes));
+    file->end += bytes;
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_log_writer_append(struct log_writer *writer, const struct log_entry *entry,
+                      uint64_t *offset_out)
+{
+    struct data_file *file = writer->active;
+    const struct log_record record = {.value_len = (uint32_t)entry->value.len,
+                                      .sequence = writer->sequence + 1,
+                                      .flags = entry->flags,
+                                      .key_len = (uint32_t)entry->key.len,
+                                      .collection_id = entry->collection_id};
+    bool is_large = record.value_len >= LOCATION_LARGE;
+    uint64_t bytes = adb_log_record_bytes(record.key_len, record.value_len);
+    /* Room for what may come before the record, too. */
+    uint64_t most = bytes + LOG_MARK_RECORD_BYTES + (is_large ? 2 * LOCATION_LARGE_ALIGNMENT : 0);
+    *offset_out = 0;
+    ADB_ASSERT(adb_log_record_is_sane(&record) && !file->is_sealed);
+    ADB_ASSERT(record.sequence <= LOG_SEQUENCE_MAX);
+
+    ADB_TRY(reserve(writer, file->end + most));
+    ADB_TRY(append_mark_if_due(writer));
+    if (is_large)
+        ADB_TRY(append_pad(writer));
+    uint64_t offset = file->end;
+    ADB_ASSERT(offset < LOCATION_OFFSET_LIMIT);
+    if (bytes > writer->tail_bytes) {
+        ADB_TRY(write_directly(writer, &record, entry));
+    } else {
+        ADB_TRY(make_room(writer, bytes));
+        encode_in_tail(writer, &record, entry);
+        writer->sequence = record.sequence;
+    }
+    *offset_out = offset;
+    return ARMDB_OK;
+}
+
+void
+adb_log_writer_undo(struct log_writer *writer, uint64_t offset)
+{
+    struct data_file *file = writer->active;
+    ADB_ASSERT(offset >= current_tail(writer)->base && offset < file->end);
+    /* A failed flush may have written the front of the record: that is garbage behind the end now,
+     * and the next flush writes over it. */
+    if (written_end(writer) > offset)
+        atomic_store_explicit(&file->written, offset, memory_order_release);
+    file->end = offset;
+    writer->sequence--;
+}
+
+/* ----------------------------------------------------------------------- sync */
+
+struct log_sync
+adb_log_writer_plan_sync(const struct log_writer *writer)
+{
+    return (struct log_sync){writer->active, writer->flushed_end, writer->flushed_sequence};
+}
+
+/* A failure after which nothing is known about the file: never one that may be tried again. */
+static armdb_err
+as_broken(armdb_err err)
+{
+    if (err != ARMDB_NO_SPACE && err != ARMDB_NO_MEMORY)
+        return err;
+    armdb_error_detail detail = *adb_err_detail();
+    detail.code = ARMDB_IO;
+    return adb_err_restore(&detail);
+}
+
+armdb_err
+adb_log_writer_sync(const struct log_sync *plan)
+{
+    if (plan->file == NULL ||
+        plan->end <= atomic_load_explicit(&plan->file->synced, memory_order_acquire))
+        return ARMDB_OK;
+    armdb_err err = adb_file_sync(plan->file->file);
+    if (err != ARMDB_OK)
+        return as_broken(err);
+    /* A later sync of the same file may have stored more already. */
+    uint64_t synced = atomic_load_explicit(&plan->file->synced, memory_order_relaxed);
+    while (synced < plan->end &&
+           !atomic_compare_exchange_weak_explicit(&plan->file->synced, &synced, plan->end,
+                                                  memory_order_release, memory_order_relaxed)) {
+    }
+    return ARMDB_OK;
+}
+
+static armdb_err
+flush_and_sync(struct log_writer *writer)
+{
+    ADB_TRY(adb_log_writer_flush(writer));
+    const struct log_sync plan = adb_log_writer_plan_sync(writer);
+    return adb_log_writer_sync(&plan);
+}
+
+/* Takes back a MARK or SEAL at `offset` that could not be written (it has no sequence number). */
+static void
+undo_mark(struct log_writer *writer, uint64_t offset)
+{
+    if (written_end(writer) > offset)
+        atomic_store_explicit(&writer->active->written, offset, memory_order_release);
+    writer->active->end = offset;
+}
+
+armdb_err
+adb_log_writer_seal(struct log_writer *writer)
+{
+    struct data_file *file = writer->active;
+    if (file == NULL || file->is_sealed)
+        return ARMDB_OK;
+    ADB_TRY(adb_log_writer_flush(writer));
+    uint64_t offset = file->end;
+    ADB_TRY(append_mark(writer, LOG_META_SEAL, offset));
+    armdb_err err = adb_log_writer_flush(writer);
+    if (err != ARMDB_OK) {
+        undo_mark(writer, offset);
+        return err;
+    }
+    ADB_TRY(flush_and_sync(writer));
+    err = adb_file_truncate(file->file, file->end);
+    if (err != ARMDB_OK)
+        return as_broken(err);
+    file->is_sealed = true;
+    atomic_store_explicit(&file->tail, (struct log_tail *)NULL, memory_order_release);
+    return ARMDB_OK;
+}
+
+/* A log that is synced but has no room for its MARK is whole all the same. */
+static armdb_err
+finish_with_mark(struct log_writer *writer)
+{
+    uint64_t offset = writer->active->end;
+    armdb_err err = append_mark(writer, LOG_META_MARK, offset);
+    if (err == ARMDB_OK) {
+        err = adb_log_writer_flush(writer);
+        if (err != ARMDB_OK)
+            undo_mark(writer, offset);
+    }
+    if (err == ARMDB_NO_SPACE)
+        return ARMDB_OK;
+    return err == ARMDB_OK ? flush_and_sync(writer) : err;
+}
+
+armdb_err
+adb_log_writer_finish(struct log_writer *writer)
+{
+    struct data_file *file = writer->active;
+    if (file == NULL || file->is_sealed)
+        return ARMDB_OK;
+    if (file->end != file->marked_at + LOG_MARK_RECORD_BYTES) {
+        /* A MARK must not reach the device before what it vouches for. */
+        ADB_TRY(flush_and_sync(writer));
+        ADB_TRY(finish_with_mark(writer));
+    }
+    return file->allocated > file->end ? adb_file_truncate(file->file, file->end) : ARMDB_OK;
+}

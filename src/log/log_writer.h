@@ -1,0 +1,102 @@
+/*
+ * log_writer.h: the writing end of one shard's log.
+ *
+ * Records are encoded straight into the tail of the active file and leave it by one write call per
+ * flush; a record larger than the tail is written from the caller's memory. Disk space is reserved
+ * before a record is encoded, so that lack of space refuses a write whole, and never meets one that
+ * was accepted.
+ *
+ * Life of an active file: create -> append, flush, sync ... -> seal (SEAL record, flush, sync). A
+ * sealed file takes nothing more; the next append needs a new file.
+ *
+ * Errors: ARMDB_NO_SPACE and ARMDB_NO_MEMORY leave the log as it was. After any other failure of a
+ * write or sync its state on disk is unknown, and the caller must not write again.
+ *
+ * Threads: all functions under the shard's lock, except adb_log_writer_sync().
+ */
+#ifndef ADB_LOG_LOG_WRITER_H
+#define ADB_LOG_LOG_WRITER_H
+
+#include "log/data_file.h"
+
+enum { LOG_WRITER_TAILS = 2 };
+
+struct log_writer {
+    /* immutable after init */
+    uint64_t max_file_bytes;
+    uint32_t tail_bytes;
+
+    struct data_file *active; /* borrowed from the shard's table; NULL before the first append */
+    struct log_tail *tails[LOG_WRITER_TAILS]; /* owned; one is active->tail, the other is free */
+    uint64_t sequence;        /* of the newest record */
+    uint64_t flushed_end;      /* where the newest flush that succeeded ended */
+    uint64_t flushed_sequence; /* newest record before it */
+    uint64_t writes;          /* write calls */
+    uint64_t written_bytes;
+};
+
+/** Prepares a writer; it owns nothing yet but its tails. ARMDB_NO_MEMORY is raised. */
+ADB_MUST_USE armdb_err adb_log_writer_init(struct log_writer *writer, uint64_t max_file_bytes,
+                                           uint32_t tail_bytes);
+
+/** Frees the tails. No reader may be left. */
+void adb_log_writer_fini(struct log_writer *writer);
+
+/** Makes `file` (new, or recovered up to file->end) the active one. */
+void adb_log_writer_use(struct log_writer *writer, struct data_file *file);
+
+/** Whether a record of these lengths needs a new file first. */
+bool adb_log_writer_is_full(const struct log_writer *writer, uint32_t key_len, uint32_t value_len);
+
+/** What to append. */
+struct log_entry {
+    uint32_t collection_id;
+    uint32_t flags; /* 0 or LOG_FLAG_TOMBSTONE */
+    armdb_slice key;
+    armdb_slice value;
+};
+
+/**
+ * Appends a record with the next sequence number. Not visible to readers before its location is.
+ *
+ * @param offset_out  where it is in the active file.
+ *
+ * Returns:  ARMDB_OK; ARMDB_NO_SPACE (nothing changed); ARMDB_IO and others (see above).
+ */
+ADB_MUST_USE armdb_err adb_log_writer_append(struct log_writer *writer,
+                                             const struct log_entry *entry, uint64_t *offset_out);
+
+/** Takes back the newest record, appended at `offset`, whose location nobody has seen. */
+void adb_log_writer_undo(struct log_writer *writer, uint64_t offset);
+
+/** Hands everything appended to the system. On ARMDB_NO_SPACE all is still in the tail. */
+ADB_MUST_USE armdb_err adb_log_writer_flush(struct log_writer *writer);
+
+/** Appends SEAL, flushes and syncs; then a new file may begin. Nothing to do if it is sealed. */
+ADB_MUST_USE armdb_err adb_log_writer_seal(struct log_writer *writer);
+
+/**
+ * Marks the log as whole: appends MARK, saying that everything before it is on the device (which
+ * the caller has seen to), flushes and syncs it, and gives back reserved space. Nothing to do if
+ * nothing was appended since the last MARK.
+ */
+ADB_MUST_USE armdb_err adb_log_writer_finish(struct log_writer *writer);
+
+/** What a sync started now will make durable. */
+struct log_sync {
+    struct data_file *file; /* NULL: nothing to sync */
+    uint64_t end;
+    uint64_t sequence;
+};
+
+/** Says what to sync: everything flushed so far. */
+struct log_sync adb_log_writer_plan_sync(const struct log_writer *writer);
+
+/**
+ * Syncs what adb_log_writer_plan_sync() named. Without the shard's lock.
+ *
+ * Returns:  ARMDB_OK; ARMDB_IO and others, never ARMDB_NO_SPACE or ARMDB_NO_MEMORY.
+ */
+ADB_MUST_USE armdb_err adb_log_writer_sync(const struct log_sync *plan);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * manifest_format.h: every byte of MANIFEST, the file that says what a database is.
+ *
+ * Settings fixed at creation, and the list of collections. Drawn in docs/format.md. This module
+ * encodes, decodes and validates; it does no I/O. All numbers are little-endian.
+ * Threads: pure functions.
+ */
+#ifndef ADB_LOG_MANIFEST_FORMAT_H
+#define ADB_LOG_MANIFEST_FORMAT_H
+
+#include "armdb/options.h"
+#include "log/log_format.h"
+
+/** One collection, as stored. */
+struct manifest_collection {
+    uint32_t id;        /* 0 = the default one; never reused */
+    uint32_t key_bytes; /* 1..ARMDB_FIXED_KEY_MAX, or ARMDB_KEY_VARIABLE */
+    armdb_order order;  /* ARMDB_ASCENDING or ARMDB_DESCENDING */
+    char name[ARMDB_NAME_MAX + 1];
+};
+
+struct manifest {
+    unsigned char db_id[LOG_DB_ID_BYTES];
+    uint64_t hash_seed; /* of the hash that routes keys to shards */
+    uint32_t shards;
+    uint32_t shard_prefix_bits; /* 0: whole keys */
+    uint32_t next_collection_id;
+    uint32_t collection_count;               /* at least 1: the default one comes first */
+    struct manifest_collection *collections; /* owned, [collection_count], ascending ids */
+};
+
+/** Frees what a manifest owns and zeroes it. */
+void adb_manifest_fini(struct manifest *manifest);
+
+/** Finds a collection by name; NULL if there is none. */
+const struct manifest_collection *adb_manifest_find(const struct manifest *manifest,
+                                                    const char *name);
+
+/** Bytes that adb_manifest_encode() writes. */
+size_t adb_manifest_bytes(const struct manifest *manifest);
+
+void adb_manifest_encode(const struct manifest *manifest, unsigned char *to);
+
+/**
+ * Reads a manifest.
+ *
+ * @param file          its path, for error details.
+ * @param manifest_out  end it with adb_manifest_fini(); zeroed on error.
+ *
+ * Returns:  ARMDB_OK; ARMDB_CORRUPT (with the offset), ARMDB_FORMAT (newer), ARMDB_NO_MEMORY.
+ */
+ADB_MUST_USE armdb_err adb_manifest_decode(const unsigned char *from, size_t len, const char *file,
+                                           struct manifest *manifest_out);
+
+#endif

@@ -1,0 +1,204 @@
+/*
+ * os.h: everything the engine asks of the operating system, as one replaceable interface.
+ *
+ * Two implementations: os_posix.c (the real one) and tests/support/os_sim.c (files in memory with
+ * seeded faults, power cuts and a clock that tests move). The engine calls only the adb_os_* and
+ * adb_file_* functions below, never the system directly.
+ *
+ * Paths are plain C strings, passed on as they are; each names its file for error details. Every
+ * function that returns armdb_err has raised its own error (base/err.h) with operation, file,
+ * offset and errno. None retries a failed sync. EINTR is hidden; short transfers are continued.
+ *
+ * Threads: any function may be called from any thread at the same time; calls on one file too
+ * (pread and pwrite do not share a position). Closing a file excludes all other calls on it.
+ */
+#ifndef ADB_OS_OS_H
+#define ADB_OS_OS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "armdb/error.h"
+#include "base/attr.h"
+
+struct adb_os;
+struct adb_file;
+
+enum adb_open_how {
+    ADB_OPEN_READ,       /* must exist; reading only */
+    ADB_OPEN_READ_WRITE, /* must exist */
+    ADB_OPEN_CREATE_NEW  /* must not exist; reading and writing; mode 0644 */
+};
+
+/** Called for each name in a directory ("." and ".." excepted). Not ARMDB_OK ends the listing. */
+typedef armdb_err (*adb_list_fn)(void *context, const char *name, bool is_directory);
+
+struct adb_os_ops {
+    /* Opens a file. ARMDB_NOT_FOUND (no record) if it must exist and does not; ARMDB_EXISTS if it
+     * must not and does. A created file's name is durable only after sync_dir of its directory. */
+    armdb_err (*open)(struct adb_os *os, const char *path, enum adb_open_how how,
+                      struct adb_file **file_out);
+    /* Frees the handle whatever happens; an error means that written data may be lost. */
+    armdb_err (*close)(struct adb_file *file);
+    /* Reads up to the sum of the iov lengths from `offset`; *read_out is less only at the end of
+     * the file. */
+    armdb_err (*read)(struct adb_file *file, const struct iovec *iov, int iov_count,
+                      uint64_t offset, size_t *read_out);
+    /* Writes all bytes at `offset`. On error *written_out says how many bytes from the front are
+     * known to be with the system (0 if unsure); the rest of the range has undefined content. */
+    armdb_err (*write)(struct adb_file *file, const struct iovec *iov, int iov_count,
+                       uint64_t offset, size_t *written_out);
+    /* On return all data written before, and the file's size, are on the device. After an error
+     * nothing is known about any write since the last successful sync. */
+    armdb_err (*sync)(struct adb_file *file);
+    armdb_err (*size)(struct adb_file *file, uint64_t *bytes_out);
+    /* Cuts or extends (with zeros) the file, and gives back space allocated behind `bytes`. */
+    armdb_err (*truncate)(struct adb_file *file, uint64_t bytes);
+    /* Makes sure that writes into [offset, offset + bytes) cannot fail for lack of space; the
+     * file's size stays. ARMDB_NO_SPACE if there is none. Where the file system cannot promise it:
+     * ARMDB_OK and nothing is done. */
+    armdb_err (*allocate)(struct adb_file *file, uint64_t offset, uint64_t bytes);
+    /* Takes the exclusive lock that `file` stands for (flock), without waiting. ARMDB_BUSY (no
+     * record) if any other open of the same path has it, in this process too. Released by close. */
+    armdb_err (*lock)(struct adb_file *file);
+    /* Atomically replaces `to`. Durable after sync_dir. */
+    armdb_err (*rename)(struct adb_os *os, const char *from, const char *to);
+    /* ARMDB_NOT_FOUND (no record) if there is no such file. Durable after sync_dir. */
+    armdb_err (*unlink)(struct adb_os *os, const char *path);
+    /* ARMDB_EXISTS (no record) if there is something of that name. Mode 0755. */
+    armdb_err (*mkdir)(struct adb_os *os, const char *path);
+    /* Makes all creations, renames and removals in the directory durable. */
+    armdb_err (*sync_dir)(struct adb_os *os, const char *path);
+    /* ARMDB_NOT_FOUND (no record) if there is no such directory. Order undefined. */
+    armdb_err (*list)(struct adb_os *os, const char *path, adb_list_fn fn, void *context);
+    /* Monotonic time, nanoseconds since some start. */
+    uint64_t (*now_ns)(struct adb_os *os);
+    /* Fills `bytes` of unpredictable bytes (predictable from the seed in the simulator). */
+    armdb_err (*entropy)(struct adb_os *os, void *buffer, size_t bytes);
+    /* Number of this process, for people who look into the lock file. */
+    uint32_t (*process_id)(struct adb_os *os);
+};
+
+/** First field of each implementation's own struct. */
+struct adb_os {
+    const struct adb_os_ops *ops; /* borrowed, static */
+    /* Whether background work may run in threads of its own. If not, nothing happens by itself: the
+     * owner of the database runs its jobs step by step (db/db_work.h). */
+    bool has_threads;
+    uint32_t cpu_count; /* online CPUs, at least 1 */
+};
+
+/** First field of each implementation's file. */
+struct adb_file {
+    struct adb_os *os; /* borrowed, outlives the file */
+};
+
+/** The real operating system; one static instance, never freed. */
+struct adb_os *adb_os_posix(void);
+
+static inline armdb_err
+adb_os_open(struct adb_os *os, const char *path, enum adb_open_how how, struct adb_file **file_out)
+{
+    return os->ops->open(os, path, how, file_out);
+}
+
+static inline armdb_err
+adb_file_close(struct adb_file *file)
+{
+    return file == NULL ? ARMDB_OK : file->os->ops->close(file);
+}
+
+static inline armdb_err
+adb_file_read(struct adb_file *file, const struct iovec *iov, int iov_count, uint64_t offset,
+              size_t *read_out)
+{
+    return file->os->ops->read(file, iov, iov_count, offset, read_out);
+}
+
+static inline armdb_err
+adb_file_write(struct adb_file *file, const struct iovec *iov, int iov_count, uint64_t offset,
+               size_t *written_out)
+{
+    return file->os->ops->write(file, iov, iov_count, offset, written_out);
+}
+
+static inline armdb_err
+adb_file_sync(struct adb_file *file)
+{
+    return file->os->ops->sync(file);
+}
+
+static inline armdb_err
+adb_file_size(struct adb_file *file, uint64_t *bytes_out)
+{
+    return file->os->ops->size(file, bytes_out);
+}
+
+static inline armdb_err
+adb_file_truncate(struct adb_file *file, uint64_t bytes)
+{
+    return file->os->ops->truncate(file, bytes);
+}
+
+static inline armdb_err
+adb_file_allocate(struct adb_file *file, uint64_t offset, uint64_t bytes)
+{
+    return file->os->ops->allocate(file, offset, bytes);
+}
+
+static inline armdb_err
+adb_file_lock(struct adb_file *file)
+{
+    return file->os->ops->lock(file);
+}
+
+static inline armdb_err
+adb_os_rename(struct adb_os *os, const char *from, const char *to)
+{
+    return os->ops->rename(os, from, to);
+}
+
+static inline armdb_err
+adb_os_unlink(struct adb_os *os, const char *path)
+{
+    return os->ops->unlink(os, path);
+}
+
+static inline armdb_err
+adb_os_mkdir(struct adb_os *os, const char *path)
+{
+    return os->ops->mkdir(os, path);
+}
+
+static inline armdb_err
+adb_os_sync_dir(struct adb_os *os, const char *path)
+{
+    return os->ops->sync_dir(os, path);
+}
+
+static inline armdb_err
+adb_os_list(struct adb_os *os, const char *path, adb_list_fn fn, void *context)
+{
+    return os->ops->list(os, path, fn, context);
+}
+
+static inline uint64_t
+adb_os_now_ns(struct adb_os *os)
+{
+    return os->ops->now_ns(os);
+}
+
+static inline armdb_err
+adb_os_entropy(struct adb_os *os, void *buffer, size_t bytes)
+{
+    return os->ops->entropy(os, buffer, bytes);
+}
+
+static inline uint32_t
+adb_os_process_id(struct adb_os *os)
+{
+    return os->ops->process_id(os);
+}
+
+#endif

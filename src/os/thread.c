@@ -1,0 +1,90 @@
+#include "os/thread.h"
+
+#include <time.h>
+
+#include "base/assert.h"
+#include "base/err.h"
+
+void
+adb_mutex_init(struct adb_mutex *mutex)
+{
+    ADB_ASSERT(pthread_mutex_init(&mutex->raw, NULL) == 0);
+}
+
+void
+adb_mutex_fini(struct adb_mutex *mutex)
+{
+    ADB_ASSERT(pthread_mutex_destroy(&mutex->raw) == 0);
+}
+
+void
+adb_mutex_lock(struct adb_mutex *mutex)
+{
+    ADB_ASSERT(pthread_mutex_lock(&mutex->raw) == 0);
+}
+
+void
+adb_mutex_unlock(struct adb_mutex *mutex)
+{
+    ADB_ASSERT(pthread_mutex_unlock(&mutex->raw) == 0);
+}
+
+void
+adb_cond_init(struct adb_cond *cond)
+{
+    pthread_condattr_t attr;
+    ADB_ASSERT(pthread_condattr_init(&attr) == 0);
+    ADB_ASSERT(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+    ADB_ASSERT(pthread_cond_init(&cond->raw, &attr) == 0);
+    ADB_ASSERT(pthread_condattr_destroy(&attr) == 0);
+}
+
+void
+adb_cond_fini(struct adb_cond *cond)
+{
+    ADB_ASSERT(pthread_cond_destroy(&cond->raw) == 0);
+}
+
+void
+adb_cond_wait(struct adb_cond *cond, struct adb_mutex *mutex)
+{
+    ADB_ASSERT(pthread_cond_wait(&cond->raw, &mutex->raw) == 0);
+}
+
+void
+adb_cond_wait_for(struct adb_cond *cond, struct adb_mutex *mutex, uint64_t timeout_ns)
+{
+    struct timespec until;
+    ADB_ASSERT(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
+    uint64_t ns = (uint64_t)until.tv_nsec + timeout_ns;
+    until.tv_sec += (time_t)(ns / 1000000000u);
+    until.tv_nsec = (long)(ns % 1000000000u);
+    (void)pthread_cond_timedwait(&cond->raw, &mutex->raw, &until);
+}
+
+void
+adb_cond_wake_one(struct adb_cond *cond)
+{
+    ADB_ASSERT(pthread_cond_signal(&cond->raw) == 0);
+}
+
+void
+adb_cond_wake_all(struct adb_cond *cond)
+{
+    ADB_ASSERT(pthread_cond_broadcast(&cond->raw) == 0);
+}
+
+armdb_err
+adb_thread_start(struct adb_thread *thread, void *(*run)(void *), void *context)
+{
+    int os_errno = pthread_create(&thread->raw, NULL, run, context);
+    if (os_errno != 0)
+        return adb_fail(ARMDB_NO_MEMORY, "start thread", "the system refused a new thread");
+    return ARMDB_OK;
+}
+
+void
+adb_thread_join(struct adb_thread *thread)
+{
+    ADB_ASSERT(pthread_join(thread->raw, NULL) == 0);
+}

@@ -1,0 +1,54 @@
+/*
+ * thread.h: threads, mutexes and condition variables.
+ *
+ * Thin names over pthreads, so that the rest of the engine has one vocabulary and every failure of
+ * a lock (which would be a bug of ours) stops the process. Condition variables use the monotonic
+ * clock.
+ */
+#ifndef ADB_OS_THREAD_H
+#define ADB_OS_THREAD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "armdb/error.h"
+#include "base/attr.h"
+
+struct adb_mutex {
+    pthread_mutex_t raw;
+};
+
+/* For a mutex with static storage, instead of adb_mutex_init(). */
+#define ADB_MUTEX_INIT                                                                             \
+    {                                                                                              \
+        PTHREAD_MUTEX_INITIALIZER                                                                  \
+    }
+
+struct adb_cond {
+    pthread_cond_t raw;
+};
+
+struct adb_thread {
+    pthread_t raw;
+};
+
+void adb_mutex_init(struct adb_mutex *mutex);
+void adb_mutex_fini(struct adb_mutex *mutex);
+void adb_mutex_lock(struct adb_mutex *mutex);
+void adb_mutex_unlock(struct adb_mutex *mutex);
+
+void adb_cond_init(struct adb_cond *cond);
+void adb_cond_fini(struct adb_cond *cond);
+void adb_cond_wait(struct adb_cond *cond, struct adb_mutex *mutex);
+/** Waits at most `timeout_ns`; may return early. */
+void adb_cond_wait_for(struct adb_cond *cond, struct adb_mutex *mutex, uint64_t timeout_ns);
+void adb_cond_wake_one(struct adb_cond *cond);
+void adb_cond_wake_all(struct adb_cond *cond);
+
+/** Starts a thread; end it with adb_thread_join(). ARMDB_NO_MEMORY if the system refuses one. */
+ADB_MUST_USE armdb_err adb_thread_start(struct adb_thread *thread, void *(*run)(void *),
+                                        void *context);
+void adb_thread_join(struct adb_thread *thread);
+
+#endif

@@ -1,0 +1,173 @@
+/*
+ * shard.h: one shard of a database: a log, the files it lies in, and who may write to it.
+ *
+ * Writers take the shard's lock one after the other: check, append, publish in the index. Readers
+ * take none: they find a file by the slot in a location, inside an RCU scope. Syncs are shared: the
+ * first writer that needs one does it for all that came before (shard_commit.c).
+ *
+ * Threads: every function from any thread, except where it says otherwise.
+ */
+#ifndef ADB_SHARD_SHARD_H
+#define ADB_SHARD_SHARD_H
+
+#include "armdb/options.h"
+#include "index/tree.h"
+#include "log/log_scan.h"
+#include "os/os.h"
+
+struct shard;
+
+/** What a shard is made from. Strings are copied. */
+struct shard_config {
+    struct adb_os *os;                    /* borrowed, outlives the shard */
+    const char *directory;                /* of the database */
+    unsigned char db_id[LOG_DB_ID_BYTES];
+    uint32_t number;
+    uint64_t max_file_bytes;
+    uint32_t write_buffer_bytes;
+    struct adb_pages *pages; /* of the indexes that it writes to; borrowed, outlives the shard */
+};
+
+/**
+ * The index of one collection, as a shard sees it.
+ */
+struct shard_index {
+    struct adb_tree *tree; /* borrowed */
+    uint32_t collection_id;
+    uint32_t key_bytes;    /* or ARMDB_KEY_VARIABLE */
+    /* Set once, under the locks of all shards: the collection was dropped. */
+    _Atomic(bool) is_dropped;
+};
+
+/* ---------------------------------------------------------------- open, close */
+
+/** Makes the directory of a new shard. Durable once the database's directory is synced. */
+ADB_MUST_USE armdb_err adb_shard_create(const struct shard_config *config);
+
+/**
+ * Finds the index of a collection id, during recovery.
+ *
+ * @param index_out  NULL if the collection was dropped: its records are skipped.
+ * Returns:  ARMDB_OK; ARMDB_CORRUPT (not raised) if there never was one.
+ */
+typedef armdb_err (*adb_find_index_fn)(void *context, uint32_t collection_id,
+                                       struct shard_index **index_out);
+
+/** What recovery met. */
+struct shard_recovery {
+    uint64_t records;
+    uint64_t cut_bytes;
+};
+
+/**
+ * Opens a shard: sweeps temporary files, scans the log into the indexes, cuts a torn end.
+ *
+ * @param shard_out  end it with adb_shard_close().
+ *
+ * Returns:  ARMDB_OK; ARMDB_CORRUPT (nothing was changed), ARMDB_FORMAT, ARMDB_IO, ARMDB_NO_MEMORY,
+ *           ARMDB_READ_ONLY, ARMDB_LIMIT.
+ */
+ADB_MUST_USE armdb_err adb_shard_open(const struct shard_config *config, adb_find_index_fn find,
+                                      void *context, struct shard_recovery *recovery_out,
+                                      struct shard **shard_out);
+
+/** Flushes, syncs and marks the log as whole. The shard must still be closed. */
+ADB_MUST_USE armdb_err adb_shard_finish(struct shard *shard);
+
+/** Frees everything without writing. No other call may be running or follow. NULL is allowed. */
+void adb_shard_close(struct shard *shard);
+
+/* -------------------------------------------------------------------- writing */
+
+enum shard_verb { SHARD_PUT, SHARD_INSERT, SHARD_DELETE };
+
+struct shard_write {
+    enum shard_verb verb;
+    armdb_durability durability; /* not the default */
+    struct shard_index *index;
+    armdb_slice key;   /* checked by the caller */
+    armdb_slice value; /* empty for SHARD_DELETE */
+};
+
+/**
+ * Does one write, up to its durability.
+ *
+ * Returns:  as armdb_put(), armdb_insert(), armdb_delete().
+ */
+ADB_MUST_USE armdb_err adb_shard_write(struct shard *shard, const struct shard_write *write);
+
+/** Hands the tail to the system. Returns ARMDB_OK; ARMDB_NO_SPACE, ARMDB_IO, ARMDB_FAILED. */
+ADB_MUST_USE armdb_err adb_shard_flush(struct shard *shard);
+
+/** Flushes, and makes everything written before the call durable. Returns as adb_shard_flush(). */
+ADB_MUST_USE armdb_err adb_shard_sync(struct shard *shard);
+
+/** Makes all later writes return ARMDB_FAILED for the reason in the calling thread's detail record. */
+void adb_shard_fence(struct shard *shard);
+
+/** Takes and gives back the writers' lock: for those who need all writers to stand still. */
+void adb_shard_lock(struct shard *shard);
+void adb_shard_unlock(struct shard *shard);
+
+/* -------------------------------------------------------------------- reading */
+
+/**
+ * Copies the value at a location.
+ *
+ * @param location  from the index, loaded in the same RCU scope as this call.
+ * @param to        room for adb_location_value_len(location) bytes.
+ *
+ * Returns:  ARMDB_OK; ARMDB_CORRUPT, ARMDB_IO.
+ */
+ADB_MUST_USE armdb_err adb_shard_read_value(struct shard *shard, uint64_t location,
+                                            armdb_slice key, void *to);
+
+/* ------------------------------------------------------------------- figures */
+
+struct shard_stats {
+    uint64_t files;
+    uint64_t log_bytes;
+    uint64_t dead_bytes;
+    uint64_t buffer_bytes;
+    uint64_t unflushed_bytes;
+    uint64_t puts;
+    uint64_t deletes;
+    uint64_t reads;
+    uint64_t writes;
+    uint64_t written_bytes;
+    uint64_t syncs;
+    uint64_t sync_waits;
+    uint64_t newest_sequence;
+    uint64_t synced_sequence;
+    armdb_err failure;
+    armdb_error_detail failure_detail;
+};
+
+/** Takes the shard's lock for a moment. */
+void adb_shard_get_stats(struct shard *shard, struct shard_stats *stats_out);
+
+/* ------------------------------------------------------------------- checking */
+
+/** Called for each piece of damage; the detail record of the thread says what and where. */
+typedef void (*adb_shard_damage_fn)(void *context, uint32_t shard, const armdb_error_detail *detail);
+
+struct shard_check {
+    uint64_t files;
+    uint64_t bytes;
+    uint64_t records;
+    uint64_t torn_bytes;
+};
+
+/**
+ * Scans the log of a shard that is not open, and changes nothing.
+ *
+ * @param find       as for adb_shard_open(); the indexes are not written to.
+ * @param check_out  added to.
+ *
+ * Returns:  ARMDB_OK, damage or not; ARMDB_IO, ARMDB_NO_MEMORY.
+ */
+ADB_MUST_USE armdb_err adb_shard_check(const struct shard_config *config, adb_find_index_fn find,
+                                       void *find_context, adb_shard_damage_fn on_damage,
+                                       void *damage_context, struct shard_check *check_out);
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * shard_commit.c: sharing syncs.
+ *
+ * Whoever needs a sync and finds nobody syncing does it, for everything flushed by then; the others
+ * wait. When it is done, those it did not cover elect the next leader among themselves. There is no
+ * delay to gather more: writers gather while the sync before runs. The caller leads itself, because
+ * waking a thread of our own would cost a quarter of a sync.
+ */
+#include "base/err.h"
+#include "shard/shard_private.h"
+
+void
+adb_shard_note_synced(struct shard *shard, uint64_t sequence)
+{
+    uint64_t synced = atomic_load_explicit(&shard->synced_sequence, memory_order_relaxed);
+    while (synced < sequence &&
+           !atomic_compare_exchange_weak_explicit(&shard->synced_sequence, &synced, sequence,
+                                                  memory_order_release, memory_order_relaxed)) {
+    }
+}
+
+/* One sync for everything flushed so far. */
+static armdb_err
+lead(struct shard *shard)
+{
+    adb_mutex_lock(&shard->lock);
+    armdb_err err = adb_shard_failed(shard);
+    const struct log_sync plan = adb_log_writer_plan_sync(&shard->writer);
+    adb_mutex_unlock(&shard->lock);
+    if (err == ARMDB_OK) {
+        err = adb_log_writer_sync(&plan);
+        if (err != ARMDB_OK)
+            adb_shard_fence(shard);
+    }
+    if (err == ARMDB_OK)
+        adb_shard_note_synced(shard, plan.sequence);
+    return err;
+}
+
+static bool
+is_synced(struct shard *shard, uint64_t sequence)
+{
+    return atomic_load_explicit(&shard->synced_sequence, memory_order_acquire) >= sequence;
+}
+
+armdb_err
+adb_shard_commit(struct shard *shard, uint64_t sequence)
+{
+    armdb_err err = ARMDB_OK;
+    adb_mutex_lock(&shard->commit_lock);
+    shard->sync_waits++;
+    while (err == ARMDB_OK && !is_synced(shard, sequence)) {
+        if (shard->has_leader) {
+            adb_cond_wait(&shard->commit_done, &shard->commit_lock);
+            err = is_synced(shard, sequence) ? ARMDB_OK : adb_shard_failed(shard);
+            continue;
+        }
+        shard->has_leader = true;
+        shard->syncs++;
+        adb_mutex_unlock(&shard->commit_lock);
+        err = lead(shard);
+        adb_mutex_lock(&shard->commit_lock);
+        shard->has_leader = false;
+        adb_cond_wake_all(&shard->commit_done);
+    }
+    adb_mutex_unlock(&shard->commit_lock);
+    return err;
+}
+
+armdb_err
+adb_shard_sync(struct shard *shard)
+{
+    uint64_t sequence;
+    ADB_TRY(adb_shard_flush(shard));
+    adb_mutex_lock(&shard->lock);
+    sequence = shard->writer.flushed_sequence; /* what the flush has reached, or later ones */
+    adb_mutex_unlock(&shard->lock);
+    return adb_shard_commit(shard, sequence);
+}

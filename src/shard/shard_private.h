@@ -1,0 +1,86 @@
+/*
+ * shard_private.h: what a shard is made of. Included by shard_*.c only.
+ *
+ * Lock order: lock before nothing else; commit_lock is never held together with lock.
+ */
+#ifndef ADB_SHARD_SHARD_PRIVATE_H
+#define ADB_SHARD_SHARD_PRIVATE_H
+
+#include "base/counter.h"
+#include "log/location.h"
+#include "log/log_writer.h"
+#include "os/thread.h"
+#include "shard/shard.h"
+
+struct shard {
+    /* immutable after open */
+    struct adb_os *os;                /* borrowed */
+    char *path;                       /* owned: the shard's directory */
+    struct log_file_header identity;  /* of its files, but for file_id and base_sequence */
+    struct adb_pages *pages;          /* borrowed */
+    _Atomic(struct data_file *) *files; /* owned, [LOCATION_SLOTS]; entries owned, stored under lock,
+                                         * loaded by readers inside an RCU scope */
+
+    struct adb_mutex lock; /* writers, one at a time */
+    /* guarded by lock */
+    struct log_writer writer;
+    struct adb_tree_spare spare;
+    uint32_t file_count;     /* slots 0 .. file_count - 1 are in use */
+    uint64_t newest_file_id; /* 0: none yet */
+    uint64_t puts;
+    uint64_t deletes;
+    armdb_error_detail failure_detail; /* valid once failure is set */
+
+    /* atomic: stored (release) once, under lock; loaded (acquire) by anybody. Not ARMDB_OK: why no
+     * write is accepted any more. */
+    _Atomic(armdb_err) failure;
+    /* atomic: only grows; stored by whoever synced. Everything up to it is on the device. */
+    _Atomic(uint64_t) synced_sequence;
+
+    struct adb_mutex commit_lock; /* those who wait for a sync */
+    struct adb_cond commit_done;
+    /* guarded by commit_lock */
+    bool has_leader; /* somebody is syncing for all */
+    uint64_t syncs;
+    uint64_t sync_waits;
+
+    struct adb_counter reads;
+};
+
+/** The error of a write to a shard that has failed. Under lock, or after seeing `failure`. */
+ADB_MUST_USE armdb_err adb_shard_failed(struct shard *shard);
+
+/** Makes `file` the next slot's; under lock, or before anybody else knows the shard. */
+void adb_shard_add_file(struct shard *shard, struct data_file *file);
+
+/** Raises synced_sequence. */
+void adb_shard_note_synced(struct shard *shard, uint64_t sequence);
+
+/** Waits until everything up to `sequence` is on the device, syncing it if nobody else does. Everything
+ * up to it must have been flushed. Without the lock. */
+ADB_MUST_USE armdb_err adb_shard_commit(struct shard *shard, uint64_t sequence);
+
+/** The ids of the data files in a shard's directory, ascending. */
+struct shard_listing {
+    uint64_t *file_ids; /* owned; free with adb_mem_free() */
+    uint32_t count;
+    uint32_t capacity;
+};
+
+/**
+ * Lists the directory. With `sweep`, removes temporary files.
+ *
+ * Returns:  ARMDB_OK; ARMDB_CORRUPT (no directory, or a name that ends in .log but is none of
+ *           ours), ARMDB_IO, ARMDB_NO_MEMORY.
+ */
+ADB_MUST_USE armdb_err adb_shard_list(struct adb_os *os, const char *path, bool sweep,
+                                      struct shard_listing *listing_out);
+
+/** The path of a shard's directory; free with adb_mem_free(). */
+ADB_MUST_USE armdb_err adb_shard_path(const struct shard_config *config, char **path_out);
+
+/** Fills shard->files, the indexes and the writer from the log (shard_recover.c). */
+ADB_MUST_USE armdb_err adb_shard_recover(struct shard *shard, adb_find_index_fn find,
+                                         void *context, struct shard_recovery *recovery_out);
+
+#endif

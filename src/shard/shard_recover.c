@@ -1,0 +1,245 @@
+/*
+ * shard_recover.c: from the files of a log to its index, and checking them without one.
+ *
+ * All files are scanned before anything on disk is changed, so that a damaged shard is left as it
+ * was found. docs/recovery.md lists each crash point and what is found then.
+ */
+#include <inttypes.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "shard/shard_private.h"
+
+/* ----------------------------------------------------------- records to index */
+
+struct applier {
+    struct shard *shard; /* NULL: check only */
+    struct data_file *file;
+    adb_find_index_fn find;
+    void *context;
+};
+
+/* The index that a record belongs to; NULL if its collection was dropped. */
+static armdb_err
+find_index(const struct applier *applier, const struct log_record *record, uint64_t offset,
+           struct shard_index **index_out)
+{
+    armdb_err err = applier->find(applier->context, record->collection_id, index_out);
+    if (err != ARMDB_OK)
+        return adb_fail_at(ARMDB_CORRUPT, "recover", applier->file->path, offset,
+                           "a record of collection %" PRIu32 ", which never was",
+                           record->collection_id);
+    if (*index_out != NULL && (*index_out)->key_bytes != ARMDB_KEY_VARIABLE &&
+        (*index_out)->key_bytes != record->key_len)
+        return adb_fail_at(ARMDB_CORRUPT, "recover", applier->file->path, offset,
+                           "a key of %" PRIu32 " bytes in a collection with keys of %" PRIu32,
+                           record->key_len, (*index_out)->key_bytes);
+    return ARMDB_OK;
+}
+
+static void
+count_dead(struct data_file *file, uint64_t bytes)
+{
+    atomic_fetch_add_explicit(&file->dead_bytes, bytes, memory_order_relaxed);
+}
+
+static armdb_err
+apply_record(void *context, const struct log_record *record, armdb_slice key, uint64_t offset)
+{
+    struct applier *applier = (struct applier *)context;
+    struct shard *shard = applier->shard;
+    struct shard_index *index;
+    uint64_t old;
+    ADB_TRY(find_index(applier, record, offset, &index));
+    if (shard == NULL)
+        return ARMDB_OK;
+    uint64_t bytes = adb_log_record_bytes(record->key_len, record->value_len);
+    if (index == NULL) {
+        count_dead(applier->file, bytes);
+        return ARMDB_OK;
+    }
+    if (record->flags == LOG_FLAG_TOMBSTONE) {
+        count_dead(applier->file, bytes);
+        old = adb_tree_remove(index->tree, key);
+    } else {
+        ADB_TRY(adb_tree_prepare(index->tree, &shard->spare));
+        old = adb_tree_put(index->tree, key,
+                           adb_location_make(applier->file->slot, offset, record->value_len),
+                           &shard->spare);
+    }
+    if (old != 0)
+        count_dead(atomic_load_explicit(&shard->files[adb_location_slot(old)],
+                                        memory_order_relaxed),
+                   adb_log_record_bytes(record->key_len, adb_location_value_len(old)));
+    return ARMDB_OK;
+}
+
+/* -------------------------------------------------------------------- recover */
+
+static armdb_err
+raise_damage(const struct data_file *file, const struct log_scan_result *result)
+{
+    return adb_fail_at(ARMDB_CORRUPT, "recover", file->path, result->damaged_at, "%s",
+                       result->message);
+}
+
+/* Scans one file, the next of its shard. */
+static armdb_err
+recover_file(struct shard *shard, uint64_t file_id, bool is_newest, struct applier *applier,
+             struct log_scan_result *result_out)
+{
+    struct log_file_header expected = shard->identity;
+    struct data_file *file;
+    expected.file_id = file_id;
+    ADB_TRY(adb_data_file_open(shard->os, shard->path, &expected, ADB_OPEN_READ_WRITE, &file));
+    adb_shard_add_file(shard, file);
+    applier->file = file;
+    ADB_TRY(adb_log_scan(file, is_newest, shard->writer.sequence, apply_record, applier,
+                         result_out));
+    if (result_out->how == LOG_SCAN_DAMAGED)
+        return raise_damage(file, result_out);
+    file->end = result_out->end;
+    file->marked = result_out->marked;
+    file->marked_at = result_out->marked_at;
+    file->is_sealed = result_out->is_sealed;
+    atomic_store_explicit(&file->written, result_out->end, memory_order_release);
+    shard->writer.sequence = result_out->sequence;
+    return ARMDB_OK;
+}
+
+/*
+ * Cuts what is behind the last whole record of the newest file, and syncs: what was read may have
+ * been with the system only (written before a kill, but never synced), and a cut that is not durable
+ * before new records follow could let old bytes come back behind them.
+ */
+static armdb_err
+settle_newest(struct data_file *file, const struct log_scan_result *result)
+{
+    if (result->end < result->size)
+        ADB_TRY(adb_file_truncate(file->file, result->end));
+    ADB_TRY(adb_file_sync(file->file));
+    file->allocated = result->end;
+    atomic_store_explicit(&file->synced, result->end, memory_order_release);
+    return ARMDB_OK;
+}
+
+static armdb_err
+recover_files(struct shard *shard, const struct shard_listing *listing, struct applier *applier,
+              struct shard_recovery *recovery)
+{
+    struct log_scan_result result;
+    if (listing->count > LOCATION_SLOTS)
+        return adb_fail_at(ARMDB_LIMIT, "recover", shard->path, 0,
+                           "%" PRIu32 " data files, %d at most", listing->count, LOCATION_SLOTS);
+    for (uint32_t i = 0; i < listing->count; i++) {
+        bool is_newest = i + 1 == listing->count;
+        ADB_TRY(recover_file(shard, listing->file_ids[i], is_newest, applier, &result));
+        recovery->records += result.records;
+    }
+    if (listing->count == 0)
+        return ARMDB_OK;
+    if (result.how == LOG_SCAN_TORN)
+        recovery->cut_bytes = result.size - result.end;
+    ADB_TRY(settle_newest(applier->file, &result));
+    adb_shard_note_synced(shard, shard->writer.sequence);
+    adb_log_writer_use(&shard->writer, applier->file);
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_shard_recover(struct shard *shard, adb_find_index_fn find, void *context,
+                  struct shard_recovery *recovery_out)
+{
+    struct applier applier = {.shard = shard, .find = find, .context = context};
+    struct shard_listing listing;
+    ADB_TRY(adb_shard_list(shard->os, shard->path, true, &listing));
+    armdb_err err = recover_files(shard, &listing, &applier, recovery_out);
+    adb_mem_free(listing.file_ids);
+    return err;
+}
+
+/* ---------------------------------------------------------------------- check */
+
+struct checker {
+    const struct shard_config *config;
+    const char *path;
+    struct applier applier;
+    adb_shard_damage_fn on_damage;
+    void *damage_context;
+    struct shard_check *check;
+    uint64_t sequence;
+};
+
+/* Takes an error as damage if it is damage; else passes it on. */
+static armdb_err
+report(struct checker *checker, armdb_err err)
+{
+    if (err != ARMDB_CORRUPT && err != ARMDB_FORMAT)
+        return err;
+    checker->on_damage(checker->damage_context, checker->config->number, adb_err_detail());
+    return ARMDB_OK;
+}
+
+static armdb_err
+check_open_file(struct checker *checker, struct data_file *file, bool is_newest)
+{
+    struct log_scan_result result;
+    checker->applier.file = file;
+    /* After damage the files behind are checked for themselves, from where they say they begin. */
+    if (checker->sequence == UINT64_MAX)
+        checker->sequence = file->header.base_sequence;
+    armdb_err err = adb_log_scan(file, is_newest, checker->sequence, apply_record,
+                                 &checker->applier, &result);
+    checker->check->bytes += result.size;
+    checker->check->records += result.records;
+    checker->sequence = result.sequence;
+    if (err == ARMDB_OK && result.how == LOG_SCAN_DAMAGED)
+        err = raise_damage(file, &result);
+    if (err != ARMDB_OK)
+        checker->sequence = UINT64_MAX;
+    else if (result.how == LOG_SCAN_TORN)
+        checker->check->torn_bytes += result.size - result.end;
+    return report(checker, err);
+}
+
+static armdb_err
+check_file(struct checker *checker, uint64_t file_id, bool is_newest)
+{
+    struct log_file_header expected = {.file_id = file_id, .shard = checker->config->number};
+    struct data_file *file;
+    memcpy(expected.db_id, checker->config->db_id, LOG_DB_ID_BYTES);
+    checker->check->files++;
+    armdb_err err = adb_data_file_open(checker->config->os, checker->path, &expected,
+                                       ADB_OPEN_READ, &file);
+    if (err != ARMDB_OK) {
+        checker->sequence = UINT64_MAX;
+        return report(checker, err);
+    }
+    err = check_open_file(checker, file, is_newest);
+    (void)adb_data_file_close(file);
+    return err;
+}
+
+armdb_err
+adb_shard_check(const struct shard_config *config, adb_find_index_fn find, void *find_context,
+                adb_shard_damage_fn on_damage, void *damage_context,
+                struct shard_check *check_out)
+{
+    char *path;
+    struct shard_listing listing;
+    ADB_TRY(adb_shard_path(config, &path));
+    struct checker checker = {.config = config,
+                              .path = path,
+                              .applier = {.find = find, .context = find_context},
+                              .on_damage = on_damage,
+                              .damage_context = damage_context,
+                              .check = check_out};
+    armdb_err err = adb_shard_list(config->os, path, false, &listing);
+    if (err != ARMDB_OK)
+        err = report(&checker, err);
+    for (uint32_t i = 0; err == ARMDB_OK && i < listing.count; i++)
+        err = check_file(&checker, listing.file_ids[i], i + 1 == listing.count);
+    adb_mem_free(listing.file_ids);
+    adb_mem_free(path);
+    return err;
+}

@@ -1,0 +1,184 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/err.h"
+#include "shard/shard_private.h"
+
+/* -------------------------------------------------------------------- failure */
+
+armdb_err
+adb_shard_failed(struct shard *shard)
+{
+    if (ADB_LIKELY(atomic_load_explicit(&shard->failure, memory_order_acquire) == ARMDB_OK))
+        return ARMDB_OK;
+    armdb_error_detail detail = shard->failure_detail;
+    detail.code = ARMDB_FAILED;
+    snprintf(detail.message, sizeof detail.message,
+             "shard %" PRIu32 " refuses writes since an earlier failure: %.180s; open the database "
+             "anew",
+             shard->identity.shard, shard->failure_detail.message);
+    return adb_err_restore(&detail);
+}
+
+static void
+fence_locked(struct shard *shard)
+{
+    if (atomic_load_explicit(&shard->failure, memory_order_relaxed) != ARMDB_OK)
+        return; /* the first failure is the one to tell */
+    shard->failure_detail = *adb_err_detail();
+    atomic_store_explicit(&shard->failure, shard->failure_detail.code, memory_order_release);
+}
+
+void
+adb_shard_fence(struct shard *shard)
+{
+    adb_mutex_lock(&shard->lock);
+    fence_locked(shard);
+    adb_mutex_unlock(&shard->lock);
+}
+
+/* Passes on an error of the log; one after which the log is in doubt fences the shard. */
+static armdb_err
+fence_unless_harmless(struct shard *shard, armdb_err err)
+{
+    if (err != ARMDB_OK && err != ARMDB_NO_SPACE && err != ARMDB_NO_MEMORY)
+        fence_locked(shard);
+    return err;
+}
+
+void
+adb_shard_lock(struct shard *shard)
+{
+    adb_mutex_lock(&shard->lock);
+}
+
+void
+adb_shard_unlock(struct shard *shard)
+{
+    adb_mutex_unlock(&shard->lock);
+}
+
+/* ------------------------------------------------------------------- rotation */
+
+/* Ends the active file, if there is one, and begins a new one. If that fails half way, the sealed
+ * file stays the active one, and the next write comes here again. */
+static armdb_err
+rotate(struct shard *shard)
+{
+    struct data_file *file;
+    if (shard->file_count == LOCATION_SLOTS)
+        return adb_fail(ARMDB_LIMIT, "rotate",
+                        "shard %" PRIu32 " has %d data files, the most there can be: raise "
+                        "max_file_bytes",
+                        shard->identity.shard, LOCATION_SLOTS);
+    ADB_TRY(fence_unless_harmless(shard, adb_log_writer_seal(&shard->writer)));
+    if (shard->writer.active != NULL)
+        adb_shard_note_synced(shard, shard->writer.sequence);
+    struct log_file_header header = shard->identity;
+    header.file_id = shard->newest_file_id + 1;
+    header.base_sequence = shard->writer.sequence;
+    ADB_TRY(adb_data_file_create(shard->os, shard->path, &header, &file));
+    adb_shard_add_file(shard, file);
+    adb_log_writer_use(&shard->writer, file);
+    return ARMDB_OK;
+}
+
+/* ---------------------------------------------------------------------- write */
+
+/* Counts the record at `location` as dead. */
+static void
+bury(struct shard *shard, uint64_t location, armdb_slice key)
+{
+    struct data_file *file = atomic_load_explicit(&shard->files[adb_location_slot(location)],
+                                                  memory_order_relaxed);
+    uint64_t bytes = adb_log_record_bytes((uint32_t)key.len, adb_location_value_len(location));
+    atomic_fetch_add_explicit(&file->dead_bytes, bytes, memory_order_relaxed);
+}
+
+/* Makes the appended record what readers see. */
+static void
+publish(struct shard *shard, const struct shard_write *write, uint64_t offset)
+{
+    struct data_file *file = shard->writer.active;
+    uint64_t old;
+    if (write->verb == SHARD_DELETE) {
+        old = adb_tree_remove(write->index->tree, write->key);
+        atomic_fetch_add_explicit(&file->dead_bytes,
+                                  adb_log_record_bytes((uint32_t)write->key.len, 0),
+                                  memory_order_relaxed);
+        shard->deletes++;
+    } else {
+        uint64_t location = adb_location_make(file->slot, offset, (uint32_t)write->value.len);
+        old = adb_tree_put(write->index->tree, write->key, location, &shard->spare);
+        shard->puts++;
+    }
+    if (old != 0)
+        bury(shard, old, write->key);
+}
+
+/* Appends the record, as far as the durability level wants it before it is seen. */
+static armdb_err
+append(struct shard *shard, const struct shard_write *write, uint64_t *offset_out)
+{
+    const struct log_entry entry = {
+        .collection_id = write->index->collection_id,
+        .flags = write->verb == SHARD_DELETE ? LOG_FLAG_TOMBSTONE : 0,
+        .key = write->key,
+        .value = write->value,
+    };
+    uint32_t key_len = (uint32_t)write->key.len;
+    if (adb_log_writer_is_full(&shard->writer, key_len, (uint32_t)write->value.len))
+        ADB_TRY(rotate(shard));
+    ADB_TRY(fence_unless_harmless(shard,
+                                  adb_log_writer_append(&shard->writer, &entry, offset_out)));
+    if (write->durability == ARMDB_BUFFERED)
+        return ARMDB_OK;
+    armdb_err err = adb_log_writer_flush(&shard->writer);
+    if (err != ARMDB_OK)
+        adb_log_writer_undo(&shard->writer, *offset_out);
+    return fence_unless_harmless(shard, err);
+}
+
+static armdb_err
+write_locked(struct shard *shard, const struct shard_write *write, uint64_t *sequence_out)
+{
+    struct adb_tree *tree = write->index->tree;
+    uint64_t offset;
+    ADB_TRY(adb_shard_failed(shard));
+    if (atomic_load_explicit(&write->index->is_dropped, memory_order_relaxed))
+        return adb_fail(ARMDB_NO_COLLECTION, "write", "the collection was dropped");
+    if (write->verb == SHARD_INSERT && adb_tree_get(tree, write->key) != 0)
+        return ARMDB_EXISTS;
+    if (write->verb == SHARD_DELETE && adb_tree_get(tree, write->key) == 0)
+        return ARMDB_NOT_FOUND;
+    if (write->verb != SHARD_DELETE)
+        ADB_TRY(adb_tree_prepare(tree, &shard->spare));
+    ADB_TRY(append(shard, write, &offset));
+    publish(shard, write, offset);
+    *sequence_out = shard->writer.sequence;
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_shard_write(struct shard *shard, const struct shard_write *write)
+{
+    uint64_t sequence = 0;
+    adb_mutex_lock(&shard->lock);
+    armdb_err err = write_locked(shard, write, &sequence);
+    adb_mutex_unlock(&shard->lock);
+    if (err != ARMDB_OK || write->durability != ARMDB_SYNCED)
+        return err;
+    return adb_shard_commit(shard, sequence);
+}
+
+armdb_err
+adb_shard_flush(struct shard *shard)
+{
+    adb_mutex_lock(&shard->lock);
+    armdb_err err = adb_shard_failed(shard);
+    if (err == ARMDB_OK)
+        err = fence_unless_harmless(shard, adb_log_writer_flush(&shard->writer));
+    adb_mutex_unlock(&shard->lock);
+    return err;
+}

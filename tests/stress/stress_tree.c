@@ -1,0 +1,315 @@
+/*
+ * Threads on one tree. Keys are numbers in a hash order; each number belongs to one writer (by its
+ * remainder), except that every 16th is stable: it is put in before the start and never removed, but
+ * its location is replaced by anybody. Locations tell the key they belong to.
+ *
+ * Checked: stable keys are always found, and met exactly once and in order by every walk in either
+ * direction; a location always belongs to its key; what a writer put is there until it removes it.
+ * ARMDB_SEED=n chooses the random numbers (not the interleaving); ARMDB_TEST_SCALE=n makes it longer.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "index/tree.h"
+#include "os/thread.h"
+
+enum {
+    N_KEYS = 1 << 15,
+    STABLE_EVERY = 16,
+    N_WRITERS = 2,
+    N_READERS = 2,
+    WRITES = 60000,
+    KEY_SHIFT = 40 /* a location is key number << 40 | anything but 0 */
+};
+
+static uint64_t seed;
+
+static uint64_t
+scale(void)
+{
+    const char *text = getenv("ARMDB_TEST_SCALE");
+    uint64_t value = text != NULL ? strtoull(text, NULL, 10) : 1;
+    return value != 0 ? value : 1;
+}
+
+static uint64_t
+mix(uint64_t x)
+{
+    x += 0x9e3779b97f4a7c15u;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+struct stress {
+    /* immutable while threads run */
+    struct adb_pages *pages;
+    struct adb_tree *tree;
+    uint32_t key_bytes;
+    /* atomic */
+    atomic_bool is_over;
+    _Atomic uint32_t n_writing;
+};
+
+struct actor {
+    struct stress *stress;
+    uint32_t number;
+    uint64_t random_state;
+};
+
+struct key {
+    uint32_t len;
+    unsigned char bytes[ARMDB_KEY_MAX];
+};
+
+/* The key of a number: variable keys have lengths from 12 to 300, most of them short. */
+static armdb_slice
+make_key(const struct stress *stress, uint32_t number, struct key *key)
+{
+    uint64_t hash = mix(number);
+    key->len = stress->key_bytes;
+    if (key->len == 0)
+        key->len = hash % 61 == 0 ? 300 : 12 + (uint32_t)(hash >> 32) % 20;
+    memset(key->bytes, 'x', key->len);
+    for (uint32_t i = 0; i < 8; i++)
+        key->bytes[i] = (unsigned char)(hash >> (8 * i));
+    for (uint32_t i = 0; i < 4; i++)
+        key->bytes[8 + i] = (unsigned char)(number >> (24 - 8 * i));
+    return (armdb_slice){.data = key->bytes, .len = key->len};
+}
+
+static uint32_t
+number_of(const unsigned char *key)
+{
+    return (uint32_t)key[8] << 24 | (uint32_t)key[9] << 16 | (uint32_t)key[10] << 8 | key[11];
+}
+
+/* cmocka's assertions are not for threads. */
+static void
+check(bool condition, const char *what)
+{
+    if (condition)
+        return;
+    fprintf(stderr, "stress_tree: %s (ARMDB_SEED=%llu)\n", what, (unsigned long long)seed);
+    abort();
+}
+
+static uint32_t
+next_number(struct actor *actor)
+{
+    return (uint32_t)(mix(actor->random_state++) % N_KEYS);
+}
+
+static uint64_t
+make_location(struct actor *actor, uint32_t number)
+{
+    return (uint64_t)number << KEY_SHIFT | (actor->random_state & 0xffffff) << 8 | 1;
+}
+
+static void
+replace_stable(struct actor *actor, uint32_t number)
+{
+    struct key key;
+    struct adb_tree *tree = actor->stress->tree;
+    armdb_slice slice = make_key(actor->stress, number, &key);
+    uint64_t location = adb_tree_get(tree, slice);
+    check(location >> KEY_SHIFT == number && location != 0, "stable key not found");
+    (void)adb_tree_replace(tree, slice, location, make_location(actor, number));
+}
+
+/* Phases of growing and shrinking, so that nodes are split and merged all the time. */
+static void *
+run_writer(void *context)
+{
+    struct actor *actor = (struct actor *)context;
+    struct stress *stress = actor->stress;
+    struct adb_tree_spare spare = {0};
+    uint64_t *mine = (uint64_t *)calloc(N_KEYS, sizeof *mine);
+    check(mine != NULL, "memory");
+    uint64_t n_writes = WRITES * scale();
+    for (uint64_t n = 0; n < n_writes; n++) {
+        struct key key;
+        uint32_t number = next_number(actor);
+        armdb_slice slice = make_key(stress, number, &key);
+        if (number % STABLE_EVERY == 0) {
+            replace_stable(actor, number);
+            continue;
+        }
+        if (number % N_WRITERS != actor->number)
+            continue;
+        bool is_growing = n / (n_writes / 6) % 2 == 0;
+        if (mix(n ^ seed) % 8 < (is_growing ? 7u : 1u)) {
+            uint64_t location = make_location(actor, number);
+            check(adb_tree_prepare(stress->tree, &spare) == ARMDB_OK, "memory");
+            check(adb_tree_put(stress->tree, slice, location, &spare) == mine[number],
+                  "put returned another location");
+            mine[number] = location;
+        } else {
+            check(adb_tree_remove(stress->tree, slice) == mine[number],
+                  "remove returned another location");
+            mine[number] = 0;
+        }
+        check(adb_tree_get(stress->tree, slice) == mine[number], "own key is not as it was left");
+    }
+    for (uint32_t number = 0; number < N_KEYS; number++) {
+        struct key key;
+        if (number % STABLE_EVERY == 0 || number % N_WRITERS != actor->number)
+            continue;
+        check(adb_tree_remove(stress->tree, make_key(stress, number, &key)) == mine[number],
+              "remove returned another location at the end");
+    }
+    adb_tree_spare_fini(stress->pages, &spare);
+    free(mine);
+    if (atomic_fetch_sub(&stress->n_writing, 1) == 1)
+        atomic_store(&stress->is_over, true);
+    return NULL;
+}
+
+static void
+check_position(const struct stress *stress, const struct adb_tree_position *position)
+{
+    struct key key;
+    uint32_t number = number_of(position->key);
+    armdb_slice slice = make_key(stress, number, &key);
+    check(position->key_len == slice.len && memcmp(position->key, slice.data, slice.len) == 0,
+          "a key that nobody put in");
+    check(position->location >> KEY_SHIFT == number, "a location of another key");
+    uint64_t location = adb_tree_location(stress->tree, position);
+    check(location == 0 || location >> KEY_SHIFT == number, "a later location of another key");
+}
+
+static int
+compare(const struct adb_tree_position *a, const struct adb_tree_position *b)
+{
+    int order = memcmp(a->key, b->key, a->key_len < b->key_len ? a->key_len : b->key_len);
+    return order != 0 ? order : (int)a->key_len - (int)b->key_len;
+}
+
+static void
+walk(const struct stress *stress, bool is_up)
+{
+    struct adb_tree_position position;
+    struct adb_tree_position before;
+    uint32_t n_stable = 0;
+    bool is_first = true;
+    memset(&position, 0, sizeof position);
+    bool found = adb_tree_seek(stress->tree, is_up ? ADB_SEEK_FIRST : ADB_SEEK_LAST,
+                               (armdb_slice){0}, &position);
+    while (found) {
+        check_position(stress, &position);
+        if (!is_first)
+            check(is_up ? compare(&before, &position) < 0 : compare(&before, &position) > 0,
+                  "keys out of order");
+        is_first = false;
+        n_stable += number_of(position.key) % STABLE_EVERY == 0;
+        before = position;
+        found = is_up ? adb_tree_next(stress->tree, &position)
+                      : adb_tree_prev(stress->tree, &position);
+    }
+    check(n_stable == N_KEYS / STABLE_EVERY, "a walk missed stable keys");
+}
+
+static void *
+run_reader(void *context)
+{
+    struct actor *actor = (struct actor *)context;
+    struct stress *stress = actor->stress;
+    while (!atomic_load(&stress->is_over)) {
+        walk(stress, actor->number % 2 == 0);
+        for (uint32_t n = 0; n < 5000; n++) {
+            struct key key;
+            struct adb_tree_position position;
+            uint32_t number = next_number(actor);
+            if (n % 4 == 0) {
+                replace_stable(actor, number / STABLE_EVERY * STABLE_EVERY);
+                continue;
+            }
+            armdb_slice slice = make_key(stress, number, &key);
+            uint64_t location = adb_tree_get(stress->tree, slice);
+            check(location == 0 || location >> KEY_SHIFT == number, "a location of another key");
+            enum adb_tree_seek how = (enum adb_tree_seek)(n % 6);
+            if (adb_tree_seek(stress->tree, how, slice, &position))
+                check_position(stress, &position);
+        }
+    }
+    return NULL;
+}
+
+static void
+run_stress(uint32_t key_bytes)
+{
+    struct stress stress = {.key_bytes = key_bytes, .n_writing = N_WRITERS};
+    struct actor actors[N_WRITERS + N_READERS];
+    struct adb_thread threads[N_WRITERS + N_READERS];
+    struct adb_tree_spare spare = {0};
+    assert_int_equal(adb_pages_new(&stress.pages), ARMDB_OK);
+    assert_int_equal(adb_tree_new(stress.pages, key_bytes, &stress.tree), ARMDB_OK);
+    for (uint32_t number = 0; number < N_KEYS; number += STABLE_EVERY) {
+        struct key key;
+        armdb_slice slice = make_key(&stress, number, &key);
+        assert_int_equal(adb_tree_prepare(stress.tree, &spare), ARMDB_OK);
+        assert_int_equal(
+            adb_tree_put(stress.tree, slice, (uint64_t)number << KEY_SHIFT | 1, &spare), 0);
+    }
+    for (uint32_t i = 0; i < N_WRITERS + N_READERS; i++) {
+        bool is_writer = i < N_WRITERS;
+        actors[i] = (struct actor){.stress = &stress,
+                                   .number = is_writer ? i : i - N_WRITERS,
+                                   .random_state = mix(seed + i)};
+        assert_int_equal(
+            adb_thread_start(&threads[i], is_writer ? run_writer : run_reader, &actors[i]),
+            ARMDB_OK);
+    }
+    for (uint32_t i = 0; i < N_WRITERS + N_READERS; i++)
+        adb_thread_join(&threads[i]);
+    walk(&stress, true);
+    walk(&stress, false);
+    assert_int_equal(adb_tree_count(stress.tree), N_KEYS / STABLE_EVERY);
+    adb_tree_spare_fini(stress.pages, &spare);
+    adb_tree_free(stress.tree);
+    assert_int_equal(adb_pages_bytes(stress.pages), 0);
+    adb_pages_free(stress.pages);
+}
+
+static void
+test_tree__threads_on_fixed_keys__keep_every_promise(void **state)
+{
+    (void)state;
+    run_stress(16);
+}
+
+static void
+test_tree__threads_on_long_fixed_keys__keep_every_promise(void **state)
+{
+    (void)state;
+    run_stress(256);
+}
+
+static void
+test_tree__threads_on_variable_keys__keep_every_promise(void **state)
+{
+    (void)state;
+    run_stress(0);
+}
+
+int
+main(void)
+{
+    const char *text = getenv("ARMDB_SEED");
+    seed = text != NULL ? strtoull(text, NULL, 10) : mix((uint64_t)(uintptr_t)&text) >> 32;
+    print_message("ARMDB_SEED=%llu\n", (unsigned long long)seed);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tree__threads_on_fixed_keys__keep_every_promise),
+        cmocka_unit_test(test_tree__threads_on_long_fixed_keys__keep_every_promise),
+        cmocka_unit_test(test_tree__threads_on_variable_keys__keep_every_promise),
+    };
+    return cmocka_run_group_tests_name("stress/tree", tests, NULL, NULL);
+}
