@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 
-DEPS = scripts/deps.sh
+DEPS = bash scripts/deps.sh
 CTEST = ctest -j $(JOBS) --no-label-summary
 
 .PHONY: all help deps demo test install lint format asan tsan clang release-test coverage fuzz clean
@@ -24,7 +24,7 @@ deps: ## install the Debian packages that building and testing need, if any is m
 	@$(DEPS) build test
 
 demo: all ## build, then run the demonstration
-	scripts/demo.sh build/release
+	bash scripts/demo.sh build/release
 
 test: ## build with all assertions and run all tests
 	@$(DEPS) build test
@@ -62,13 +62,13 @@ coverage: ## test, and list how much of each file ran (HTML in build/coverage/ht
 	@$(DEPS) build test coverage
 	cmake --preset coverage
 	cmake --build --preset coverage -j $(JOBS)
-	scripts/coverage.sh build/coverage $(JOBS)
+	bash scripts/coverage.sh build/coverage $(JOBS)
 
 fuzz: ## fuzz each decoder for FUZZ_SECONDS (default 60)
 	@$(DEPS) build test clang
 	cmake --preset fuzz
 	cmake --build --preset fuzz -j $(JOBS)
-	scripts/fuzz.sh build/fuzz $(FUZZ_SECONDS)
+	bash scripts/fuzz.sh build/fuzz $(FUZZ_SECONDS)
 
 clean: ## remove everything that was built
 	rm -rf build

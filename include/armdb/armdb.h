@@ -18,7 +18,8 @@
  *     that returned such an error may or may not be there after the next open.
  *   - A cursor is not a snapshot: it sees each key that is there throughout the walk exactly once,
  *     in order; keys put or deleted during the walk may or may not show.
- *   - Space of overwritten and deleted values is not given back yet (no compaction in this version).
+ *   - Space of overwritten and deleted values is not given back yet (no compaction in this
+ *     version).
  *   - After fork() the child must not touch a handle of its parent. No locks over network file
  *     systems without working flock().
  *

@@ -10,7 +10,8 @@
 
 #include "armdb/types.h"
 
-/** When a write returns, where are its bytes? 0 in options means "the default of the level above". */
+/** When a write returns, where are its bytes? 0 in options means "the default of the level
+ * above". */
 typedef enum armdb_durability {
     ARMDB_DURABILITY_DEFAULT = 0, /* per call: the database's level; per database: written */
     ARMDB_BUFFERED = 1,           /* in this process: a kill loses what was not flushed yet */

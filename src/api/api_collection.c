@@ -1,8 +1,7 @@
 #include "api/handle.h"
 
 armdb_err
-adb_handle_of_collection(armdb_db *db, struct collection *collection,
-                         armdb_collection **handle_out)
+adb_handle_of_collection(armdb_db *db, struct collection *collection, armdb_collection **handle_out)
 {
     adb_mutex_lock(&db->lock);
     struct adb_handle *handle = db->collections;

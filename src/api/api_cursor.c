@@ -21,8 +21,8 @@ armdb_cursor_open(armdb_collection *collection, const armdb_cursor_options *opti
 static struct cursor *
 cursor_of(const armdb_cursor *handle)
 {
-    struct cursor *cursor =
-        (struct cursor *)adb_handle_object((const struct adb_handle *)handle, HANDLE_CURSOR);
+    struct cursor *cursor = (struct cursor *)adb_handle_object((const struct adb_handle *)handle,
+                                                               HANDLE_CURSOR);
     if (ADB_UNLIKELY(cursor == NULL))
         ADB_IGNORE(adb_handle_refuse(handle, "cursor"));
     return cursor;

@@ -28,15 +28,15 @@ enum { HANDLES_KEPT = 1024 };
 #define HANDLE_CLOSED UINT64_C(0xa3d1f00db004dead)
 
 struct adb_handle {
-    _Atomic(uint64_t) kind; /* release on making and emptying, acquire on use */
-    void *object;           /* borrowed; its owner is whoever made the handle */
+    _Atomic(uint64_t) kind;  /* release on making and emptying, acquire on use */
+    void *object;            /* borrowed; its owner is whoever made the handle */
     struct adb_handle *next; /* in the list of emptied ones, or of a database's collections */
 };
 
 struct armdb_db {
     struct adb_handle handle;
     struct adb_mutex lock;
-    struct adb_handle *collections; /* guarded by lock: handles of its collections, by next */
+    struct adb_handle *collections;       /* guarded by lock: handles of its collections, by next */
     armdb_collection *default_collection; /* immutable after open; in the list too */
 };
 

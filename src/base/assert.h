@@ -1,8 +1,9 @@
 /*
  * assert.h: checks of our own reasoning.
  *
- * ADB_ASSERT stays on in every build: it guards what would otherwise reach the disk. ADB_DEBUG_ASSERT
- * is for hot paths and for mistakes of the caller that a release build answers with an error.
+ * ADB_ASSERT stays on in every build: it guards what would otherwise reach the disk.
+ * ADB_DEBUG_ASSERT is for hot paths and for mistakes of the caller that a release build answers
+ * with an error.
  */
 #ifndef ADB_BASE_ASSERT_H
 #define ADB_BASE_ASSERT_H

@@ -3,7 +3,8 @@
 #define ADB_BASE_ATTR_H
 
 #define ADB_MUST_USE __attribute__((warn_unused_result))
-/* For a result that may be ignored here, because the reader is told why, or nobody is left to tell. */
+/* For a result that may be ignored here, because the reader is told why, or nobody is left to
+ * tell. */
 #define ADB_IGNORE(call) ((void)!(call))
 #define ADB_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
 #define ADB_COLD __attribute__((cold))

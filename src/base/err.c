@@ -16,9 +16,10 @@ copy_tail(char *to, size_t capacity, const char *text)
     memcpy(to, from, strlen(from) + 1);
 }
 
+ADB_PRINTF(5, 0)
 static armdb_err
-record(armdb_err code, const char *operation, const char *file, uint64_t offset,
-       const char *format, va_list args)
+record(armdb_err code, const char *operation, const char *file, uint64_t offset, const char *format,
+       va_list args)
 {
     armdb_error_detail *detail = &thread_detail;
     memset(detail, 0, sizeof *detail);
@@ -58,6 +59,7 @@ code_of_errno(int os_errno)
     switch (os_errno) {
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
         return ARMDB_NO_SPACE;
     case ENOMEM:
         return ARMDB_NO_MEMORY;

@@ -24,11 +24,12 @@ ADB_MUST_USE ADB_COLD armdb_err adb_fail_at(armdb_err code, const char *operatio
     ADB_PRINTF(5, 6);
 
 /**
- * Raises the error that a system call's errno stands for: ENOSPC, EDQUOT -> ARMDB_NO_SPACE; ENOMEM ->
- * ARMDB_NO_MEMORY; EROFS, EACCES, EPERM -> ARMDB_READ_ONLY; everything else ARMDB_IO. Returns it.
+ * Raises the error that a system call's errno stands for: ENOSPC, EDQUOT, EFBIG -> ARMDB_NO_SPACE; ENOMEM
+ * -> ARMDB_NO_MEMORY; EROFS, EACCES, EPERM -> ARMDB_READ_ONLY; everything else ARMDB_IO. Returns
+ * it.
  */
-ADB_MUST_USE ADB_COLD armdb_err adb_fail_errno(int os_errno, const char *operation, const char *file,
-                                               uint64_t offset);
+ADB_MUST_USE ADB_COLD armdb_err adb_fail_errno(int os_errno, const char *operation,
+                                               const char *file, uint64_t offset);
 
 /** The calling thread's record, to be read or copied. Never NULL. */
 const armdb_error_detail *adb_err_detail(void);

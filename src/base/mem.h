@@ -14,7 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Zeroed memory for `count` elements of `bytes`; NULL also if the product overflows. Free with adb_mem_free(). */
+/** Zeroed memory for `count` elements of `bytes`; NULL also if the product overflows. Free with
+ * adb_mem_free(). */
 void *adb_mem_zalloc(size_t count, size_t bytes);
 
 /** `bytes` of memory, not zeroed, 16-aligned. Free with adb_mem_free(). */

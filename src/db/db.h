@@ -40,9 +40,8 @@ ADB_MUST_USE armdb_err adb_db_get_shard_info(struct db *db, uint32_t shard,
                                              armdb_shard_info *info_out);
 
 /** As armdb_verify(), on any operating system. */
-ADB_MUST_USE armdb_err adb_db_verify(struct adb_os *os, const char *path,
-                                     armdb_damage_fn on_damage, void *context,
-                                     armdb_verify_report *report_out);
+ADB_MUST_USE armdb_err adb_db_verify(struct adb_os *os, const char *path, armdb_damage_fn on_damage,
+                                     void *context, armdb_verify_report *report_out);
 
 /* ------------------------------------------------------------- collections
  *
@@ -79,8 +78,8 @@ ADB_MUST_USE armdb_err adb_db_value_len(struct collection *collection, armdb_sli
                                         size_t *len_out);
 ADB_MUST_USE armdb_err adb_db_count(struct collection *collection, uint64_t *count_out);
 /** The first (or last) pair in the collection's order; either of the outputs may be NULL. */
-ADB_MUST_USE armdb_err adb_db_end(struct collection *collection, bool is_last,
-                                  armdb_value *key_out, armdb_value *value_out);
+ADB_MUST_USE armdb_err adb_db_end(struct collection *collection, bool is_last, armdb_value *key_out,
+                                  armdb_value *value_out);
 
 /* ----------------------------------------------------------------- cursors */
 

@@ -140,9 +140,9 @@ find_live(const struct db *db, const char *name)
 }
 
 /*
- * Puts `next` in force, on disk and here; takes it over if that worked. If the disk may hold either,
- * nothing is written any more: what is acknowledged from now on might belong to a collection that the
- * next open does not know.
+ * Puts `next` in force, on disk and here; takes it over if that worked. If the disk may hold
+ * either, nothing is written any more: what is acknowledged from now on might belong to a
+ * collection that the next open does not know.
  */
 static armdb_err
 switch_manifest(struct db *db, struct manifest *next)
@@ -170,8 +170,8 @@ static armdb_err
 copy_manifest(const struct db *db, struct manifest *copy_out)
 {
     *copy_out = db->manifest;
-    copy_out->collections =
-        adb_new_array(struct manifest_collection, db->manifest.collection_count + 1);
+    copy_out->collections = adb_new_array(struct manifest_collection,
+                                          db->manifest.collection_count + 1);
     if (copy_out->collections == NULL)
         return adb_fail(ARMDB_NO_MEMORY, "change manifest", "no memory for a manifest");
     memcpy(copy_out->collections, db->manifest.collections,
@@ -251,18 +251,17 @@ adb_collection_open(struct db *db, const char *name, const armdb_collection_opti
     ADB_TRY(adb_collection_options_check(options, &checked));
     adb_mutex_lock(&db->collections_lock);
     struct collection *collection = find_live(db, name);
-    armdb_err err = collection == NULL
-                        ? no_such_collection("open collection", name)
-                        : adb_collection_options_compare(&checked,
-                                                         adb_manifest_find(&db->manifest, name));
+    armdb_err err = collection == NULL ? no_such_collection("open collection", name)
+                                       : adb_collection_options_compare(
+                                             &checked, adb_manifest_find(&db->manifest, name));
     adb_mutex_unlock(&db->collections_lock);
     if (err == ARMDB_OK)
         *collection_out = collection;
     return err;
 }
 
-/* Stores a manifest without the collection, while no writer is running: a write that is acknowledged
- * is either in the log before, or refused after. */
+/* Stores a manifest without the collection, while no writer is running: a write that is
+ * acknowledged is either in the log before, or refused after. */
 static armdb_err
 drop_stopped(struct db *db, struct collection *collection)
 {
@@ -340,8 +339,7 @@ describe(const struct collection *collection, armdb_collection_info *info_out)
 }
 
 void
-adb_collection_list(struct db *db, armdb_collection_info *infos, size_t capacity,
-                    size_t *count_out)
+adb_collection_list(struct db *db, armdb_collection_info *infos, size_t capacity, size_t *count_out)
 {
     size_t count = 0;
     adb_mutex_lock(&db->collections_lock);

@@ -222,8 +222,8 @@ load_value(struct cursor *cursor)
         cursor->value = (unsigned char *)grown;
         cursor->value_capacity = capacity;
     }
-    ADB_TRY(adb_shard_read_value(adb_db_route(db, key), cursor->position.location, key,
-                                 cursor->value));
+    ADB_TRY(
+        adb_shard_read_value(adb_db_route(db, key), cursor->position.location, key, cursor->value));
     cursor->value_len = len;
     return ARMDB_OK;
 }

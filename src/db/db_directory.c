@@ -13,6 +13,7 @@
 struct looker {
     struct adb_os *os;
     const char *path;
+    uint32_t shards_end; /* larger than the number of any shard's directory */
     bool has_manifest;
     bool has_data_files;
     bool has_others;
@@ -37,18 +38,30 @@ look_at_name(void *context, const char *name, bool is_directory)
 {
     struct looker *looker = (struct looker *)context;
     uint32_t shard;
-    char *path;
-    if (is_directory && adb_filename_parse_shard(name, &shard)) {
-        ADB_TRY(adb_filename_join(looker->path, name, "", &path));
-        armdb_err err = adb_os_list(looker->os, path, look_at_shard_file, looker);
-        adb_mem_free(path);
-        return err;
-    }
-    if (!is_directory && strcmp(name, FILENAME_MANIFEST) == 0)
+    if (is_directory && adb_filename_parse_shard(name, &shard))
+        looker->shards_end = shard + 1 > looker->shards_end ? shard + 1 : looker->shards_end;
+    else if (!is_directory && strcmp(name, FILENAME_MANIFEST) == 0)
         looker->has_manifest = true;
     else if (is_directory ||
              (strcmp(name, FILENAME_LOCK) != 0 && !adb_filename_is_temporary(name)))
         looker->has_others = true;
+    return ARMDB_OK;
+}
+
+/* Without a manifest, what is in the shards' directories tells whether there was one. */
+static armdb_err
+look_into_shards(struct looker *looker)
+{
+    for (uint32_t shard = 0; shard < looker->shards_end; shard++) {
+        char name[FILENAME_BYTES_MAX];
+        char *path;
+        adb_filename_shard(shard, name);
+        ADB_TRY(adb_filename_join(looker->path, name, "", &path));
+        armdb_err err = adb_os_list(looker->os, path, look_at_shard_file, looker);
+        adb_mem_free(path);
+        if (err != ARMDB_OK && err != ARMDB_NOT_FOUND)
+            return err;
+    }
     return ARMDB_OK;
 }
 
@@ -65,9 +78,12 @@ adb_directory_look(struct adb_os *os, const char *path, enum directory_state *st
         return ARMDB_OK;
     }
     ADB_TRY(err);
-    if (looker.has_manifest)
+    if (looker.has_manifest) {
         *state_out = DIRECTORY_DATABASE;
-    else if (looker.has_data_files)
+        return ARMDB_OK;
+    }
+    ADB_TRY(look_into_shards(&looker));
+    if (looker.has_data_files)
         *state_out = DIRECTORY_HEADLESS;
     else
         *state_out = looker.has_others ? DIRECTORY_FOREIGN : DIRECTORY_EMPTY;
@@ -106,9 +122,9 @@ open_lock_file(struct adb_os *os, const char *path, struct adb_file **file_out)
         return err;
     /* Somebody else was faster. */
     err = adb_os_open(os, path, ADB_OPEN_READ_WRITE, file_out);
-    return err == ARMDB_NOT_FOUND ? adb_fail_at(ARMDB_BUSY, "lock", path, 0,
-                                                "the lock file comes and goes")
-                                  : err;
+    return err == ARMDB_NOT_FOUND
+               ? adb_fail_at(ARMDB_BUSY, "lock", path, 0, "the lock file comes and goes")
+               : err;
 }
 
 /* Raises ARMDB_BUSY with what the holder wrote into the file. */
@@ -126,16 +142,17 @@ name_holder(struct adb_file *file, const char *path)
                        pid[0] != '\0' ? pid : "(unknown)");
 }
 
-/* The pid in the file is only for people: the lock itself is the kernel's, and ends with the process. */
-static armdb_err
+/* The pid in the file is only for people, so it does not matter if it can't be written: the lock
+ * itself is the kernel's, and ends with the process. */
+static void
 sign(struct adb_os *os, struct adb_file *file)
 {
     char pid[24];
     int len = snprintf(pid, sizeof pid, "%" PRIu32 "\n", adb_os_process_id(os));
     const struct iovec iov = {pid, (size_t)len};
     size_t written;
-    ADB_TRY(adb_file_truncate(file, 0));
-    return adb_file_write(file, &iov, 1, 0, &written);
+    ADB_IGNORE(adb_file_truncate(file, 0));
+    ADB_IGNORE(adb_file_write(file, &iov, 1, 0, &written));
 }
 
 armdb_err
@@ -152,7 +169,7 @@ adb_directory_lock(struct adb_os *os, const char *path, struct adb_file **lock_o
     if (err == ARMDB_BUSY)
         err = name_holder(file, lock_path);
     else if (err == ARMDB_OK)
-        err = sign(os, file);
+        sign(os, file);
     if (err == ARMDB_OK) {
         *lock_out = file;
         file = NULL;

@@ -2,9 +2,9 @@
  * db_open.c: creating, opening and closing a database.
  *
  * Opening: look at the directory, lock it, read (or write) the manifest, make the collections, open
- * the shards (side by side where there are threads), start background work. Closing is the same list
- * backwards. A creation that is cut short leaves nothing that the next one does not clean up: the
- * manifest comes last, and without it there is no database.
+ * the shards (side by side where there are threads), start background work. Closing is the same
+ * list backwards. A creation that is cut short leaves nothing that the next one does not clean up:
+ * the manifest comes last, and without it there is no database.
  */
 #include "base/assert.h"
 #include "base/err.h"
@@ -76,7 +76,7 @@ create_files(struct db *db, const armdb_options *options)
 /* Shards to be opened by several threads. */
 struct opening {
     struct db *db;
-    _Atomic(uint32_t) next;   /* shard that nobody has taken yet */
+    _Atomic(uint32_t) next; /* shard that nobody has taken yet */
     struct adb_mutex lock;
     /* guarded by lock */
     armdb_err err; /* the first one */

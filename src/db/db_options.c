@@ -55,8 +55,7 @@ adb_collection_options_check(const armdb_collection_options *options,
     *options_out = (armdb_collection_options)ARMDB_COLLECTION_OPTIONS_INIT;
     if (options == NULL)
         return ARMDB_OK;
-    ADB_TRY(check_struct_bytes("armdb_collection_options", options->struct_bytes,
-                               sizeof *options));
+    ADB_TRY(check_struct_bytes("armdb_collection_options", options->struct_bytes, sizeof *options));
     if (options->key_bytes != ARMDB_KEY_VARIABLE)
         ADB_TRY(check_range("key_bytes", options->key_bytes, 1, ARMDB_FIXED_KEY_MAX));
     ADB_TRY(check_range("order", (uint64_t)options->order, ARMDB_ASCENDING, ARMDB_DESCENDING));
@@ -77,10 +76,8 @@ adb_options_check(const armdb_options *options, armdb_options *options_out)
     ADB_TRY(adb_collection_options_check(&options->default_collection, &collection));
     ADB_TRY(check_range("open_mode", (uint64_t)options->open_mode, ARMDB_OPEN_EXISTING,
                         ARMDB_CREATE_NEW));
-    ADB_TRY(check_range("durability", (uint64_t)options->durability, ARMDB_BUFFERED,
-                        ARMDB_SYNCED));
-    ADB_TRY(check_range("max_file_bytes", options->max_file_bytes, FILE_BYTES_MIN,
-                        FILE_BYTES_MAX));
+    ADB_TRY(check_range("durability", (uint64_t)options->durability, ARMDB_BUFFERED, ARMDB_SYNCED));
+    ADB_TRY(check_range("max_file_bytes", options->max_file_bytes, FILE_BYTES_MIN, FILE_BYTES_MAX));
     uint64_t file_bytes = options->max_file_bytes != 0 ? options->max_file_bytes
                                                        : FILE_BYTES_DEFAULT;
     ADB_TRY(check_range("write_buffer_bytes", options->write_buffer_bytes, WRITE_BUFFER_MIN,
@@ -91,7 +88,8 @@ adb_options_check(const armdb_options *options, armdb_options *options_out)
     return ARMDB_OK;
 }
 
-/* Length of the UTF-8 sequence at `at`, 0 if it is none (overlong forms and surrogates are none). */
+/* Length of the UTF-8 sequence at `at`, 0 if it is none (overlong forms and surrogates are
+ * none). */
 static size_t
 utf8_len(const unsigned char *at)
 {
@@ -254,8 +252,7 @@ adb_write_options_settle(const armdb_write_options *options, armdb_durability ot
     if (options == NULL)
         return ARMDB_OK;
     ADB_TRY(check_struct_bytes("armdb_write_options", options->struct_bytes, sizeof *options));
-    ADB_TRY(check_range("durability", (uint64_t)options->durability, ARMDB_BUFFERED,
-                        ARMDB_SYNCED));
+    ADB_TRY(check_range("durability", (uint64_t)options->durability, ARMDB_BUFFERED, ARMDB_SYNCED));
     if (options->durability != ARMDB_DURABILITY_DEFAULT)
         *durability_out = options->durability;
     return ARMDB_OK;

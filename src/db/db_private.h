@@ -26,21 +26,21 @@ struct collection {
 
 struct db {
     /* immutable after open */
-    struct adb_os *os;               /* borrowed */
-    char *path;                      /* owned */
-    struct adb_file *lock_file;      /* owned; holds the directory's lock */
+    struct adb_os *os;          /* borrowed */
+    char *path;                 /* owned */
+    struct adb_file *lock_file; /* owned; holds the directory's lock */
     struct db_settings settings;
     uint64_t hash_seed;
-    struct adb_pages *pages;         /* owned */
-    struct value_account *account;   /* counted */
-    struct shard **shards;           /* owned, [settings.shards] */
-    struct shard_recovery recovery;  /* of all shards */
+    struct adb_pages *pages;        /* owned */
+    struct value_account *account;  /* counted */
+    struct shard **shards;          /* owned, [settings.shards] */
+    struct shard_recovery recovery; /* of all shards */
     uint64_t recovery_ns;
 
     struct adb_mutex collections_lock;
     /* guarded by collections_lock */
-    struct manifest manifest;         /* as on disk */
-    struct collection **collections;  /* owned, [collection_count]; dropped ones stay */
+    struct manifest manifest;        /* as on disk */
+    struct collection **collections; /* owned, [collection_count]; dropped ones stay */
     uint32_t collection_count;
     bool is_manifest_unsure; /* a store failed half way: no more changes */
     armdb_error_detail manifest_failure;

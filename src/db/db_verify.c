@@ -9,8 +9,8 @@ struct verifier {
     armdb_damage_fn on_damage; /* may be NULL */
     void *context;
     armdb_verify_report *report;
-    struct manifest manifest;       /* owned */
-    struct shard_index *indexes;    /* owned: [manifest.collection_count], without trees */
+    struct manifest manifest;    /* owned */
+    struct shard_index *indexes; /* owned: [manifest.collection_count], without trees */
 };
 
 static void

@@ -39,8 +39,7 @@ adb_value_new(struct value_account *account, uint32_t len, armdb_value *value_ou
     if (len > ARMDB_VALUE_INLINE) {
         struct value_block *block = (struct value_block *)adb_mem_alloc(sizeof *block + len);
         if (block == NULL)
-            return adb_fail(ARMDB_NO_MEMORY, "get value", "no memory for a value of %u bytes",
-                            len);
+            return adb_fail(ARMDB_NO_MEMORY, "get value", "no memory for a value of %u bytes", len);
         atomic_init(&block->references, 1);
         block->account = account;
         atomic_fetch_add_explicit(&account->references, 1, memory_order_relaxed);

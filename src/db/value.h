@@ -9,9 +9,9 @@
 
 #include <stdatomic.h>
 
+#include "armdb/error.h"
 #include "armdb/types.h"
 #include "base/attr.h"
-#include "armdb/error.h"
 
 /** Bytes of blocks that are out. */
 struct value_account {

@@ -5,58 +5,31 @@
 
 #include "base/assert.h"
 
-enum {
-    GROUP = 8,
-    SAMPLE_AT = 2,
-    ALIGN_FROM = 64, /* entries */
-    RUN = 2          /* so many inserts one beside the other make it likely that more will come */
-};
+/* So many inserts one beside the other make it likely that more will come. */
+enum { RUN = 2 };
 
 void
 adb_node_layout_init(struct adb_node_layout *layout, uint32_t key_bytes)
 {
-    memset(layout, 0, sizeof *layout);
-    layout->key_bytes = key_bytes;
-    if (key_bytes == 0)
-        return;
-    uint32_t words = (key_bytes + 7) / 8;
-    uint32_t capacity = NODE_COUNT_MAX;
-    uint32_t key_at = 0;
-    for (;; capacity--) {
-        uint32_t n_samples = (capacity - 1) / GROUP;
-        key_at = SAMPLE_AT + n_samples;
-        /* Groups of many small keys lie within one cache line; with few entries room matters more. */
-        if (capacity >= ALIGN_FROM) {
-            if (capacity % GROUP != 0)
-                continue;
-            key_at = (key_at + 7) / 8 * 8;
-        }
-        if (key_at + words * capacity + capacity + 1 <= NODE_WORDS)
-            break;
-    }
-    layout->words = words;
-    layout->capacity = capacity;
-    layout->key_at = key_at;
-    layout->value_at = key_at + words * capacity;
-    ADB_ASSERT(capacity >= 3);
+    *layout = (struct adb_node_layout){.key_bytes = key_bytes};
+    if (key_bytes != 0)
+        adb_node_fixed_layout_init(layout, key_bytes);
 }
 
 void
 adb_node_clear(const struct adb_node_layout *layout, struct adb_page *page, uint32_t level)
 {
-    if (layout->words == 0) {
+    if (layout->words != 0)
+        adb_node_fixed_clear(page, level);
+    else
         adb_node_var_clear(page, level);
-        return;
-    }
-    struct adb_node_meta meta = {.level = level, .last = NODE_NO_LAST};
-    adb_node_set_meta(page, meta);
 }
 
 void
 adb_node_init(const struct adb_node_layout *layout, struct adb_page *page, uint32_t level,
               uint64_t clock)
 {
-    uint64_t version = (clock & ~(NODE_LOCKED | NODE_OBSOLETE)) + NODE_VERSION_STEP;
+    uint64_t version = (clock & ~(NODE_VERSION_STEP - 1)) + NODE_VERSION_STEP;
     adb_node_set_word(page, NODE_VERSION_AT, version);
     adb_node_clear(layout, page, level);
 }
@@ -66,32 +39,6 @@ adb_node_copy(struct adb_page *to, const struct adb_page *from)
 {
     for (uint32_t at = NODE_META_AT; at < NODE_WORDS; at++)
         adb_node_set_word(to, at, adb_node_word(from, at));
-}
-
-bool
-adb_node_merge_fits(const struct adb_node_layout *layout, const struct adb_page *left,
-                    const struct adb_page *right, const struct adb_node_key *middle)
-{
-    if (layout->words == 0)
-        return adb_node_var_merge_fits(left, right, middle);
-    uint32_t n_left = adb_node_meta(left).count;
-    uint32_t n_right = adb_node_meta(right).count;
-    uint32_t n_middle = adb_node_meta(left).level != 0;
-    /* Some room is left, so that the next insert does not split it again; an empty one must go. */
-    uint32_t limit = n_left == 0 || n_right == 0 ? layout->capacity
-                                                 : layout->capacity - layout->capacity / 8;
-    return n_left + n_middle + n_right <= limit;
-}
-
-/* Bytes in which two keys agree from the start. */
-static uint32_t
-shared_bytes(const unsigned char *a, uint32_t a_len, const unsigned char *b, uint32_t b_len)
-{
-    uint32_t min = a_len < b_len ? a_len : b_len;
-    uint32_t n = 0;
-    while (n < min && a[n] == b[n])
-        n++;
-    return n;
 }
 
 /* Of two numbers of the same length, a < b, makes one above a and at most b, in the middle. */
@@ -132,7 +79,7 @@ separate(const struct adb_node_layout *layout, const struct adb_node_key_copy *b
     const unsigned char *a = below->key.bytes;
     const unsigned char *b = above->key.bytes;
     unsigned char *middle = split->middle.bytes;
-    uint32_t shared = shared_bytes(a, below->key.len, b, above->key.len);
+    uint32_t shared = adb_node_shared_bytes(a, below->key.len, b, above->key.len);
     uint32_t len = layout->key_bytes != 0 ? layout->key_bytes : shared + 1;
     ADB_ASSERT(shared < above->key.len);
     bool is_counted = layout->key_bytes != 0 || shared < below->key.len;

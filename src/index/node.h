@@ -7,9 +7,9 @@
  * this header.
  *
  * How a node is shared:
- *  1. Word 0 is the version: bit 0 locked, bit 1 obsolete, a counter above. Whoever sets bit 0 by
- *     compare-and-swap is the only writer; the counter is raised when it lets go, unless nothing
- *     was changed but locations.
+ *  1. Word 0 is the version: bit 0 locked, bit 1 obsolete, bit 2 held, a counter above. Whoever sets
+ *     bit 0 or bit 2 by compare-and-swap is the only writer. Bit 0 is for changes of any kind, and
+ *     the counter is raised when it is cleared after one.
  *  2. Readers note the version, read, and look whether the version is still the same. What they
  *     read in between may be of any mixture of states, so every count, offset and length is checked
  *     before it is used, and nothing read counts before the version was checked again.
@@ -17,7 +17,8 @@
  *     word of a writer therefore also sees the lock bit that the writer had set before, and its
  *     check of the version fails. No fence is needed, and ThreadSanitizer understands it.
  *  4. The same holds for a page that nobody can reach yet: a late reader may still look at it.
- *  5. A location is changed by one store, without a new version: each state of it is a valid one.
+ *  5. A location is changed by one store, with bit 2 set and without a new version: each state of it
+ *     is a valid one. Readers do not look at bit 2 at all, so they never wait for such a change.
  *
  * Functions whose comment says "racy" may be called without the lock; they return anything then,
  * within bounds, and the caller checks the version. The others need the lock (or a node that nobody
@@ -47,7 +48,8 @@ enum {
 
 #define NODE_LOCKED ((uint64_t)1)
 #define NODE_OBSOLETE ((uint64_t)2)
-#define NODE_VERSION_STEP ((uint64_t)4)
+#define NODE_HELD ((uint64_t)4)
+#define NODE_VERSION_STEP ((uint64_t)8)
 
 struct adb_page {
     _Atomic uint64_t word[NODE_WORDS];
@@ -91,7 +93,7 @@ adb_node_wait(uint32_t *tries)
 #endif
 }
 
-/** The version while no writer holds the node; waits for one. The node may be obsolete. */
+/** The version (without bit 2) while the node is not locked; waits for that. It may be obsolete. */
 static inline uint64_t
 adb_node_version(const struct adb_page *page)
 {
@@ -100,52 +102,69 @@ adb_node_version(const struct adb_page *page)
         adb_node_wait(&tries);
         version = adb_node_word(page, NODE_VERSION_AT);
     }
-    return version;
+    return version & ~NODE_HELD;
 }
 
 /** Whether everything read from the node since `version` was seen belongs together. */
 static inline bool
 adb_node_is_unchanged(const struct adb_page *page, uint64_t version)
 {
-    return ADB_LIKELY(adb_node_word(page, NODE_VERSION_AT) == version);
+    return ADB_LIKELY((adb_node_word(page, NODE_VERSION_AT) & ~NODE_HELD) == version);
+}
+
+/* Sets a bit if the version is still the same and no bit is set. */
+static inline bool
+adb_node_try_set(struct adb_page *page, uint64_t version, uint64_t bit)
+{
+    uint64_t expected = version;
+    return (version & (NODE_LOCKED | NODE_OBSOLETE | NODE_HELD)) == 0 &&
+           atomic_compare_exchange_strong_explicit(&page->word[NODE_VERSION_AT], &expected,
+                                                   version | bit, memory_order_acquire,
+                                                   memory_order_relaxed);
 }
 
 /** Takes the lock if the node is still as it was when `version` was seen. Never waits. */
 static inline bool
 adb_node_try_lock(struct adb_page *page, uint64_t version)
 {
-    uint64_t expected = version;
-    return (version & (NODE_LOCKED | NODE_OBSOLETE)) == 0 &&
-           atomic_compare_exchange_strong_explicit(&page->word[NODE_VERSION_AT], &expected,
-                                                   version | NODE_LOCKED, memory_order_acquire,
-                                                   memory_order_relaxed);
+    return adb_node_try_set(page, version, NODE_LOCKED);
+}
+
+/** Like adb_node_try_lock(), to change nothing but locations. */
+static inline bool
+adb_node_try_hold(struct adb_page *page, uint64_t version)
+{
+    return adb_node_try_set(page, version, NODE_HELD);
+}
+
+/** The version of a node that the calling thread has locked or holds, without those bits. */
+static inline uint64_t
+adb_node_own_version(const struct adb_page *page)
+{
+    uint64_t version = atomic_load_explicit(&page->word[NODE_VERSION_AT], memory_order_relaxed);
+    ADB_DEBUG_ASSERT((version & (NODE_LOCKED | NODE_HELD)) != 0);
+    return version & ~(NODE_LOCKED | NODE_HELD);
 }
 
 /** Lets go of a node of which at most locations were changed. */
 static inline void
 adb_node_unlock_same(struct adb_page *page)
 {
-    uint64_t version = atomic_load_explicit(&page->word[NODE_VERSION_AT], memory_order_relaxed);
-    ADB_DEBUG_ASSERT((version & NODE_LOCKED) != 0);
-    adb_node_set_word(page, NODE_VERSION_AT, version & ~NODE_LOCKED);
+    adb_node_set_word(page, NODE_VERSION_AT, adb_node_own_version(page));
 }
 
-/** Lets go of a node that was changed. */
+/** Lets go of a locked node that was changed. */
 static inline void
 adb_node_unlock_changed(struct adb_page *page)
 {
-    uint64_t version = atomic_load_explicit(&page->word[NODE_VERSION_AT], memory_order_relaxed);
-    ADB_DEBUG_ASSERT((version & NODE_LOCKED) != 0);
-    adb_node_set_word(page, NODE_VERSION_AT, (version & ~NODE_LOCKED) + NODE_VERSION_STEP);
+    adb_node_set_word(page, NODE_VERSION_AT, adb_node_own_version(page) + NODE_VERSION_STEP);
 }
 
-/** Lets go of a node that is no longer in the tree. Returns its last version. */
+/** Lets go of a locked node that is no longer in the tree. Returns its last version. */
 static inline uint64_t
 adb_node_unlock_obsolete(struct adb_page *page)
 {
-    uint64_t version = atomic_load_explicit(&page->word[NODE_VERSION_AT], memory_order_relaxed);
-    ADB_DEBUG_ASSERT((version & NODE_LOCKED) != 0);
-    version = ((version & ~NODE_LOCKED) + NODE_VERSION_STEP) | NODE_OBSOLETE;
+    uint64_t version = (adb_node_own_version(page) + NODE_VERSION_STEP) | NODE_OBSOLETE;
     adb_node_set_word(page, NODE_VERSION_AT, version);
     return version;
 }
@@ -259,6 +278,18 @@ adb_node_store_bytes(unsigned char *bytes, uint64_t word)
         bytes[i] = (unsigned char)(word >> (56 - 8 * i));
 }
 
+/** Bytes in which two keys agree from the start. */
+static inline uint32_t
+adb_node_shared_bytes(const unsigned char *a, uint32_t a_len, const unsigned char *b,
+                      uint32_t b_len)
+{
+    uint32_t min = a_len < b_len ? a_len : b_len;
+    uint32_t n = 0;
+    while (n < min && a[n] == b[n])
+        n++;
+    return n;
+}
+
 /** Fills `key` from bytes that outlive it; of a fixed layout's length, shorter, or 0..1024. */
 static inline void
 adb_node_key_set(const struct adb_node_layout *layout, struct adb_node_key *key,
@@ -313,6 +344,8 @@ void adb_node_plan_split(const struct adb_node_layout *layout, const struct adb_
                          struct adb_node_split *split);
 
 /* The two layouts. Contracts are at the functions below that choose between them. */
+void adb_node_fixed_layout_init(struct adb_node_layout *layout, uint32_t key_bytes);
+void adb_node_fixed_clear(struct adb_page *page, uint32_t level);
 uint32_t adb_node_fixed_find(const struct adb_node_layout *layout, const struct adb_page *page,
                              const struct adb_node_key *key, bool *found_out);
 uint32_t adb_node_fixed_read_key(const struct adb_node_layout *layout, const struct adb_page *page,
@@ -328,7 +361,6 @@ void adb_node_fixed_merge(const struct adb_node_layout *layout, struct adb_page 
 
 uint32_t adb_node_var_find(const struct adb_page *page, const struct adb_node_key *key,
                            bool *found_out);
-uint32_t adb_node_var_value_at(uint32_t slot);
 uint32_t adb_node_var_read_key(const struct adb_page *page, uint32_t slot,
                                unsigned char *bytes_out);
 void adb_node_var_clear(struct adb_page *page, uint32_t level);
@@ -339,6 +371,8 @@ void adb_node_var_remove(struct adb_page *page, uint32_t slot);
 void adb_node_var_split(struct adb_page *left, struct adb_page *right, uint32_t at);
 uint32_t adb_node_var_middle(const struct adb_page *page);
 bool adb_node_var_keeps_prefix(const struct adb_page *page, const struct adb_node_key *key);
+bool adb_node_fixed_merge_fits(const struct adb_node_layout *layout, const struct adb_page *left,
+                               const struct adb_page *right);
 bool adb_node_var_fits_part(const struct adb_page *page, uint32_t from, uint32_t to,
                             const struct adb_node_key *key);
 bool adb_node_var_is_underfull(const struct adb_page *page);
@@ -466,8 +500,13 @@ adb_node_is_underfull(const struct adb_node_layout *layout, const struct adb_pag
 }
 
 /** Whether two neighbours, separated by `middle`, may become one node. */
-bool adb_node_merge_fits(const struct adb_node_layout *layout, const struct adb_page *left,
-                         const struct adb_page *right, const struct adb_node_key *middle);
+static inline bool
+adb_node_merge_fits(const struct adb_node_layout *layout, const struct adb_page *left,
+                    const struct adb_page *right, const struct adb_node_key *middle)
+{
+    return layout->words != 0 ? adb_node_fixed_merge_fits(layout, left, right)
+                              : adb_node_var_merge_fits(left, right, middle);
+}
 
 /** Appends `right` to `left` where they fit; `right` stays as it is. */
 static inline void

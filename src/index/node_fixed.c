@@ -16,11 +16,41 @@
  */
 #include "index/node.h"
 
-#include <string.h>
-
 #include "base/assert.h"
 
-enum { GROUP = 8, SAMPLE_AT = 2 };
+enum {
+    GROUP = 8,
+    SAMPLE_AT = 2,
+    ALIGN_FROM = 64 /* entries */
+};
+
+void
+adb_node_fixed_layout_init(struct adb_node_layout *layout, uint32_t key_bytes)
+{
+    uint32_t words = (key_bytes + 7) / 8;
+    uint32_t capacity = NODE_COUNT_MAX + 1;
+    uint32_t key_at;
+    do {
+        capacity--;
+        key_at = SAMPLE_AT + (capacity - 1) / GROUP;
+        /* Groups of small keys lie within one cache line; with few large keys room counts more. */
+        if (capacity >= ALIGN_FROM) {
+            capacity = capacity / GROUP * GROUP;
+            key_at = (key_at + GROUP - 1) / GROUP * GROUP;
+        }
+    } while (key_at + words * capacity + capacity + 1 > NODE_WORDS);
+    ADB_ASSERT(capacity >= 3);
+    layout->words = words;
+    layout->capacity = capacity;
+    layout->key_at = key_at;
+    layout->value_at = key_at + words * capacity;
+}
+
+void
+adb_node_fixed_clear(struct adb_page *page, uint32_t level)
+{
+    adb_node_set_meta(page, (struct adb_node_meta){.level = level, .last = NODE_NO_LAST});
+}
 
 static inline uint32_t
 key_word_at(const struct adb_node_layout *layout, uint32_t word, uint32_t slot)
@@ -49,20 +79,28 @@ upper_bound(const struct adb_page *page, uint32_t base, uint64_t wanted, uint32_
     return wanted == UINT64_MAX ? to : lower_bound(page, base, wanted + 1, from, to);
 }
 
-/* Goes on where [from, to) are all entries that agree with `key` in the words before `word`. */
+/* The slots [from, to) hold all keys that agree with the one looked for in some of its words. */
+struct equals {
+    uint32_t word; /* the first in which they may differ */
+    uint32_t from;
+    uint32_t to;
+};
+
 static uint32_t
 find_among_equals(const struct adb_node_layout *layout, const struct adb_page *page,
-                  const struct adb_node_key *key, uint32_t word, uint32_t from, uint32_t to)
+                  const struct adb_node_key *key, struct equals equals, bool *found_out)
 {
-    for (; word < layout->words; word++) {
-        uint32_t base = key_word_at(layout, word, 0);
-        uint32_t first = lower_bound(page, base, key->word[word], from, to);
-        if (first == to || adb_node_word(page, base + first) != key->word[word])
-            return first | 1u << 31;
-        from = first;
-        to = upper_bound(page, base, key->word[word], first + 1, to);
+    for (; equals.word < layout->words; equals.word++) {
+        uint32_t base = key_word_at(layout, equals.word, 0);
+        uint64_t wanted = key->word[equals.word];
+        equals.from = lower_bound(page, base, wanted, equals.from, equals.to);
+        if (equals.from == equals.to || adb_node_word(page, base + equals.from) != wanted)
+            return equals.from;
+        if (equals.to - equals.from > 1)
+            equals.to = upper_bound(page, base, wanted, equals.from + 1, equals.to);
     }
-    return from;
+    *found_out = true;
+    return equals.from;
 }
 
 static inline __attribute__((always_inline)) uint32_t
@@ -99,14 +137,13 @@ find_words(const struct adb_node_layout *layout, const struct adb_page *page,
         *found_out = true;
         return slot;
     }
-    /* Equal so far; the same word may be in neighbouring groups too. */
-    uint32_t first = slot == from ? lower_bound(page, base, wanted, 0, from) : slot;
-    uint32_t end = slot + 1;
-    if (end < n && adb_node_word(page, base + end) == wanted)
-        end = upper_bound(page, base, wanted, end, n);
-    uint32_t result = find_among_equals(layout, page, key, skip + 1, first, end);
-    *found_out = (result & 1u << 31) == 0;
-    return result & ~(1u << 31);
+    /* The neighbours may have the same word too, even those in other groups. */
+    struct equals equals = {.word = skip + 1, .from = slot, .to = slot + 1};
+    if (slot == from)
+        equals.from = lower_bound(page, base, wanted, 0, from);
+    if (equals.to < n && adb_node_word(page, base + equals.to) == wanted)
+        equals.to = upper_bound(page, base, wanted, equals.to, n);
+    return find_among_equals(layout, page, key, equals, found_out);
 }
 
 uint32_t
@@ -241,6 +278,19 @@ adb_node_fixed_split(const struct adb_node_layout *layout, struct adb_page *left
     finish(layout, right, moved, 0);
     struct adb_node_meta kept = {.count = at, .level = meta.level, .last = NODE_NO_LAST};
     finish(layout, left, kept, 0);
+}
+
+bool
+adb_node_fixed_merge_fits(const struct adb_node_layout *layout, const struct adb_page *left,
+                          const struct adb_page *right)
+{
+    uint32_t n_left = adb_node_meta(left).count;
+    uint32_t n_right = adb_node_meta(right).count;
+    uint32_t n_middle = adb_node_meta(left).level != 0;
+    /* Some room is left, so that the next insert does not split it again; an empty one must go. */
+    uint32_t limit = n_left == 0 || n_right == 0 ? layout->capacity
+                                                 : layout->capacity - layout->capacity / 8;
+    return n_left + n_middle + n_right <= limit;
 }
 
 void

@@ -131,6 +131,9 @@ adb_node_var_find(const struct adb_page *page, const struct adb_node_key *key, b
     struct adb_var_space space = adb_var_space(page);
     uint32_t prefix_len = space.prefix_len;
     *found_out = false;
+    /* The slots that the first three steps of the search may look at, all in one round to memory. */
+    for (uint32_t i = 1; i < 8; i++)
+        adb_node_prefetch(page, adb_var_slot_at(space.count * i / 8));
     if (prefix_len != 0) {
         uint32_t min = prefix_len < key->len ? prefix_len : key->len;
         int order = compare_heap(page, space.prefix_at, key->bytes, min);

@@ -29,17 +29,6 @@ read_entry(const struct adb_page *page, uint32_t slot, struct bytes *bytes_out)
     bytes_out->len = adb_node_var_read_key(page, slot, bytes_out->at);
 }
 
-/* Bytes that two keys share at the start. */
-static uint32_t
-shared_bytes(const unsigned char *a, uint32_t a_len, const unsigned char *b, uint32_t b_len)
-{
-    uint32_t min = a_len < b_len ? a_len : b_len;
-    uint32_t n = 0;
-    while (n < min && a[n] == b[n])
-        n++;
-    return n;
-}
-
 /* Starts an image whose keys all begin with the first `prefix_len` bytes of `key`. */
 static void
 begin(struct image *image, uint32_t level, const unsigned char *key, uint32_t prefix_len)
@@ -108,9 +97,9 @@ best_prefix(const struct adb_page *page, uint32_t from, uint32_t to, const struc
         return 0;
     read_entry(page, from, &first);
     read_entry(page, to - 1, &last);
-    uint32_t prefix_len = shared_bytes(first.at, first.len, last.at, last.len);
+    uint32_t prefix_len = adb_node_shared_bytes(first.at, first.len, last.at, last.len);
     if (key != NULL) {
-        uint32_t with_key = shared_bytes(first.at, first.len, key->bytes, key->len);
+        uint32_t with_key = adb_node_shared_bytes(first.at, first.len, key->bytes, key->len);
         if (with_key < prefix_len)
             prefix_len = with_key;
     }
@@ -200,7 +189,7 @@ merged_prefix(const struct adb_page *left, const struct adb_page *right,
         return best_prefix(left, 0, n_left, extra);
     read_entry(left, 0, &first);
     read_entry(right, n_right - 1, &last);
-    return shared_bytes(first.at, first.len, last.at, last.len);
+    return adb_node_shared_bytes(first.at, first.len, last.at, last.len);
 }
 
 bool

@@ -4,7 +4,8 @@
  * bitmap used while trimming. A page is on one of two free lists:
  *   warm  its memory is still there; taken first,
  *   cold  its memory went back to the system (it reads as zeros), or it was never touched.
- * When warm pages are many, all of them are made cold at once, in runs of neighbours.
+ * When warm pages are many, a batch of them is made cold at once, in runs of neighbours; the batch is
+ * so small that whoever happens to do it is not held up for long.
  *
  * Chunks are never unmapped before the pool ends: whoever holds a stale pointer to a page can read
  * its version word at any time.
@@ -12,6 +13,7 @@
 #include "index/pages.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,13 +28,17 @@ enum {
     CHUNK_PAGES = CHUNK_BYTES / ADB_PAGE_BYTES,
     HEAD_PAGES = 2,
     SMALL_CHUNKS = 2,  /* this many use small system pages, so that a tiny pool stays tiny */
-    WARM_MIN = 256     /* so many warm pages are always kept */
+    WARM_MIN = 256,    /* so many warm pages are always kept */
+    COLD_BATCH = 128   /* so many are made cold at once */
 };
 
 /* The first HEAD_PAGES pages of a chunk. */
 struct chunk_head {
     struct adb_page *link[CHUNK_PAGES];
     uint64_t marked[CHUNK_PAGES / 64]; /* pages that are being made cold */
+    uint32_t n_marked;
+    uint32_t n_cold;                   /* pages of the chunk on the cold list */
+    bool is_small_paged;               /* since too many were cold */
 };
 
 _Static_assert(sizeof(struct chunk_head) <= HEAD_PAGES * ADB_PAGE_BYTES, "the head must fit");
@@ -161,6 +167,18 @@ add_chunk_locked(struct adb_pages *pages)
     return ARMDB_OK;
 }
 
+/* A cold page of the chunk is taken. */
+static void
+note_warmer(struct chunk_head *head)
+{
+    ADB_ASSERT(head->n_cold != 0);
+    head->n_cold--;
+    if (head->n_cold == 0 && head->is_small_paged) {
+        (void)madvise(head, CHUNK_BYTES, MADV_HUGEPAGE);
+        head->is_small_paged = false;
+    }
+}
+
 static armdb_err
 take_locked(struct adb_pages *pages, struct adb_page **page_out)
 {
@@ -170,6 +188,7 @@ take_locked(struct adb_pages *pages, struct adb_page **page_out)
         pages->n_warm--;
     } else if ((page = pages->cold) != NULL) {
         pages->cold = adb_pages_link(page);
+        note_warmer(head_of(page));
     } else {
         if (pages->n_cut == CHUNK_PAGES)
             ADB_TRY(add_chunk_locked(pages));
@@ -198,41 +217,47 @@ static void
 make_marked_cold(struct chunk_head *head)
 {
     unsigned char *base = (unsigned char *)head;
-    uint32_t n_cold = 0;
-    uint32_t i = HEAD_PAGES;
-    while (i < CHUNK_PAGES) {
+    for (uint32_t i = HEAD_PAGES; i < CHUNK_PAGES; i++) {
         uint32_t run = 0;
         while (i + run < CHUNK_PAGES && (head->marked[(i + run) / 64] >> ((i + run) % 64) & 1u) != 0)
             run++;
-        if (run != 0) {
-            /* If the system refuses, the pages just stay warm under another name. */
-            (void)madvise(base + (size_t)i * ADB_PAGE_BYTES, (size_t)run * ADB_PAGE_BYTES,
-                          MADV_DONTNEED);
-            n_cold += run;
-        }
-        i += run + 1;
+        if (run == 0)
+            continue;
+        /* If the system refuses, the pages just stay warm under another name. */
+        (void)madvise(base + (size_t)i * ADB_PAGE_BYTES, (size_t)run * ADB_PAGE_BYTES,
+                      MADV_DONTNEED);
+        i += run;
     }
     /* Else the system would in time fill the holes again to make one large page of the chunk. */
-    if (n_cold > CHUNK_PAGES / 2)
+    head->n_cold += head->n_marked;
+    if (head->n_cold > CHUNK_PAGES / 2 && !head->is_small_paged) {
         (void)madvise(head, CHUNK_BYTES, MADV_NOHUGEPAGE);
+        head->is_small_paged = true;
+    }
     memset(head->marked, 0, sizeof head->marked);
+    head->n_marked = 0;
 }
 
 static void
-make_warm_cold_locked(struct adb_pages *pages)
+make_batch_cold_locked(struct adb_pages *pages)
 {
+    struct adb_page *first = pages->warm;
     struct adb_page *last = NULL;
-    for (struct adb_page *page = pages->warm; page != NULL; page = adb_pages_link(page)) {
-        uint32_t i = index_in_chunk(page);
-        head_of(page)->marked[i / 64] |= (uint64_t)1 << (i % 64);
-        last = page;
+    for (uint32_t n = 0; n < COLD_BATCH && pages->warm != NULL; n++) {
+        last = pages->warm;
+        uint32_t i = index_in_chunk(last);
+        struct chunk_head *head = head_of(last);
+        head->marked[i / 64] |= (uint64_t)1 << (i % 64);
+        head->n_marked++;
+        pages->warm = adb_pages_link(last);
+        pages->n_warm--;
     }
-    for (struct chunk *chunk = pages->chunks; chunk != NULL; chunk = chunk->next)
-        make_marked_cold(chunk->head);
+    for (struct chunk *chunk = pages->chunks; chunk != NULL; chunk = chunk->next) {
+        if (chunk->head->n_marked != 0)
+            make_marked_cold(chunk->head);
+    }
     adb_pages_set_link(last, pages->cold);
-    pages->cold = pages->warm;
-    pages->warm = NULL;
-    pages->n_warm = 0;
+    pages->cold = first;
 }
 
 void
@@ -247,6 +272,6 @@ adb_pages_give(struct adb_pages *pages, struct adb_page *page, uint64_t last_ver
     uint64_t n_out = atomic_fetch_sub_explicit(&pages->n_out, 1, memory_order_relaxed) - 1;
     ADB_ASSERT(n_out < UINT64_MAX);
     if (pages->n_warm > WARM_MIN && pages->n_warm > n_out / 4)
-        make_warm_cold_locked(pages);
+        make_batch_cold_locked(pages);
     adb_mutex_unlock(&pages->lock);
 }

@@ -193,7 +193,7 @@ adb_tree_replace(struct adb_tree *tree, armdb_slice key, uint64_t expected, uint
                 return false;
             continue;
         }
-        if (!adb_node_try_lock(leaf->page, leaf->version))
+        if (!adb_node_try_hold(leaf->page, leaf->version))
             continue;
         bool is_expected = adb_node_location(layout, leaf->page, slot) == expected;
         if (is_expected)

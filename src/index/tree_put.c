@@ -213,15 +213,16 @@ adb_tree_put(struct adb_tree *tree, armdb_slice key, uint64_t location,
         struct adb_tree_step *leaf = adb_tree_last_step(&path);
         bool found;
         leaf->slot = adb_node_find(layout, leaf->page, &wanted, &found);
-        if (!adb_node_try_lock(leaf->page, leaf->version))
-            continue;
         if (found) {
+            if (!adb_node_try_hold(leaf->page, leaf->version))
+                continue;
             uint64_t old = adb_node_location(layout, leaf->page, leaf->slot);
             adb_node_set_location(layout, leaf->page, leaf->slot, location);
             adb_node_unlock_same(leaf->page);
             return old;
         }
-        if (insert(tree, &path, &wanted, location, spare)) {
+        if (adb_node_try_lock(leaf->page, leaf->version) &&
+            insert(tree, &path, &wanted, location, spare)) {
             adb_tree_add_keys(tree, 1);
             return 0;
         }

@@ -62,8 +62,8 @@ publish_header(struct adb_os *os, const char *directory, struct data_file *file,
 }
 
 armdb_err
-adb_data_file_create(struct adb_os *os, const char *directory,
-                     const struct log_file_header *header, struct data_file **file_out)
+adb_data_file_create(struct adb_os *os, const char *directory, const struct log_file_header *header,
+                     struct data_file **file_out)
 {
     char name[FILENAME_BYTES_MAX];
     char *temporary = NULL;
@@ -109,8 +109,7 @@ check_header(struct data_file *file, uint64_t size)
     case LOG_HEADER_OK:
         break;
     case LOG_HEADER_BAD:
-        return adb_fail_at(ARMDB_CORRUPT, "open data file", file->path, 0,
-                           "damaged file header");
+        return adb_fail_at(ARMDB_CORRUPT, "open data file", file->path, 0, "damaged file header");
     case LOG_HEADER_NEWER:
         return adb_fail_at(ARMDB_FORMAT, "open data file", file->path, 8,
                            "format version %" PRIu32 " is newer than %d, the newest known here",
@@ -128,9 +127,8 @@ check_header(struct data_file *file, uint64_t size)
 }
 
 armdb_err
-adb_data_file_open(struct adb_os *os, const char *directory,
-                   const struct log_file_header *expected, enum adb_open_how how,
-                   struct data_file **file_out)
+adb_data_file_open(struct adb_os *os, const char *directory, const struct log_file_header *expected,
+                   enum adb_open_how how, struct data_file **file_out)
 {
     uint64_t size = 0;
     *file_out = NULL;

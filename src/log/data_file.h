@@ -21,8 +21,8 @@
 
 /** A window [base, base + capacity) of the file being written. */
 struct log_tail {
-    uint64_t base;        /* file offset of bytes[0]; immutable while published */
-    uint32_t capacity;    /* immutable */
+    uint64_t base;         /* file offset of bytes[0]; immutable while published */
+    uint32_t capacity;     /* immutable */
     unsigned char bytes[]; /* filled under the shard's lock; what is published is immutable */
 };
 
@@ -42,11 +42,11 @@ struct data_file {
     bool is_sealed;     /* its last record is a SEAL: nothing is appended any more */
 
     /* atomic: stored (release) under the shard's lock, loaded (acquire) by readers */
-    _Atomic(uint64_t) written;        /* bytes before it are with the system */
-    _Atomic(struct log_tail *) tail;  /* NULL once sealed; borrowed from the log writer */
+    _Atomic(uint64_t) written;       /* bytes before it are with the system */
+    _Atomic(struct log_tail *) tail; /* NULL once sealed; borrowed from the log writer */
     /* atomic: stored by whoever synced, loaded under the shard's lock */
-    _Atomic(uint64_t) synced;         /* bytes before it are on the device */
-    _Atomic(uint64_t) dead_bytes;     /* relaxed counter: records that no key refers to */
+    _Atomic(uint64_t) synced;     /* bytes before it are on the device */
+    _Atomic(uint64_t) dead_bytes; /* relaxed counter: records that no key refers to */
 };
 
 /**

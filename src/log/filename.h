@@ -29,7 +29,8 @@ bool adb_filename_parse_shard(const char *name, uint32_t *shard_out);
 /** Whether `name` ends in ".tmp": what a crash may leave behind, swept at open. */
 bool adb_filename_is_temporary(const char *name);
 
-/** "directory/name" with `suffix` (may be ""); free with adb_mem_free(). ARMDB_NO_MEMORY is raised. */
+/** "directory/name" with `suffix` (may be ""); free with adb_mem_free(). ARMDB_NO_MEMORY is
+ * raised. */
 ADB_MUST_USE armdb_err adb_filename_join(const char *directory, const char *name,
                                          const char *suffix, char **path_out);
 

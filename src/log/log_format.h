@@ -38,14 +38,14 @@ enum {
 /* Flags of a record, the top byte of its sequence word. All others must be zero. */
 enum {
     LOG_FLAG_TOMBSTONE = 0x01, /* the key was deleted; no value */
-    LOG_FLAG_META = 0x10       /* about the log itself: no key, collection 0, first value byte = kind */
+    LOG_FLAG_META = 0x10 /* about the log itself: no key, collection 0, first value byte = kind */
 };
 
 /* First value byte of a META record. */
 enum {
     LOG_META_PAD = 0,  /* fills space; the other value bytes are zero */
     LOG_META_MARK = 1, /* bytes 8..15: everything before this offset is on the device */
-    LOG_META_SEAL = 2  /* last record of a file that has a successor; bytes 8..15: its own offset */
+    LOG_META_SEAL = 2  /* the same, and the last record of a file that has a successor */
 };
 
 /** The header of a data file. */

@@ -27,7 +27,8 @@ read_window(struct scanner *scanner, uint64_t offset)
     return adb_file_read(scanner->file->file, &iov, 1, offset, &scanner->filled);
 }
 
-/* Makes `bytes` (at most WINDOW_BYTES) at `offset` readable; *at_out is NULL if the file is too short. */
+/* Makes `bytes` (at most WINDOW_BYTES) at `offset` readable; *at_out is NULL if the file is too
+ * short. */
 static armdb_err
 look_at(struct scanner *scanner, uint64_t offset, size_t bytes, const unsigned char **at_out)
 {
@@ -80,8 +81,8 @@ struct found {
     bool is_whole;
     const char *why_not;
     struct log_record record;
-    uint64_t bytes;                       /* of the whole record */
-    unsigned char front[ARMDB_KEY_MAX];   /* the key, or the front of a META value */
+    uint64_t bytes;                     /* of the whole record */
+    unsigned char front[ARMDB_KEY_MAX]; /* the key, or the front of a META value */
 };
 
 static armdb_err
@@ -107,7 +108,8 @@ parse_record(struct scanner *scanner, uint64_t offset, struct found *found)
     if (record->flags == LOG_FLAG_META)
         front_len = record->value_len < LOG_MARK_VALUE_BYTES ? record->value_len
                                                              : LOG_MARK_VALUE_BYTES;
-    uint64_t first = found->bytes < WINDOW_BYTES ? found->bytes : LOG_RECORD_HEADER_BYTES + front_len;
+    uint64_t first = found->bytes < WINDOW_BYTES ? found->bytes
+                                                 : LOG_RECORD_HEADER_BYTES + front_len;
     ADB_TRY(look_at(scanner, offset, (size_t)first, &at));
     if (at == NULL)
         return ARMDB_OK;
@@ -247,7 +249,8 @@ adb_log_scan(struct data_file *file, bool is_newest, uint64_t sequence, adb_scan
     if (file->header.base_sequence != sequence) {
         result_out->how = LOG_SCAN_DAMAGED;
         snprintf(result_out->message, sizeof result_out->message,
-                 "the file goes on from record %" PRIu64 ", but the log before it ends with %" PRIu64,
+                 "the file goes on from record %" PRIu64
+                 ", but the log before it ends with %" PRIu64,
                  file->header.base_sequence, sequence);
         return ARMDB_OK;
     }

@@ -28,13 +28,13 @@ enum log_scan_end {
 
 struct log_scan_result {
     enum log_scan_end how;
-    uint64_t end;        /* behind the last whole record */
-    uint64_t size;       /* of the file */
-    uint64_t sequence;   /* of the last record; what it was before if there is none */
-    uint64_t records;    /* META ones not counted */
-    uint64_t marked;     /* as in struct data_file */
+    uint64_t end;      /* behind the last whole record */
+    uint64_t size;     /* of the file */
+    uint64_t sequence; /* of the last record; what it was before if there is none */
+    uint64_t records;  /* META ones not counted */
+    uint64_t marked;   /* as in struct data_file */
     uint64_t marked_at;
-    bool is_sealed;      /* the last record is a SEAL */
+    bool is_sealed; /* the last record is a SEAL */
     uint64_t damaged_at;
     char message[128]; /* what the damage is */
 };

@@ -24,8 +24,8 @@ adb_log_writer_init(struct log_writer *writer, uint64_t max_file_bytes, uint32_t
         writer->tails[i] = (struct log_tail *)adb_mem_alloc(bytes);
         if (writer->tails[i] == NULL) {
             adb_log_writer_fini(writer);
-            return adb_fail(ARMDB_NO_MEMORY, "open log", "no memory for a write buffer of %zu bytes",
-                            bytes);
+            return adb_fail(ARMDB_NO_MEMORY, "open log",
+                            "no memory for a write buffer of %zu bytes", bytes);
         }
         writer->tails[i]->base = 0;
         writer->tails[i]->capacity = tail_bytes;
@@ -124,9 +124,12 @@ reserve(struct log_writer *writer, uint64_t end)
         bytes = need;
         err = adb_file_allocate(file->file, file->allocated, bytes);
     }
-    if (err == ARMDB_OK)
-        file->allocated += bytes;
-    return err;
+    if (err == ARMDB_NO_SPACE)
+        return err;
+    /* Any other failure only means that there is no promise: if the disk is in trouble, the write
+     * will say so. */
+    file->allocated += bytes;
+    return ARMDB_OK;
 }
 
 /* ---------------------------------------------------------------------- flush */
@@ -385,7 +388,10 @@ adb_log_writer_seal(struct log_writer *writer)
         return ARMDB_OK;
     ADB_TRY(adb_log_writer_flush(writer));
     uint64_t offset = file->end;
-    ADB_TRY(append_mark(writer, LOG_META_SEAL, offset));
+    /* It vouches for what is synced by now only: the sync below may be cut short by a power loss
+     * that keeps the SEAL and loses what is before it. */
+    ADB_TRY(append_mark(writer, LOG_META_SEAL,
+                        atomic_load_explicit(&file->synced, memory_order_acquire)));
     armdb_err err = adb_log_writer_flush(writer);
     if (err != ARMDB_OK) {
         undo_mark(writer, offset);

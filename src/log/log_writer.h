@@ -28,10 +28,10 @@ struct log_writer {
 
     struct data_file *active; /* borrowed from the shard's table; NULL before the first append */
     struct log_tail *tails[LOG_WRITER_TAILS]; /* owned; one is active->tail, the other is free */
-    uint64_t sequence;        /* of the newest record */
-    uint64_t flushed_end;      /* where the newest flush that succeeded ended */
-    uint64_t flushed_sequence; /* newest record before it */
-    uint64_t writes;          /* write calls */
+    uint64_t sequence;                        /* of the newest record */
+    uint64_t flushed_end;                     /* where the newest flush that succeeded ended */
+    uint64_t flushed_sequence;                /* newest record before it */
+    uint64_t writes;                          /* write calls */
     uint64_t written_bytes;
 };
 

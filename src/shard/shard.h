@@ -19,8 +19,8 @@ struct shard;
 
 /** What a shard is made from. Strings are copied. */
 struct shard_config {
-    struct adb_os *os;                    /* borrowed, outlives the shard */
-    const char *directory;                /* of the database */
+    struct adb_os *os;     /* borrowed, outlives the shard */
+    const char *directory; /* of the database */
     unsigned char db_id[LOG_DB_ID_BYTES];
     uint32_t number;
     uint64_t max_file_bytes;
@@ -34,7 +34,7 @@ struct shard_config {
 struct shard_index {
     struct adb_tree *tree; /* borrowed */
     uint32_t collection_id;
-    uint32_t key_bytes;    /* or ARMDB_KEY_VARIABLE */
+    uint32_t key_bytes; /* or ARMDB_KEY_VARIABLE */
     /* Set once, under the locks of all shards: the collection was dropped. */
     _Atomic(bool) is_dropped;
 };
@@ -102,7 +102,8 @@ ADB_MUST_USE armdb_err adb_shard_flush(struct shard *shard);
 /** Flushes, and makes everything written before the call durable. Returns as adb_shard_flush(). */
 ADB_MUST_USE armdb_err adb_shard_sync(struct shard *shard);
 
-/** Makes all later writes return ARMDB_FAILED for the reason in the calling thread's detail record. */
+/** Makes all later writes return ARMDB_FAILED for the reason in the calling thread's detail
+ * record. */
 void adb_shard_fence(struct shard *shard);
 
 /** Takes and gives back the writers' lock: for those who need all writers to stand still. */
@@ -119,8 +120,8 @@ void adb_shard_unlock(struct shard *shard);
  *
  * Returns:  ARMDB_OK; ARMDB_CORRUPT, ARMDB_IO.
  */
-ADB_MUST_USE armdb_err adb_shard_read_value(struct shard *shard, uint64_t location,
-                                            armdb_slice key, void *to);
+ADB_MUST_USE armdb_err adb_shard_read_value(struct shard *shard, uint64_t location, armdb_slice key,
+                                            void *to);
 
 /* ------------------------------------------------------------------- figures */
 
@@ -149,7 +150,8 @@ void adb_shard_get_stats(struct shard *shard, struct shard_stats *stats_out);
 /* ------------------------------------------------------------------- checking */
 
 /** Called for each piece of damage; the detail record of the thread says what and where. */
-typedef void (*adb_shard_damage_fn)(void *context, uint32_t shard, const armdb_error_detail *detail);
+typedef void (*adb_shard_damage_fn)(void *context, uint32_t shard,
+                                    const armdb_error_detail *detail);
 
 struct shard_check {
     uint64_t files;

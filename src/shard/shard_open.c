@@ -200,8 +200,8 @@ adb_shard_close(struct shard *shard)
 void
 adb_shard_get_stats(struct shard *shard, struct shard_stats *stats_out)
 {
-    struct shard_stats stats = {.buffer_bytes =
-                                    (uint64_t)LOG_WRITER_TAILS * shard->writer.tail_bytes};
+    struct shard_stats stats = {.buffer_bytes = (uint64_t)LOG_WRITER_TAILS *
+                                                shard->writer.tail_bytes};
     adb_mutex_lock(&shard->lock);
     stats.files = shard->file_count;
     for (uint32_t slot = 0; slot < shard->file_count; slot++) {
@@ -210,9 +210,9 @@ adb_shard_get_stats(struct shard *shard, struct shard_stats *stats_out)
         stats.dead_bytes += atomic_load_explicit(&file->dead_bytes, memory_order_relaxed);
     }
     if (shard->writer.active != NULL)
-        stats.unflushed_bytes =
-            shard->writer.active->end -
-            atomic_load_explicit(&shard->writer.active->written, memory_order_relaxed);
+        stats.unflushed_bytes = shard->writer.active->end -
+                                atomic_load_explicit(&shard->writer.active->written,
+                                                     memory_order_relaxed);
     stats.puts = shard->puts;
     stats.deletes = shard->deletes;
     stats.writes = shard->writer.writes;

@@ -14,11 +14,12 @@
 
 struct shard {
     /* immutable after open */
-    struct adb_os *os;                /* borrowed */
-    char *path;                       /* owned: the shard's directory */
-    struct log_file_header identity;  /* of its files, but for file_id and base_sequence */
-    struct adb_pages *pages;          /* borrowed */
-    _Atomic(struct data_file *) *files; /* owned, [LOCATION_SLOTS]; entries owned, stored under lock,
+    struct adb_os *os;               /* borrowed */
+    char *path;                      /* owned: the shard's directory */
+    struct log_file_header identity; /* of its files, but for file_id and base_sequence */
+    struct adb_pages *pages;         /* borrowed */
+    _Atomic(struct data_file *)
+        *files; /* owned, [LOCATION_SLOTS]; entries owned, stored under lock,
                                          * loaded by readers inside an RCU scope */
 
     struct adb_mutex lock; /* writers, one at a time */
@@ -56,8 +57,8 @@ void adb_shard_add_file(struct shard *shard, struct data_file *file);
 /** Raises synced_sequence. */
 void adb_shard_note_synced(struct shard *shard, uint64_t sequence);
 
-/** Waits until everything up to `sequence` is on the device, syncing it if nobody else does. Everything
- * up to it must have been flushed. Without the lock. */
+/** Waits until everything up to `sequence` is on the device, syncing it if nobody else does.
+ * Everything up to it must have been flushed. Without the lock. */
 ADB_MUST_USE armdb_err adb_shard_commit(struct shard *shard, uint64_t sequence);
 
 /** The ids of the data files in a shard's directory, ascending. */
@@ -80,7 +81,7 @@ ADB_MUST_USE armdb_err adb_shard_list(struct adb_os *os, const char *path, bool 
 ADB_MUST_USE armdb_err adb_shard_path(const struct shard_config *config, char **path_out);
 
 /** Fills shard->files, the indexes and the writer from the log (shard_recover.c). */
-ADB_MUST_USE armdb_err adb_shard_recover(struct shard *shard, adb_find_index_fn find,
-                                         void *context, struct shard_recovery *recovery_out);
+ADB_MUST_USE armdb_err adb_shard_recover(struct shard *shard, adb_find_index_fn find, void *context,
+                                         struct shard_recovery *recovery_out);
 
 #endif

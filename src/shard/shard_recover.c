@@ -68,9 +68,9 @@ apply_record(void *context, const struct log_record *record, armdb_slice key, ui
                            &shard->spare);
     }
     if (old != 0)
-        count_dead(atomic_load_explicit(&shard->files[adb_location_slot(old)],
-                                        memory_order_relaxed),
-                   adb_log_record_bytes(record->key_len, adb_location_value_len(old)));
+        count_dead(
+            atomic_load_explicit(&shard->files[adb_location_slot(old)], memory_order_relaxed),
+            adb_log_record_bytes(record->key_len, adb_location_value_len(old)));
     return ARMDB_OK;
 }
 
@@ -94,8 +94,8 @@ recover_file(struct shard *shard, uint64_t file_id, bool is_newest, struct appli
     ADB_TRY(adb_data_file_open(shard->os, shard->path, &expected, ADB_OPEN_READ_WRITE, &file));
     adb_shard_add_file(shard, file);
     applier->file = file;
-    ADB_TRY(adb_log_scan(file, is_newest, shard->writer.sequence, apply_record, applier,
-                         result_out));
+    ADB_TRY(
+        adb_log_scan(file, is_newest, shard->writer.sequence, apply_record, applier, result_out));
     if (result_out->how == LOG_SCAN_DAMAGED)
         return raise_damage(file, result_out);
     file->end = result_out->end;
@@ -109,8 +109,8 @@ recover_file(struct shard *shard, uint64_t file_id, bool is_newest, struct appli
 
 /*
  * Cuts what is behind the last whole record of the newest file, and syncs: what was read may have
- * been with the system only (written before a kill, but never synced), and a cut that is not durable
- * before new records follow could let old bytes come back behind them.
+ * been with the system only (written before a kill, but never synced), and a cut that is not
+ * durable before new records follow could let old bytes come back behind them.
  */
 static armdb_err
 settle_newest(struct data_file *file, const struct log_scan_result *result)
@@ -209,8 +209,8 @@ check_file(struct checker *checker, uint64_t file_id, bool is_newest)
     struct data_file *file;
     memcpy(expected.db_id, checker->config->db_id, LOG_DB_ID_BYTES);
     checker->check->files++;
-    armdb_err err = adb_data_file_open(checker->config->os, checker->path, &expected,
-                                       ADB_OPEN_READ, &file);
+    armdb_err err = adb_data_file_open(checker->config->os, checker->path, &expected, ADB_OPEN_READ,
+                                       &file);
     if (err != ARMDB_OK) {
         checker->sequence = UINT64_MAX;
         return report(checker, err);
@@ -222,8 +222,7 @@ check_file(struct checker *checker, uint64_t file_id, bool is_newest)
 
 armdb_err
 adb_shard_check(const struct shard_config *config, adb_find_index_fn find, void *find_context,
-                adb_shard_damage_fn on_damage, void *damage_context,
-                struct shard_check *check_out)
+                adb_shard_damage_fn on_damage, void *damage_context, struct shard_check *check_out)
 {
     char *path;
     struct shard_listing listing;

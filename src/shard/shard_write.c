@@ -130,8 +130,8 @@ append(struct shard *shard, const struct shard_write *write, uint64_t *offset_ou
     uint32_t key_len = (uint32_t)write->key.len;
     if (adb_log_writer_is_full(&shard->writer, key_len, (uint32_t)write->value.len))
         ADB_TRY(rotate(shard));
-    ADB_TRY(fence_unless_harmless(shard,
-                                  adb_log_writer_append(&shard->writer, &entry, offset_out)));
+    ADB_TRY(
+        fence_unless_harmless(shard, adb_log_writer_append(&shard->writer, &entry, offset_out)));
     if (write->durability == ARMDB_BUFFERED)
         return ARMDB_OK;
     armdb_err err = adb_log_writer_flush(&shard->writer);

@@ -57,9 +57,9 @@ refuse(struct reader *reader, size_t at, const char *format, ...)
 static void
 skip_space(struct reader *reader)
 {
-    while (reader->at < reader->len && (reader->line[reader->at] == ' ' ||
-                                        reader->line[reader->at] == '\t' ||
-                                        reader->line[reader->at] == '\r'))
+    while (reader->at < reader->len &&
+           (reader->line[reader->at] == ' ' || reader->line[reader->at] == '\t' ||
+            reader->line[reader->at] == '\r'))
         reader->at++;
 }
 
@@ -141,18 +141,30 @@ read_escape(struct reader *reader, size_t *to)
     return true;
 }
 
-/* One character of a string as it stands, moved to line[*to]. */
+static bool
+is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* Characters of a string as they stand, at least one, moved to line[*to]. */
 static bool
 read_plain(struct reader *reader, size_t *to)
 {
-    size_t step = utf8_len(reader->line + reader->at, reader->len - reader->at);
+    unsigned char *line = reader->line;
+    size_t begin = reader->at;
+    while (reader->at < reader->len && is_plain(line[reader->at]))
+        line[(*to)++] = line[reader->at++];
+    if (reader->at > begin)
+        return true;
+    size_t step = utf8_len(line + begin, reader->len - begin);
     if (step == 0)
-        return refuse(reader, reader->at, "bytes that are not UTF-8 (write them as _hex)");
-    if (reader->line[reader->at] < 0x20)
-        return refuse(reader, reader->at, "a control character in a string (write it as \\u00%02x)",
-                      reader->line[reader->at]);
+        return refuse(reader, begin, "bytes that are not UTF-8 (write them as _hex)");
+    if (line[begin] < 0x20)
+        return refuse(reader, begin, "a control character in a string (write it as \\u%04x)",
+                      (unsigned)line[begin]);
     for (size_t i = 0; i < step; i++)
-        reader->line[(*to)++] = reader->line[reader->at++];
+        line[(*to)++] = line[reader->at++];
     return true;
 }
 
@@ -188,8 +200,10 @@ undo_hex(struct reader *reader, const char *name, size_t begin, armdb_slice *byt
         int high = escape_hex_digit(data[2 * i]);
         int low = escape_hex_digit(data[2 * i + 1]);
         if (high < 0 || low < 0)
-            return refuse(reader, begin + 2 * i, "%s has characters that are not hexadecimal "
-                          "digits", name);
+            return refuse(reader, begin + 2 * i,
+                          "%s has characters that are not hexadecimal "
+                          "digits",
+                          name);
         data[i] = (unsigned char)(high * 16 + low);
     }
     bytes->len /= 2;
@@ -200,7 +214,8 @@ static const struct member *
 find_member(armdb_slice name)
 {
     for (size_t i = 0; i < sizeof MEMBERS / sizeof MEMBERS[0]; i++) {
-        if (strlen(MEMBERS[i].name) == name.len && memcmp(MEMBERS[i].name, name.data, name.len) == 0)
+        if (strlen(MEMBERS[i].name) == name.len &&
+            memcmp(MEMBERS[i].name, name.data, name.len) == 0)
             return &MEMBERS[i];
     }
     return NULL;
@@ -217,8 +232,10 @@ read_member(struct reader *reader, struct parsed *parsed)
         return false;
     const struct member *member = find_member(name);
     if (member == NULL)
-        return refuse(reader, name_at, "unknown member \"%.*s\" (known are key, key_hex, value, "
-                      "value_hex)", (int)(name.len < 64 ? name.len : 64), (const char *)name.data);
+        return refuse(reader, name_at,
+                      "unknown member \"%.*s\" (known are key, key_hex, value, "
+                      "value_hex)",
+                      (int)(name.len < 64 ? name.len : 64), (const char *)name.data);
     if (parsed->is_set[member->part])
         return refuse(reader, name_at, "a second %s", PART_NAMES[member->part]);
     if (!expect(reader, ':', "behind the name of a member"))

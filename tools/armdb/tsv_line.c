@@ -34,7 +34,6 @@ tsv_line_parse(unsigned char *line, size_t len, struct line_record *record_out,
         return refuse(problem_out, bad_at + 1, bad_escape);
     if (!escape_undo(value, &value_len, &bad_at))
         return refuse(problem_out, value_column + bad_at, bad_escape);
-    *record_out = (struct line_record){
-        {line, key_len}, {value, value_len}, 1, value_column};
+    *record_out = (struct line_record){{line, key_len}, {value, value_len}, 1, value_column};
     return true;
 }

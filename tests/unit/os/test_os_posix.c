@@ -156,8 +156,8 @@ test_os_posix__short_and_interrupted_transfers__continued(void **state)
             assert_string_equal(one, "bcd");
             assert_string_equal(two, "efghijk");
             assert_string_equal(three, "-");
-            memcpy(one, "abc", 3);
-            memcpy(two, "defghij", 7);
+            memcpy(one, "abc", sizeof one);
+            memcpy(two, "defghij", sizeof two);
             three[0] = 'k';
             close_file(file);
             assert_int_equal(adb_os_unlink(fixture->os, path_of(fixture, "a")), ARMDB_OK);
@@ -262,9 +262,9 @@ test_os_posix__write_over_the_size_limit__partly_written(void **state)
     armdb_err err = write_at(file, data, sizeof data, 100, &written);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
     (void)signal(SIGXFSZ, old_handler);
-    assert_int_equal(err, ARMDB_IO);
+    assert_int_equal(err, ARMDB_NO_SPACE);
     assert_int_equal(written, 900);
-    assert_record(ARMDB_IO, EFBIG, "write", path_of(fixture, "a"));
+    assert_record(ARMDB_NO_SPACE, EFBIG, "write", path_of(fixture, "a"));
     assert_int_equal(adb_err_detail()->offset, 1000);
     assert_int_equal(size_of(file), 1000);
     close_file(file);

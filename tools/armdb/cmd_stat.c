@@ -1,0 +1,184 @@
+/* cmd_stat.c: stat. */
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "collections.h"
+#include "commands.h"
+#include "print.h"
+#include "report.h"
+#include "session.h"
+
+struct field {
+    const char *name;
+    size_t offset;
+    bool is_wide; /* 64 bits, else 32 */
+    const char *text;
+};
+
+#define NARROW(name, text)                                                                         \
+    {                                                                                              \
+#name, offsetof(armdb_stats, name), false, text                                            \
+    }
+#define WIDE(name, text)                                                                           \
+    {                                                                                              \
+#name, offsetof(armdb_stats, name), true, text                                             \
+    }
+
+static const struct field FIELDS[] = {
+    NARROW(shards, "logs of the database"),
+    NARROW(shard_prefix_bits, "leading bits of a key that choose its shard; 0: all"),
+    NARROW(failed_shards, "shards that refuse writes"),
+    WIDE(collections, "the default one included"),
+    WIDE(keys, "in all collections"),
+    WIDE(files, "data files"),
+    WIDE(log_bytes, "on disk, headers and dead records included"),
+    WIDE(dead_bytes, "of these, records that no key refers to any more"),
+    WIDE(index_bytes, "memory of all indexes"),
+    WIDE(buffer_bytes, "memory of the write buffers"),
+    WIDE(value_bytes, "memory of value handles"),
+    WIDE(unflushed_bytes, "not handed to the system yet"),
+    WIDE(cursors, "open now"),
+    WIDE(puts, "since this open, as are all below"),
+    WIDE(deletes, ""),
+    WIDE(gets, ""),
+    WIDE(writes, "system calls on data files"),
+    WIDE(written_bytes, "by these"),
+    WIDE(reads, "system calls for values"),
+    WIDE(syncs, "of data files"),
+    WIDE(sync_waits, "synced writes that shared them"),
+    WIDE(recovered_records, "read at open"),
+    WIDE(recovered_cut_bytes, "of incomplete records, cut off at open"),
+    WIDE(recovery_ns, "time it took, nanoseconds"),
+};
+
+enum { FIELD_COUNT = sizeof FIELDS / sizeof FIELDS[0] };
+
+static uint64_t
+field_value(const armdb_stats *stats, const struct field *field)
+{
+    const char *at = (const char *)stats + field->offset;
+    return field->is_wide ? *(const uint64_t *)(const void *)at
+                          : *(const uint32_t *)(const void *)at;
+}
+
+/* One shard, one line or one object. */
+static void
+print_shard(bool is_json, uint32_t number, const armdb_shard_info *info)
+{
+    const char *message = info->failure_detail.message;
+    if (!is_json) {
+        printf("%-5" PRIu32 " %7" PRIu64 " %14" PRIu64 " %14" PRIu64 " %14" PRIu64 " %14" PRIu64
+               "  %s %s\n",
+               number, info->files, info->log_bytes, info->dead_bytes, info->newest_sequence,
+               info->synced_sequence,
+               info->failure == ARMDB_OK ? "ok" : armdb_err_name(info->failure), message);
+        return;
+    }
+    printf("%s{\"shard\":%" PRIu32 ",\"failure\":\"%s\",", number > 0 ? "," : "", number,
+           armdb_err_name(info->failure));
+    print_json_member(stdout, "failure_message", armdb_str(message));
+    printf(",\"files\":%" PRIu64 ",\"log_bytes\":%" PRIu64 ",\"dead_bytes\":%" PRIu64
+           ",\"newest_sequence\":%" PRIu64 ",\"synced_sequence\":%" PRIu64 "}",
+           info->files, info->log_bytes, info->dead_bytes, info->newest_sequence,
+           info->synced_sequence);
+}
+
+static int
+print_shards(const struct session *session, bool is_json, uint32_t count)
+{
+    if (!is_json)
+        printf("\n%-5s %7s %14s %14s %14s %14s  %s\n", "shard", "files", "log_bytes", "dead_bytes",
+               "newest_seq", "synced_seq", "state");
+    for (uint32_t i = 0; i < count; i++) {
+        armdb_shard_info info = {.struct_bytes = sizeof info};
+        armdb_err err = armdb_get_shard_info(session->db, i, &info);
+        if (err != ARMDB_OK)
+            return report_library(err, session->path);
+        print_shard(is_json, i, &info);
+    }
+    return STATUS_DONE;
+}
+
+static void
+print_collection(bool is_json, bool is_first, const armdb_collection_info *info)
+{
+    bool is_variable = info->key_bytes == ARMDB_KEY_VARIABLE;
+    char key_size[16] = "variable";
+    if (!is_variable)
+        snprintf(key_size, sizeof key_size, "%" PRIu32, info->key_bytes);
+    if (!is_json) {
+        printf("%-20s %7" PRIu32 " %8s %5s %14" PRIu64 " %14" PRIu64 "\n", info->name, info->id,
+               key_size, collections_order(info), info->keys, info->index_bytes);
+        return;
+    }
+    fputs(is_first ? "{" : ",{", stdout);
+    print_json_member(stdout, "name", armdb_str(info->name));
+    printf(",\"id\":%" PRIu32 ",\"key_size\":%s,\"order\":\"%s\",\"keys\":%" PRIu64
+           ",\"index_bytes\":%" PRIu64 "}",
+           info->id, is_variable ? "null" : key_size, collections_order(info), info->keys,
+           info->index_bytes);
+}
+
+static void
+print_collections(const struct collections *list, bool is_json)
+{
+    if (!is_json)
+        printf("\n%-20s %7s %8s %5s %14s %14s\n", "collection", "id", "key size", "order", "keys",
+               "index_bytes");
+    for (size_t i = 0; i < list->count; i++)
+        print_collection(is_json, i == 0, &list->infos[i]);
+}
+
+static int
+print_text(const struct session *session, const armdb_stats *stats, const struct collections *list)
+{
+    printf("%-20s %s\n", "database", session->path);
+    printf("%-20s %s\n", "library", armdb_version());
+    for (int i = 0; i < FIELD_COUNT; i++)
+        printf("%-20s %-14" PRIu64 " %s\n", FIELDS[i].name, field_value(stats, &FIELDS[i]),
+               FIELDS[i].text);
+    int status = print_shards(session, false, stats->shards);
+    print_collections(list, false);
+    return status;
+}
+
+static int
+print_json(const struct session *session, const armdb_stats *stats, const struct collections *list)
+{
+    putchar('{');
+    print_json_member(stdout, "database", armdb_str(session->path));
+    putchar(',');
+    print_json_member(stdout, "library", armdb_str(armdb_version()));
+    for (int i = 0; i < FIELD_COUNT; i++)
+        printf(",\"%s\":%" PRIu64, FIELDS[i].name, field_value(stats, &FIELDS[i]));
+    fputs(",\"shard_list\":[", stdout);
+    int status = print_shards(session, true, stats->shards);
+    fputs("],\"collection_list\":[", stdout);
+    print_collections(list, true);
+    puts("]}");
+    return status;
+}
+
+int
+cmd_stat(const struct args *args)
+{
+    struct session session;
+    struct collections list;
+    armdb_stats stats = {.struct_bytes = sizeof stats};
+    int status = session_open_collection(&session, args);
+    if (status != STATUS_DONE)
+        return status;
+    status = collections_read(&list, &session, args);
+    if (status == STATUS_DONE) {
+        armdb_err err = armdb_get_stats(session.db, &stats);
+        if (err != ARMDB_OK)
+            status = report_library(err, session.path);
+        else if (args->is_set[OPTION_JSON])
+            status = print_json(&session, &stats, &list);
+        else
+            status = print_text(&session, &stats, &list);
+    }
+    collections_fini(&list);
+    return session_close(&session, status);
+}

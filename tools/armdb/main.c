@@ -1,0 +1,210 @@
+/*
+ * main.c: the command armdb. The table of subcommands, with their usage; man/armdb.1 says more.
+ *
+ * It uses the library through its public headers only.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "args.h"
+#include "armdb/armdb.h"
+#include "commands.h"
+#include "print.h"
+#include "report.h"
+
+struct command {
+    const char *name;
+    const char *summary;
+    const char *help;
+    struct args_syntax syntax;
+    int (*run)(const struct args *args);
+};
+
+#define BIT OPTION_BIT
+
+static const struct command COMMANDS[] = {
+    {"create",
+     "make a database, or a collection in it",
+     "Without --collection it makes the database DIR, and --key-size and --order are those of its\n"
+     "default collection. With --collection it makes that collection (and the database, if it is\n"
+     "not there). What is made is fixed for good. It is an error if it is there already.\n",
+     {BIT(OPTION_SHARDS) | BIT(OPTION_KEY_SIZE) | BIT(OPTION_ORDER) | BIT(OPTION_COLLECTION), 1, 1,
+      "DIR"},
+     cmd_create},
+    {"put",
+     "store a value under a key",
+     "Replaces the value that the key had. Makes database and collection if they are not there.\n"
+     "The VALUE - stands for standard input, byte by byte. Default durability: synced.\n",
+     {BIT(OPTION_COLLECTION) | BIT(OPTION_ESCAPED) | BIT(OPTION_DURABILITY), 3, 3, "DIR KEY VALUE"},
+     cmd_put},
+    {"get",
+     "print the value of a key",
+     "Prints it with escapes and a newline behind it; with --raw, its bytes alone.\n",
+     {BIT(OPTION_COLLECTION) | BIT(OPTION_ESCAPED) | BIT(OPTION_RAW), 2, 2, "DIR KEY"},
+     cmd_get},
+    {"del",
+     "remove a key",
+     "Status 1 if it was not there.\n",
+     {BIT(OPTION_COLLECTION) | BIT(OPTION_ESCAPED), 2, 2, "DIR KEY"},
+     cmd_del},
+    {"scan",
+     "print the records of a range or prefix, in order",
+     "Prints KEY, a tab, VALUE and a newline for each record, in the order of the collection.\n"
+     "In a descending collection --from is the larger key.\n",
+     {BIT(OPTION_COLLECTION) | BIT(OPTION_ESCAPED) | BIT(OPTION_PREFIX) | BIT(OPTION_FROM) |
+          BIT(OPTION_TO) | BIT(OPTION_REVERSE) | BIT(OPTION_LIMIT) | BIT(OPTION_KEYS),
+      1, 1, "DIR"},
+     cmd_scan},
+    {"load",
+     "store the records of a file",
+     "Reads FILE, or standard input. Makes database and collection if they are not there. A line\n"
+     "that is wrong ends it; the lines before it stay loaded. Default durability: buffered, with a\n"
+     "sync at the end.\n",
+     {BIT(OPTION_COLLECTION) | BIT(OPTION_FORMAT) | BIT(OPTION_DURABILITY) |
+          BIT(OPTION_ACKNOWLEDGE),
+      1, 2, "DIR [FILE]"},
+     cmd_load},
+    {"dump",
+     "print all records, for load to take back",
+     "Prints the whole collection. load, with the same --format, makes the same records of it.\n",
+     {BIT(OPTION_COLLECTION) | BIT(OPTION_FORMAT), 1, 1, "DIR"},
+     cmd_dump},
+    {"stat",
+     "print figures of the database",
+     "Prints what the database holds and takes, its shards and its collections.\n",
+     {BIT(OPTION_COLLECTION) | BIT(OPTION_JSON), 1, 1, "DIR"},
+     cmd_stat},
+    {"verify",
+     "check every byte of the database",
+     "Prints each damage as FILE: offset N: MESSAGE, and a summary. Changes nothing. Status 3 if\n"
+     "there is damage. With --collection it also looks whether that collection is there.\n",
+     {BIT(OPTION_COLLECTION), 1, 1, "DIR"},
+     cmd_verify},
+    {"time",
+     "time gets of random keys",
+     "Gets keys that are there, drawn at random, and prints the rate and the times.\n",
+     {BIT(OPTION_COLLECTION) | BIT(OPTION_GETS), 1, 1, "DIR"},
+     cmd_time},
+    {"collections",
+     "list the collections",
+     "Prints name, id, key size, order and number of keys of each, between tabs.\n",
+     {BIT(OPTION_COLLECTION), 1, 1, "DIR"},
+     cmd_collections},
+    {"drop",
+     "remove a collection with all its keys",
+     "The default collection cannot be dropped.\n",
+     {BIT(OPTION_COLLECTION), 1, 1, "DIR"},
+     cmd_drop},
+};
+
+#undef BIT
+
+enum { COMMAND_COUNT = sizeof COMMANDS / sizeof COMMANDS[0] };
+
+static const char EXIT_STATUS[] =
+    "Exit status: 0 done, 1 not there, 2 usage, 3 damage found, 4 input/output error or no space,\n"
+    "5 locked by another process. The manual page armdb(1) says more.\n";
+
+static void
+print_usage(FILE *to)
+{
+    fputs("usage: armdb COMMAND DIR ...\n"
+          "\n"
+          "Works on the database in the directory DIR. Commands:\n"
+          "\n",
+          to);
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        fprintf(to, "  %-12s %-15s %s\n", COMMANDS[i].name, COMMANDS[i].syntax.positionals,
+                COMMANDS[i].summary);
+    fputs("\n"
+          "armdb COMMAND --help tells the options of a command, armdb --version the version.\n",
+          to);
+    fputs(EXIT_STATUS, to);
+}
+
+static void
+print_command_usage(const struct command *command)
+{
+    printf("usage: armdb %s %s [OPTION...]\n\n%s\nOptions:\n", command->name,
+           command->syntax.positionals, command->help);
+    args_print_options(command->syntax.options);
+    printf("  %-20s  this text\n  %-20s  the version of armdb\n\n%s", "--help", "--version",
+           EXIT_STATUS);
+}
+
+static int
+print_version(void)
+{
+    printf("armdb %s\n", armdb_version());
+    return print_finish(STATUS_DONE);
+}
+
+/*
+ * A database file must never get the number of a standard stream that is closed: what is printed
+ * would go into it. Each gets a stand-in that refuses, as a closed one does.
+ */
+static void
+reserve_standard_streams(void)
+{
+    static const int refusing[3] = {O_WRONLY, O_RDONLY, O_RDONLY};
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)open("/dev/null", refusing[fd]);
+    }
+}
+
+static const struct command *
+find_command(const char *name)
+{
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(COMMANDS[i].name, name) == 0)
+            return &COMMANDS[i];
+    }
+    return NULL;
+}
+
+static int
+run_command(const struct command *command, int argc, char **argv)
+{
+    struct args args;
+    report_set_command(command->name);
+    switch (args_parse(&command->syntax, argc, argv, &args)) {
+    case ARGS_HELP:
+        print_command_usage(command);
+        return print_finish(STATUS_DONE);
+    case ARGS_VERSION:
+        return print_version();
+    case ARGS_BAD:
+        return STATUS_USAGE;
+    case ARGS_OK:
+        break;
+    }
+    return print_finish(command->run(&args));
+}
+
+int
+main(int argc, char **argv)
+{
+    static char out_buffer[1 << 16];
+    reserve_standard_streams();
+    signal(SIGPIPE, SIG_IGN); /* a reader that went away is a write error like others */
+    setvbuf(stdout, out_buffer, _IOFBF, sizeof out_buffer);
+    if (argc < 2) {
+        print_usage(stderr);
+        return STATUS_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0) {
+        print_usage(stdout);
+        return print_finish(STATUS_DONE);
+    }
+    if (strcmp(argv[1], "--version") == 0)
+        return print_version();
+    const struct command *command = find_command(argv[1]);
+    if (command == NULL)
+        return report(STATUS_USAGE, "no command '%.300s': armdb --help lists them", argv[1]);
+    return run_command(command, argc - 2, argv + 2);
+}

@@ -1,0 +1,57 @@
+#include "session.h"
+
+#include "report.h"
+
+int
+session_open(struct session *session, const struct args *args, const armdb_options *options)
+{
+    *session = (struct session){.path = args->positionals[0]};
+    armdb_err err = armdb_open(session->path, options, &session->db);
+    if (err == ARMDB_EXISTS)
+        return report(STATUS_USAGE,
+                      "%s: there is a database already: drop the options to use it, "
+                      "or choose another directory",
+                      session->path);
+    return err == ARMDB_OK ? STATUS_DONE : report_library(err, session->path);
+}
+
+int
+session_open_collection(struct session *session, const struct args *args)
+{
+    armdb_options options = ARMDB_OPTIONS_INIT;
+    options.open_mode = ARMDB_OPEN_EXISTING;
+    int status = session_open(session, args, &options);
+    if (status != STATUS_DONE)
+        return status;
+    armdb_err err = armdb_collection_open(session->db, args_collection(args), NULL,
+                                          &session->collection);
+    if (err == ARMDB_OK)
+        return STATUS_DONE;
+    return session_close(session, report_library(err, session->path));
+}
+
+int
+session_make_collection(struct session *session, const struct args *args)
+{
+    const char *name = args_collection(args);
+    int status = session_open(session, args, NULL);
+    if (status != STATUS_DONE)
+        return status;
+    armdb_err err = armdb_collection_open(session->db, name, NULL, &session->collection);
+    if (err == ARMDB_NO_COLLECTION)
+        err = armdb_collection_create(session->db, name, NULL, &session->collection);
+    if (err == ARMDB_OK)
+        return STATUS_DONE;
+    return session_close(session, report_library(err, session->path));
+}
+
+int
+session_close(struct session *session, int status)
+{
+    armdb_err err = armdb_close(session->db);
+    session->db = NULL;
+    session->collection = NULL;
+    if (err == ARMDB_OK || status != STATUS_DONE)
+        return status;
+    return report_library(err, session->path);
+}
