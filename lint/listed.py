@@ -33,7 +33,7 @@ def check(root):
     units = {}
     for layer, names in re.findall(r"armdb_unit_tests\(\s*(\w+)([^)]*)\)", tests):
         units.setdefault(layer, set()).update(names.split())
-    fuzzed = set(re.findall(r"armdb_fuzz\(\s*(\w+)\s*\)", tests))
+    fuzzed = set(re.findall(r"armdb_fuzz\(\s*(\w+)", tests))
     for path in files(root, ("tests",), (".c",)):
         name = os.path.relpath(path, "tests")
         unit = re.match(r"unit/(\w+)/test_(\w+)\.c$", name)

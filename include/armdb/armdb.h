@@ -158,6 +158,7 @@ typedef struct armdb_stats {
  *
  * @param stats  struct_bytes set by the caller; the rest is filled.
  *
+ * Returns:  ARMDB_OK; ARMDB_INVALID if struct_bytes is not the size of the struct.
  * Threads:  any; the fields are read one after the other, not at one moment.
  * Cost:     a few hundred loads for each shard.
  */
@@ -251,7 +252,8 @@ typedef struct armdb_collection_info {
 ARMDB_API armdb_err armdb_collection_list(armdb_db *db, armdb_collection_info *infos,
                                           size_t capacity, size_t *count_out);
 
-/** Copies what armdb_collection_list() says of one collection. */
+/** Copies what armdb_collection_list() says of one collection. Returns ARMDB_OK or
+ * ARMDB_NO_COLLECTION (dropped). */
 ARMDB_API armdb_err armdb_collection_get_info(armdb_collection *collection,
                                               armdb_collection_info *info_out);
 

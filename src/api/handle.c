@@ -44,9 +44,9 @@ adb_handle_end(struct adb_handle *handle)
 armdb_err
 adb_handle_refuse(const void *handle, const char *operation)
 {
-    ADB_DEBUG_ASSERT(!"closed or foreign handle");
     if (handle == NULL)
         return adb_fail(ARMDB_INVALID, operation, "the handle is NULL");
+    ADB_DEBUG_FAIL("closed or foreign handle");
     return adb_fail(ARMDB_CLOSED, operation, "the handle is closed, or of another kind");
 }
 

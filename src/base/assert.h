@@ -17,8 +17,10 @@ ADB_NORETURN ADB_COLD void adb_assert_fail(const char *expression, const char *f
 
 #ifdef NDEBUG
 #define ADB_DEBUG_ASSERT(x) ((void)0)
+#define ADB_DEBUG_FAIL(text) ((void)0)
 #else
 #define ADB_DEBUG_ASSERT(x) ADB_ASSERT(x)
+#define ADB_DEBUG_FAIL(text) adb_assert_fail(text, __FILE__, __LINE__)
 #endif
 
 #define ADB_UNREACHABLE() adb_assert_fail("unreachable", __FILE__, __LINE__)

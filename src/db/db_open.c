@@ -157,6 +157,9 @@ open_contents(struct db *db, const armdb_options *options, bool is_new)
             return adb_directory_refuse(db->path, DIRECTORY_MISSING);
         ADB_TRY(err);
         ADB_TRY(adb_options_compare(options, &db->manifest));
+        /* A killed process may have renamed it without syncing its name. Nothing may be promised on
+         * top of a manifest that a power cut could still take back. */
+        ADB_TRY(adb_os_sync_dir(db->os, db->path));
     }
     db->settings = adb_options_settle(options, &db->manifest);
     db->hash_seed = db->manifest.hash_seed;

@@ -37,6 +37,7 @@ adb_node_init(const struct adb_node_layout *layout, struct adb_page *page, uint3
 void
 adb_node_copy(struct adb_page *to, const struct adb_page *from)
 {
+    ADB_ASSERT(to != from);
     for (uint32_t at = NODE_META_AT; at < NODE_WORDS; at++)
         adb_node_set_word(to, at, adb_node_word(from, at));
 }
@@ -59,7 +60,7 @@ make_middle(const unsigned char *a, const unsigned char *b, uint32_t len, unsign
     }
 }
 
-/* Makes a + 1, where there is a larger number of this length. */
+/* Makes a + 1 where there is a larger number of this length. */
 static void
 make_successor(const unsigned char *a, uint32_t len, unsigned char *successor)
 {
@@ -71,46 +72,48 @@ make_successor(const unsigned char *a, uint32_t len, unsigned char *successor)
     }
 }
 
+/* The bytes of a key. */
+struct bytes {
+    uint32_t len;
+    unsigned char at[ARMDB_KEY_MAX];
+};
+
 /* Makes a key that is above `below`, at most `above`, and among those a short one. */
 static void
-separate(const struct adb_node_layout *layout, const struct adb_node_key_copy *below,
-         const struct adb_node_key_copy *above, struct adb_node_split *split)
+separate(const struct adb_node_layout *layout, const struct bytes *below, const struct bytes *above,
+         struct adb_node_split *split)
 {
-    const unsigned char *a = below->key.bytes;
-    const unsigned char *b = above->key.bytes;
     unsigned char *middle = split->middle.bytes;
-    uint32_t shared = adb_node_shared_bytes(a, below->key.len, b, above->key.len);
+    uint32_t shared = adb_node_shared_bytes(below->at, below->len, above->at, above->len);
     uint32_t len = layout->key_bytes != 0 ? layout->key_bytes : shared + 1;
-    ADB_ASSERT(shared < above->key.len);
-    bool is_counted = layout->key_bytes != 0 || shared < below->key.len;
-    if (split->bias == NODE_BIAS_HIGH)
-        memcpy(middle, b, len);
-    else if (is_counted && split->bias == NODE_BIAS_MIDDLE)
-        make_middle(a, b, len, middle);
-    else if (is_counted)
-        make_successor(a, len, middle);
-    else {
+    ADB_ASSERT(shared < above->len);
+    bool is_counted = layout->key_bytes != 0 || shared < below->len;
+    if (split->bias == NODE_BIAS_HIGH) {
+        memcpy(middle, above->at, len);
+    } else if (is_counted && split->bias == NODE_BIAS_MIDDLE) {
+        make_middle(below->at, above->at, len, middle);
+    } else if (is_counted) {
+        make_successor(below->at, len, middle);
+    } else {
         /* `below` is the beginning of `above`. */
-        memcpy(middle, a, shared);
-        middle[shared] = (unsigned char)(split->bias == NODE_BIAS_LOW ? 0 : (b[shared] + 1) / 2);
+        uint32_t next = split->bias == NODE_BIAS_LOW ? 0 : (above->at[shared] + 1u) / 2;
+        memcpy(middle, below->at, shared);
+        middle[shared] = (unsigned char)next;
     }
     adb_node_key_set(layout, &split->middle.key, middle, len);
 }
 
+/* Copies the new key, or if it is NULL, that at `slot`. */
 static void
-copy_key(const struct adb_node_layout *layout, const struct adb_node_key *key,
-         struct adb_node_key_copy *copy_out)
+copy_key(const struct adb_node_layout *layout, const struct adb_page *page, uint32_t slot,
+         const struct adb_node_key *new_key, struct bytes *copy_out)
 {
-    memcpy(copy_out->bytes, key->bytes, key->len);
-    adb_node_key_set(layout, &copy_out->key, copy_out->bytes, key->len);
-}
-
-static void
-copy_entry(const struct adb_node_layout *layout, const struct adb_page *page, uint32_t slot,
-           struct adb_node_key_copy *copy_out)
-{
-    uint32_t len = adb_node_read_key(layout, page, slot, copy_out->bytes);
-    adb_node_key_set(layout, &copy_out->key, copy_out->bytes, len);
+    if (new_key != NULL) {
+        copy_out->len = new_key->len;
+        memcpy(copy_out->at, new_key->bytes, new_key->len);
+    } else {
+        copy_out->len = adb_node_read_key(layout, page, slot, copy_out->at);
+    }
 }
 
 /* Whether the entries [from, to) and the key, which is strictly inside the node, fit in one. */
@@ -173,18 +176,15 @@ adb_node_plan_split(const struct adb_node_layout *layout, const struct adb_page 
          * be the first on the right. */
         if (split->into_right && split->at == slot)
             split->at--;
-        copy_entry(layout, page, split->at, &split->middle);
+        ADB_ASSERT(split->at < meta.count);
+        uint32_t len = adb_node_read_key(layout, page, split->at, split->middle.bytes);
+        adb_node_key_set(layout, &split->middle.key, split->middle.bytes, len);
         return;
     }
-    struct adb_node_key_copy below;
-    struct adb_node_key_copy above;
-    if (!split->into_right && slot == split->at)
-        copy_key(layout, key, &below);
-    else
-        copy_entry(layout, page, split->at - 1, &below);
-    if (split->into_right && slot == split->at)
-        copy_key(layout, key, &above);
-    else
-        copy_entry(layout, page, split->at, &above);
+    struct bytes below;
+    struct bytes above;
+    const struct adb_node_key *at_place = slot == split->at ? key : NULL;
+    copy_key(layout, page, split->at - 1, split->into_right ? NULL : at_place, &below);
+    copy_key(layout, page, split->at, split->into_right ? at_place : NULL, &above);
     separate(layout, &below, &above, split);
 }

@@ -14,7 +14,7 @@
  * Keys of one node often start alike. `skip` in the meta word counts the first words that all keys
  * of the node share; samples and search use the word after them.
  */
-#include "index/node.h"
+#include "index/node_fixed.h"
 
 #include "base/assert.h"
 
@@ -269,9 +269,8 @@ adb_node_fixed_split(const struct adb_node_layout *layout, struct adb_page *left
     uint32_t is_inner = meta.level != 0;
     ADB_ASSERT(at + is_inner <= meta.count);
     uint32_t first = at + is_inner;
-    struct adb_node_meta moved = {.count = meta.count - first,
-                                  .level = meta.level,
-                                  .last = NODE_NO_LAST};
+    struct adb_node_meta moved = {
+        .count = meta.count - first, .level = meta.level, .last = NODE_NO_LAST};
     if (is_inner)
         adb_node_set_word(right, layout->value_at, adb_node_word(left, layout->value_at + first));
     copy_entries(layout, right, 0, left, first, moved.count);

@@ -19,7 +19,7 @@
  * with a shorter prefix, if that fits. Nodes are also built anew, with the longest prefix possible,
  * when they are full or split or merged (node_var_build.c).
  */
-#include "index/node_var.h"
+#include "index/node_var_private.h"
 
 #include <string.h>
 
@@ -131,7 +131,7 @@ adb_node_var_find(const struct adb_page *page, const struct adb_node_key *key, b
     struct adb_var_space space = adb_var_space(page);
     uint32_t prefix_len = space.prefix_len;
     *found_out = false;
-    /* The slots that the first three steps of the search may look at, all in one round to memory. */
+    /* The slots that the first three steps of the search may look at, in one round to memory. */
     for (uint32_t i = 1; i < 8; i++)
         adb_node_prefetch(page, adb_var_slot_at(space.count * i / 8));
     if (prefix_len != 0) {
@@ -154,16 +154,14 @@ adb_node_var_find(const struct adb_page *page, const struct adb_node_key *key, b
         int order = slot_head < head ? -1 : 1;
         if (slot_head == head)
             order = compare_tail(page, slot, rest, len);
-        if (order < 0) {
-            from = middle + 1;
-        } else {
-            to = middle;
-            /* Keys are different, so no entry before this one can be equal. */
-            if (order == 0) {
-                *found_out = true;
-                return middle;
-            }
+        if (order == 0) {
+            *found_out = true;
+            return middle;
         }
+        if (order < 0)
+            from = middle + 1;
+        else
+            to = middle;
     }
     return from;
 }

@@ -1,80 +1,53 @@
-/* node_var.h: what the two files of the variable-length layout share; drawn in node_var.c. */
+/*
+ * node_var.h: nodes whose keys differ in length; drawn in node_var.c. Functions without a comment
+ * are those of node.h, where their contracts are.
+ */
 #ifndef ADB_INDEX_NODE_VAR_H
 #define ADB_INDEX_NODE_VAR_H
 
-#include "index/node.h"
+#include <stdbool.h>
+#include <stdint.h>
 
-enum {
-    VAR_SPACE_AT = 2,
-    VAR_CHILD_AT = 3,
-    VAR_SLOTS_BYTES = 32, /* where the slots start */
-    VAR_SLOT_BYTES = 16,
-    VAR_HEAD = 5          /* key bytes in a slot */
-};
+#include "index/node_key.h"
 
-/** The meta word's count and the space word, taken apart; bytes and byte offsets in the page. */
-struct adb_var_space {
-    uint32_t count;
-    uint32_t heap_at;
-    uint32_t dead;
-    uint32_t prefix_at;
-    uint32_t prefix_len;
-};
+void adb_node_var_clear(struct adb_page *page, uint32_t level);
+uint32_t adb_node_var_find(const struct adb_page *page, const struct adb_node_key *key,
+                           bool *found_out);
+uint32_t adb_node_var_read_key(const struct adb_page *page, uint32_t slot,
+                               unsigned char *bytes_out);
+bool adb_node_var_fits(const struct adb_page *page, const struct adb_node_key *key);
+void adb_node_var_insert(struct adb_page *page, uint32_t slot, const struct adb_node_key *key,
+                         uint64_t value);
+void adb_node_var_remove(struct adb_page *page, uint32_t slot);
+void adb_node_var_split(struct adb_page *left, struct adb_page *right, uint32_t at);
+bool adb_node_var_is_underfull(const struct adb_page *page);
+bool adb_node_var_merge_fits(const struct adb_page *left, const struct adb_page *right,
+                             const struct adb_node_key *middle);
+void adb_node_var_merge(struct adb_page *left, const struct adb_page *right,
+                        const struct adb_node_key *middle);
 
-/** Racy: what it returns is in bounds even if it is nonsense. */
-struct adb_var_space adb_var_space(const struct adb_page *page);
-
-/** Sets the space word; the count is not part of it. */
-void adb_var_set_space(struct adb_page *page, struct adb_var_space space);
-
+/** The word of a leaf's location `slot`. */
 static inline uint32_t
-adb_var_slot_at(uint32_t slot)
+adb_node_var_location_at(uint32_t slot)
 {
-    return VAR_SLOTS_BYTES / 8 + 2 * slot;
+    return 5 + 2 * slot;
 }
 
-static inline uint64_t
-adb_var_slot(uint64_t head, uint32_t len, uint32_t heap_at)
-{
-    return head << 24 | (uint64_t)len << 12 | (heap_at & 0xfff);
-}
-
-static inline uint64_t
-adb_var_slot_head(uint64_t slot)
-{
-    return slot >> 24;
-}
-
+/** The word of an inner node's child `slot`. */
 static inline uint32_t
-adb_var_slot_len(uint64_t slot)
+adb_node_var_child_at(uint32_t slot)
 {
-    return (uint32_t)(slot >> 12 & 0xfff);
+    return 3 + 2 * slot;
 }
 
-static inline uint32_t
-adb_var_slot_heap(uint64_t slot)
-{
-    return (uint32_t)(slot & 0xfff);
-}
+/** The slot at which the bytes before and after it are as equal as they can be; not 0. */
+uint32_t adb_node_var_middle(const struct adb_page *page);
 
-/** The bytes of a key of `len` bytes (without the prefix) that are in the heap. */
-static inline uint32_t
-adb_var_tail(uint32_t len)
-{
-    return len > VAR_HEAD ? len - VAR_HEAD : 0;
-}
+/** Whether `key` starts with the prefix of the node. */
+bool adb_node_var_keeps_prefix(const struct adb_page *page, const struct adb_node_key *key);
 
-static inline uint64_t
-adb_var_head(const unsigned char *rest, uint32_t len)
-{
-    return adb_node_load_bytes(rest, len < VAR_HEAD ? len : VAR_HEAD) >> (64 - 8 * VAR_HEAD);
-}
-
-/** Whether `key` fits after the node was built anew, with the best prefix and without dead bytes. */
-bool adb_var_fits_rebuilt(const struct adb_page *page, const struct adb_node_key *key);
-
-/** Builds the node anew, with one more entry. */
-void adb_var_insert_rebuilding(struct adb_page *page, uint32_t slot,
-                               const struct adb_node_key *key, uint64_t value);
+/** Whether the entries [from, to) and a key with the node's prefix fit into one node. */
+bool adb_node_var_fits_part(const struct adb_page *page, uint32_t from, uint32_t to,
+                            const struct adb_node_key *key);
 
 #endif

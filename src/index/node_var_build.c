@@ -2,7 +2,7 @@
  * Building nodes of the variable-length layout anew: entries are added in order to an image of a
  * page on the stack, which is then stored over the page. Needs no memory, so removal may use it.
  */
-#include "index/node_var.h"
+#include "index/node_var_private.h"
 
 #include <string.h>
 
@@ -12,8 +12,8 @@ struct image {
     unsigned char heap[ADB_PAGE_BYTES]; /* as the heap; the bytes before heap_at mean nothing */
     uint64_t slot[NODE_COUNT_MAX];
     uint64_t value[NODE_COUNT_MAX];
-    uint64_t child;                     /* the leftmost, of an inner node */
-    struct adb_node_meta meta;          /* all but the count */
+    uint64_t child;            /* the leftmost, of an inner node */
+    struct adb_node_meta meta; /* all but the count */
     struct adb_var_space space;
 };
 

@@ -3,9 +3,9 @@
  * masking its address. The first pages of a chunk are its head: a link for each of its pages, and a
  * bitmap used while trimming. A page is on one of two free lists:
  *   warm  its memory is still there; taken first,
- *   cold  its memory went back to the system (it reads as zeros), or it was never touched.
- * When warm pages are many, a batch of them is made cold at once, in runs of neighbours; the batch is
- * so small that whoever happens to do it is not held up for long.
+ *   cold  its memory went back to the system; it reads as zeros.
+ * When warm pages are many, a batch of them is made cold at once, in runs of neighbours; the batch
+ * is so small that whoever happens to do it is not held up for long.
  *
  * Chunks are never unmapped before the pool ends: whoever holds a stale pointer to a page can read
  * its version word at any time.
@@ -27,9 +27,9 @@ enum {
     CHUNK_BYTES = 2 << 20,
     CHUNK_PAGES = CHUNK_BYTES / ADB_PAGE_BYTES,
     HEAD_PAGES = 2,
-    SMALL_CHUNKS = 2,  /* this many use small system pages, so that a tiny pool stays tiny */
-    WARM_MIN = 256,    /* so many warm pages are always kept */
-    COLD_BATCH = 128   /* so many are made cold at once */
+    SMALL_CHUNKS = 2, /* this many use small system pages, so that a tiny pool stays tiny */
+    WARM_MIN = 256,   /* so many warm pages are always kept */
+    COLD_BATCH = 128  /* so many are made cold at once */
 };
 
 /* The first HEAD_PAGES pages of a chunk. */
@@ -37,29 +37,29 @@ struct chunk_head {
     struct adb_page *link[CHUNK_PAGES];
     uint64_t marked[CHUNK_PAGES / 64]; /* pages that are being made cold */
     uint32_t n_marked;
-    uint32_t n_cold;                   /* pages of the chunk on the cold list */
-    bool is_small_paged;               /* since too many were cold */
+    uint32_t n_cold;     /* pages of the chunk on the cold list */
+    bool is_small_paged; /* since too many were cold */
 };
 
 _Static_assert(sizeof(struct chunk_head) <= HEAD_PAGES * ADB_PAGE_BYTES, "the head must fit");
 
 struct chunk {
-    struct chunk *next;       /* owned */
-    struct chunk_head *head;  /* owned: the mapping */
+    struct chunk *next;      /* owned */
+    struct chunk_head *head; /* owned: the mapping */
 };
 
 struct adb_pages {
     struct adb_mutex lock;
     /* guarded by lock */
-    struct chunk *chunks;     /* owned; the newest first */
+    struct chunk *chunks; /* owned; the newest first */
     struct adb_page *warm;
     struct adb_page *cold;
     uint64_t n_chunks;
     uint64_t n_warm;
-    uint32_t n_cut;           /* pages of the newest chunk that have been out once, and its head */
+    uint32_t n_cut; /* pages of the newest chunk that have been out once, and its head */
     /* atomic, written under lock */
     _Atomic uint64_t n_out;
-    _Atomic uint64_t clock;   /* only grows */
+    _Atomic uint64_t clock; /* only grows */
 };
 
 static struct chunk_head *
@@ -212,6 +212,12 @@ adb_pages_take(struct adb_pages *pages, struct adb_page **page_out)
     return err;
 }
 
+static bool
+is_marked(const struct chunk_head *head, uint32_t i)
+{
+    return (head->marked[i / 64] >> (i % 64) & 1u) != 0;
+}
+
 /* Gives the memory of the marked pages of one chunk back and clears the marks. */
 static void
 make_marked_cold(struct chunk_head *head)
@@ -219,7 +225,7 @@ make_marked_cold(struct chunk_head *head)
     unsigned char *base = (unsigned char *)head;
     for (uint32_t i = HEAD_PAGES; i < CHUNK_PAGES; i++) {
         uint32_t run = 0;
-        while (i + run < CHUNK_PAGES && (head->marked[(i + run) / 64] >> ((i + run) % 64) & 1u) != 0)
+        while (i + run < CHUNK_PAGES && is_marked(head, i + run))
             run++;
         if (run == 0)
             continue;

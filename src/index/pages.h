@@ -3,7 +3,7 @@
  * lives, also after they were given back.
  *
  * Pages are cut from large anonymous mappings; free ones are kept in a list outside the pages, and
- * when there are many their memory goes back to the system (MADV_DONTNEED: they read as zeros then).
+ * when there are many their memory goes back to the system (MADV_DONTNEED: they are zeros then).
  * A page given back may be read by a late reader and is recognised by its version word (the first 8
  * bytes): versions only grow in one page's life and start, at each allocation, above every version
  * that any page of the pool had when it was given back.
@@ -23,7 +23,11 @@ enum { ADB_PAGE_BYTES = 4096 };
 struct adb_pages;
 struct adb_page; /* opaque: ADB_PAGE_BYTES bytes, aligned to them */
 
-/** Makes an empty pool; end it with adb_pages_free(). Returns ARMDB_NO_MEMORY (raised) or ARMDB_OK. */
+/**
+ * Makes an empty pool; end it with adb_pages_free().
+ *
+ * Returns:  ARMDB_OK; ARMDB_NO_MEMORY (raised; *pages_out is NULL).
+ */
 ADB_MUST_USE armdb_err adb_pages_new(struct adb_pages **pages_out);
 
 /** Unmaps everything. Nobody may use a page of the pool any more. NULL is allowed. */

@@ -15,8 +15,8 @@
  *  3. The root is always the same page: it is filled anew when the tree grows or shrinks in height.
  *  4. A writer locks nodes only from versions it saw on its way down, and never waits for a lock
  *     while it holds one: it lets go and starts over. Hence no deadlock.
- *  5. Every key of the tree is in exactly one leaf, the one that its way down ends at. Leaves may be
- *     empty; inner nodes have at least one child.
+ *  5. Every key of the tree is in exactly one leaf, the one that its way down ends at. Leaves may
+ *     be empty; inner nodes have at least one child.
  *  6. There are no links between neighbours: the next leaf is found by going down again, with the
  *     separator that bounds the leaf.
  */
@@ -32,8 +32,8 @@
 enum { PREFETCH_WORDS = 24 };
 
 uint32_t
-adb_tree_child_slot(const struct adb_tree *tree, const struct adb_page *page,
-                    enum adb_tree_way way, const struct adb_node_key *key)
+adb_tree_child_slot(const struct adb_tree *tree, const struct adb_page *page, enum adb_tree_way way,
+                    const struct adb_node_key *key)
 {
     bool found;
     if (way == TREE_TO_LAST) {
@@ -77,8 +77,8 @@ try_descend(const struct adb_tree *tree, enum adb_tree_way way, const struct adb
 }
 
 void
-adb_tree_descend(const struct adb_tree *tree, enum adb_tree_way way,
-                 const struct adb_node_key *key, uint32_t level, struct adb_tree_path *path)
+adb_tree_descend(const struct adb_tree *tree, enum adb_tree_way way, const struct adb_node_key *key,
+                 uint32_t level, struct adb_tree_path *path)
 {
     for (uint32_t tries = 0; !try_descend(tree, way, key, level, path);)
         adb_node_wait(&tries);
@@ -109,6 +109,7 @@ static void
 free_below(struct adb_tree *tree, struct adb_page *page)
 {
     struct adb_node_meta meta = adb_node_meta(page);
+    ADB_ASSERT(meta.count <= NODE_COUNT_MAX && meta.level < TREE_DEPTH_MAX);
     if (meta.level != 0) {
         for (uint32_t i = 0; i <= meta.count; i++)
             free_below(tree, adb_node_child(&tree->layout, page, i));

@@ -41,7 +41,7 @@ struct adb_tree;
 ADB_MUST_USE armdb_err adb_tree_new(struct adb_pages *pages, uint32_t key_bytes,
                                     struct adb_tree **tree_out);
 
-/** Gives all nodes back. No other call may be running or follow. NULL is allowed. Cost: O(nodes). */
+/** Gives all nodes back, O(nodes). No other call may be running or follow. NULL is allowed. */
 void adb_tree_free(struct adb_tree *tree);
 
 /** The location of `key`, or 0 if it is not there. Any length is allowed (another than the tree's
@@ -94,10 +94,10 @@ uint64_t adb_tree_bytes(const struct adb_tree *tree);
 
 /** Which key a seek looks for, seen from the given one. */
 enum adb_tree_seek {
-    ADB_SEEK_GE, /* the smallest key >= the given one */
-    ADB_SEEK_GT, /* the smallest key >  it */
-    ADB_SEEK_LE, /* the largest key  <= it */
-    ADB_SEEK_LT, /* the largest key  <  it */
+    ADB_SEEK_GE,    /* the smallest key >= the given one */
+    ADB_SEEK_GT,    /* the smallest key >  it */
+    ADB_SEEK_LE,    /* the largest key  <= it */
+    ADB_SEEK_LT,    /* the largest key  <  it */
     ADB_SEEK_FIRST, /* the smallest of all; the key is not looked at */
     ADB_SEEK_LAST   /* the largest of all */
 };
@@ -108,11 +108,11 @@ enum adb_tree_seek {
  * zero) or fini is needed. Owner thread only.
  */
 struct adb_tree_position {
-    const void *node;      /* shortcut: leaf; valid only if its version is still `version` */
+    const void *node; /* shortcut: leaf; valid only if its version is still `version` */
     uint64_t version;
-    uint32_t slot;         /* in that leaf */
-    uint32_t key_len;      /* bytes */
-    uint64_t location;     /* of the key when it was found */
+    uint32_t slot;     /* in that leaf */
+    uint32_t key_len;  /* bytes */
+    uint64_t location; /* of the key when it was found */
     unsigned char key[ARMDB_KEY_MAX];
 };
 

@@ -2,9 +2,9 @@
  * Seeking and walking.
  *
  * A seek goes down to one leaf. If the key it looks for is not in that leaf, it is in the range of
- * the next one: the seek goes on with the separator that bounds the leaf on that side, which was met
- * on the way down. Separator and leaf are checked again after it was copied, so at that moment the
- * leaf had no such key and ended at the separator.
+ * the next one: the seek goes on with the separator that bounds the leaf on that side, which was
+ * met on the way down. Separator and leaf are checked again after it was copied, so at that moment
+ * the leaf had no such key and ended at the separator.
  *
  * A step reads the neighbouring slot of the leaf it stands on if that is unchanged, or seeks from
  * the separator if the leaf is unchanged and has no more slots, or else seeks from the key.
@@ -198,6 +198,7 @@ step_out(const struct adb_tree *tree, struct adb_tree_position *position, bool i
     struct adb_tree_path path;
     struct adb_node_key wanted;
     struct adb_node_key_copy bound;
+    ADB_DEBUG_ASSERT(position->key_len <= ARMDB_KEY_MAX);
     adb_node_key_set(&tree->layout, &wanted, position->key, position->key_len);
     adb_tree_descend(tree, TREE_TO_KEY, &wanted, 1, &path);
     enum bound_result result = BOUND_NONE;
@@ -221,8 +222,9 @@ static bool
 step(const struct adb_tree *tree, struct adb_tree_position *position, bool is_up)
 {
     const struct adb_page *leaf = (const struct adb_page *)position->node;
+    ADB_ASSERT(leaf != NULL);
     uint32_t slot = is_up ? position->slot + 1 : position->slot - 1;
-    /* More than one turn if somebody is just setting a location in this leaf. */
+    /* More than one turn only if somebody locked the leaf and let go of it without a change. */
     while (adb_node_version(leaf) == position->version) {
         if (slot >= adb_node_meta(leaf).count)
             return step_out(tree, position, is_up);
@@ -250,6 +252,7 @@ uint64_t
 adb_tree_location(const struct adb_tree *tree, const struct adb_tree_position *position)
 {
     const struct adb_page *page = (const struct adb_page *)position->node;
+    ADB_ASSERT(page != NULL);
     if (adb_node_version(page) == position->version) {
         uint64_t location = adb_node_location(&tree->layout, page, position->slot);
         if (adb_node_is_unchanged(page, position->version))

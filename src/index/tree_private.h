@@ -18,8 +18,8 @@ struct adb_tree_stripe {
 
 struct adb_tree {
     /* immutable after new */
-    struct adb_pages *pages;  /* borrowed, outlives the tree */
-    struct adb_page *root;    /* owned; the same page for the tree's whole life */
+    struct adb_pages *pages; /* borrowed, outlives the tree */
+    struct adb_page *root;   /* owned; the same page for the tree's whole life */
     struct adb_node_layout layout;
     /* atomic */
     _Atomic uint64_t n_nodes;
@@ -44,9 +44,9 @@ struct adb_tree_path {
 
 /** Where to go down. */
 enum adb_tree_way {
-    TREE_TO_KEY,    /* to the leaf that holds the key, if it is there */
-    TREE_BELOW_KEY, /* to the leaf that holds the largest key below it, if that is in any one leaf
-                       with keys below it; the leaf's keys may all be removed */
+    TREE_TO_KEY,    /* to the leaf whose range the key is in */
+    TREE_BELOW_KEY, /* to the leaf whose range ends at the key or holds it: keys below it are there,
+                       or in leaves before that one */
     TREE_TO_LAST    /* to the last leaf; the key is not looked at */
 };
 
@@ -64,9 +64,7 @@ adb_tree_last_step(struct adb_tree_path *path)
     return &path->step[path->n - 1];
 }
 
-/**
- * Adds to the number of keys; `change` is 1 or -1, as a number modulo 2^64.
- */
+/** Adds to the number of keys; `change` is 1 or -1, as a number modulo 2^64. */
 void adb_tree_add_keys(struct adb_tree *tree, uint64_t change);
 
 /** Gives a node that was taken out of the tree back to the pool. */

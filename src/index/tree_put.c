@@ -12,11 +12,10 @@
 #include "base/err.h"
 #include "index/tree_private.h"
 
-armdb_err
-adb_tree_prepare(struct adb_tree *tree, struct adb_tree_spare *spare)
+/* Fills `spare` up to so many pages. */
+static armdb_err
+fill_spare(struct adb_tree *tree, struct adb_tree_spare *spare, uint32_t needed)
 {
-    /* One page for each level that may be split, and one more if the root is among them. */
-    uint32_t needed = adb_node_meta(tree->root).level + 2;
     while (spare->count < needed) {
         struct adb_page *page;
         ADB_TRY(adb_pages_take(tree->pages, &page));
@@ -27,6 +26,13 @@ adb_tree_prepare(struct adb_tree *tree, struct adb_tree_spare *spare)
     return ARMDB_OK;
 }
 
+armdb_err
+adb_tree_prepare(struct adb_tree *tree, struct adb_tree_spare *spare)
+{
+    /* One page for each level that may be split, and one more if the root is among them. */
+    return fill_spare(tree, spare, adb_node_meta(tree->root).level + 2);
+}
+
 void
 adb_tree_spare_fini(struct adb_pages *pages, struct adb_tree_spare *spare)
 {
@@ -34,8 +40,10 @@ adb_tree_spare_fini(struct adb_pages *pages, struct adb_tree_spare *spare)
         struct adb_page *page = spare->first;
         spare->first = adb_pages_link(page);
         adb_pages_give(pages, page, 0);
+        ADB_ASSERT(spare->count != 0);
+        spare->count--;
     }
-    spare->count = 0;
+    ADB_ASSERT(spare->count == 0);
 }
 
 static struct adb_page *
@@ -65,11 +73,11 @@ edges_of(const struct adb_tree_path *path, uint32_t i)
 /* A put that found no room in its leaf. */
 struct growth {
     struct adb_tree *tree;
-    struct adb_tree_path *path;      /* the last step is the leaf, and its slot is set */
-    uint32_t top;                    /* the step of the uppermost node that is locked */
-    bool is_root_split;              /* else the node at `top` has room */
-    uint32_t n_pages;                /* needed */
-    struct adb_node_split split[2];  /* of the current level, and of the one below */
+    struct adb_tree_path *path;     /* the last step is the leaf, and its slot is set */
+    uint32_t top;                   /* the step of the uppermost node that is locked */
+    bool is_root_split;             /* else the node at `top` has room */
+    uint32_t n_pages;               /* needed */
+    struct adb_node_split split[2]; /* of the current level, and of the one below */
 };
 
 static void
@@ -157,22 +165,7 @@ split_upwards(struct growth *growth, const struct adb_node_key *key, uint64_t va
     struct adb_page *right = split_node(growth, left, top, key, value, spare);
     adb_node_clear(layout, top->page, top->level + 1);
     adb_node_set_child(layout, top->page, 0, left);
-    adb_node_insert(layout, top->page, 0, &growth->split[0].middle.key,
-                    (uint64_t)(uintptr_t)right);
-}
-
-/* Has the tree grown in height since prepare, by other shards' puts, the pages may be too few. */
-static void
-top_up(struct adb_tree *tree, struct adb_tree_spare *spare, uint32_t needed)
-{
-    while (spare->count < needed) {
-        struct adb_page *page;
-        armdb_err err = adb_pages_take(tree->pages, &page);
-        ADB_ASSERT(err == ARMDB_OK);
-        adb_pages_set_link(page, spare->first);
-        spare->first = page;
-        spare->count++;
-    }
+    adb_node_insert(layout, top->page, 0, &growth->split[0].middle.key, (uint64_t)(uintptr_t)right);
 }
 
 /* Puts in a key that is not there; the leaf is locked. False: it was let go of, start over. */
@@ -191,7 +184,9 @@ insert(struct adb_tree *tree, struct adb_tree_path *path, const struct adb_node_
     growth.path = path;
     if (!lock_upwards(&growth, key))
         return false;
-    top_up(tree, spare, growth.n_pages);
+    /* The pages are there since prepare, but if other shards' puts have since made the tree higher
+     * (which takes many times its size in keys), some must still be fetched. */
+    ADB_ASSERT(fill_spare(tree, spare, growth.n_pages) == ARMDB_OK);
     split_upwards(&growth, key, location, spare);
     unlock_all(&growth, true);
     return true;

@@ -3,9 +3,9 @@
  *
  * A node that is less than a quarter full is merged with a neighbour under the same parent if the
  * two fit into one node; then the parent may be underfull, and so on up. A root without separators
- * takes over the content of its only child. Nothing of this needs memory. Two neighbours that do not
- * fit into one node stay as they are: together they are well used, and entries are never moved from
- * one to the other (the new separator might not fit into the parent).
+ * takes over the content of its only child. Nothing of this needs memory. Two neighbours that do
+ * not fit into one node stay as they are: together they are well used, and entries are never moved
+ * from one to the other (the new separator might not fit into the parent).
  *
  * Merging is not urgent: it happens after the removal, by going down again.
  */
@@ -20,14 +20,14 @@ enum { RETRY_EVERY = 8 };
 /*
  * Fills the root anew with its only child while it has no separator. Root and `child` are locked.
  *
- * A child further down may be locked by somebody else, and is waited for, although the root is held:
- * whoever has it waits for nothing (he only tries to lock the root and lets go), and nobody else
- * can be here.
+ * A child further down may be locked by somebody else, and is waited for, although the root is
+ * locked: whoever has it waits for nothing (at most he tries to lock the root, and lets go).
  */
 static void
 shrink_root(struct adb_tree *tree, struct adb_page *child)
 {
     struct adb_page *root = tree->root;
+    ADB_ASSERT(adb_node_meta(root).level != 0 && adb_node_meta(root).count == 0);
     for (;;) {
         adb_node_copy(root, child);
         adb_tree_retire(tree, child, adb_node_unlock_obsolete(child));
@@ -56,6 +56,7 @@ merge_children(struct adb_tree *tree, const struct adb_tree_step *parent, uint32
     struct adb_page *left = adb_node_child(layout, parent->page, slot);
     struct adb_page *right = adb_node_child(layout, parent->page, slot + 1);
     struct adb_page *other = node == left ? right : left;
+    ADB_ASSERT(node == left || node == right);
     struct adb_node_key_copy middle;
     uint32_t len = adb_node_read_key(layout, parent->page, slot, middle.bytes);
     adb_node_key_set(layout, &middle.key, middle.bytes, len);
@@ -82,6 +83,7 @@ try_merge(struct adb_tree *tree, struct adb_tree_path *path)
 {
     struct adb_tree_step *step = adb_tree_last_step(path);
     struct adb_tree_step *parent = step - 1;
+    ADB_ASSERT(path->n >= 2 && parent->level == step->level + 1);
     if (!adb_node_is_underfull(&tree->layout, step->page))
         return adb_node_is_unchanged(step->page, step->version) ? MERGE_NONE : MERGE_AGAIN;
     if (!adb_node_try_lock(parent->page, parent->version))

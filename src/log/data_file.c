@@ -58,7 +58,14 @@ publish_header(struct adb_os *os, const char *directory, struct data_file *file,
     ADB_TRY(adb_file_write(file->file, &iov, 1, 0, &written));
     ADB_TRY(adb_file_sync(file->file));
     ADB_TRY(adb_os_rename(os, temporary, file->path));
-    return adb_os_sync_dir(os, directory);
+    ADB_TRY(adb_os_sync_dir(os, directory));
+    /* Opened anew, because an open file tells errors under the name that it was opened by. */
+    (void)adb_file_close(file->file);
+    file->file = NULL;
+    err = adb_os_open(os, file->path, ADB_OPEN_READ_WRITE, &file->file);
+    return err == ARMDB_NOT_FOUND
+               ? adb_fail_at(ARMDB_IO, "open data file", file->path, 0, "file is missing")
+               : err;
 }
 
 armdb_err

@@ -134,6 +134,38 @@ reserve(struct log_writer *writer, uint64_t end)
 
 /* ---------------------------------------------------------------------- flush */
 
+/* A failure after which nothing is known about the file: never one that may be tried again. */
+static armdb_err
+as_broken(armdb_err err)
+{
+    if (err != ARMDB_NO_SPACE && err != ARMDB_NO_MEMORY)
+        return err;
+    armdb_error_detail detail = *adb_err_detail();
+    detail.code = ARMDB_IO;
+    return adb_err_restore(&detail);
+}
+
+/*
+ * Takes a write at `offset` back that lack of space or memory has stopped: whatever part of it is in
+ * the file could pass for whole records after a crash (they may end in zeros, as files do), though
+ * their writers are told that nothing was changed. If it cannot be removed for good, the log is in
+ * doubt.
+ */
+static armdb_err
+take_back(struct data_file *file, uint64_t offset, armdb_err err)
+{
+    if (err != ARMDB_NO_SPACE && err != ARMDB_NO_MEMORY)
+        return err;
+    const armdb_error_detail detail = *adb_err_detail();
+    armdb_err back_err = adb_file_truncate(file->file, offset);
+    if (back_err == ARMDB_OK)
+        back_err = adb_file_sync(file->file);
+    if (back_err != ARMDB_OK)
+        return as_broken(back_err);
+    file->allocated = offset;
+    return adb_err_restore(&detail);
+}
+
 armdb_err
 adb_log_writer_flush(struct log_writer *writer)
 {
@@ -145,14 +177,13 @@ adb_log_writer_flush(struct log_writer *writer)
     const struct iovec iov = {tail->bytes + (from - tail->base), (size_t)(file->end - from)};
     size_t written = 0;
     armdb_err err = adb_file_write(file->file, &iov, 1, from, &written);
-    if (err == ARMDB_OK)
-        written = iov.iov_len;
     writer->writes++;
-    writer->written_bytes += written;
-    atomic_store_explicit(&file->written, from + written, memory_order_release);
-    if (err == ARMDB_OK)
-        note_flushed(writer);
-    return err;
+    writer->written_bytes += err == ARMDB_OK ? iov.iov_len : written;
+    if (err != ARMDB_OK)
+        return take_back(file, from, err);
+    atomic_store_explicit(&file->written, file->end, memory_order_release);
+    note_flushed(writer);
+    return ARMDB_OK;
 }
 
 /* Makes room for `bytes` at the end of the window. */
@@ -219,7 +250,7 @@ write_directly(struct log_writer *writer, const struct log_record *record,
     writer->writes++;
     writer->written_bytes += err == ARMDB_OK ? bytes : written;
     if (err != ARMDB_OK)
-        return err;
+        return take_back(file, file->end, err);
     file->end += bytes;
     atomic_store_explicit(&file->written, file->end, memory_order_release);
     writer->sequence = record->sequence;
@@ -317,11 +348,7 @@ void
 adb_log_writer_undo(struct log_writer *writer, uint64_t offset)
 {
     struct data_file *file = writer->active;
-    ADB_ASSERT(offset >= current_tail(writer)->base && offset < file->end);
-    /* A failed flush may have written the front of the record: that is garbage behind the end now,
-     * and the next flush writes over it. */
-    if (written_end(writer) > offset)
-        atomic_store_explicit(&file->written, offset, memory_order_release);
+    ADB_ASSERT(offset >= written_end(writer) && offset < file->end);
     file->end = offset;
     writer->sequence--;
 }
@@ -332,17 +359,6 @@ struct log_sync
 adb_log_writer_plan_sync(const struct log_writer *writer)
 {
     return (struct log_sync){writer->active, writer->flushed_end, writer->flushed_sequence};
-}
-
-/* A failure after which nothing is known about the file: never one that may be tried again. */
-static armdb_err
-as_broken(armdb_err err)
-{
-    if (err != ARMDB_NO_SPACE && err != ARMDB_NO_MEMORY)
-        return err;
-    armdb_error_detail detail = *adb_err_detail();
-    detail.code = ARMDB_IO;
-    return adb_err_restore(&detail);
 }
 
 armdb_err
@@ -375,9 +391,10 @@ flush_and_sync(struct log_writer *writer)
 static void
 undo_mark(struct log_writer *writer, uint64_t offset)
 {
-    if (written_end(writer) > offset)
-        atomic_store_explicit(&writer->active->written, offset, memory_order_release);
     writer->active->end = offset;
+    /* There is no MARK there; the next record may end where one would have. */
+    writer->active->marked = LOG_FILE_HEADER_BYTES;
+    writer->active->marked_at = 0;
 }
 
 armdb_err
@@ -397,10 +414,12 @@ adb_log_writer_seal(struct log_writer *writer)
         undo_mark(writer, offset);
         return err;
     }
-    ADB_TRY(flush_and_sync(writer));
+    /* What a write that ran out of space has left behind the SEAL must be gone for good before
+     * there is a successor: the end of a sealed file is never cut. */
     err = adb_file_truncate(file->file, file->end);
     if (err != ARMDB_OK)
         return as_broken(err);
+    ADB_TRY(flush_and_sync(writer));
     file->is_sealed = true;
     atomic_store_explicit(&file->tail, (struct log_tail *)NULL, memory_order_release);
     return ARMDB_OK;
@@ -428,7 +447,9 @@ adb_log_writer_finish(struct log_writer *writer)
     struct data_file *file = writer->active;
     if (file == NULL || file->is_sealed)
         return ARMDB_OK;
-    if (file->end != file->marked_at + LOG_MARK_RECORD_BYTES) {
+    bool is_marked = file->end == file->marked_at + LOG_MARK_RECORD_BYTES;
+    bool is_synced = file->end == atomic_load_explicit(&file->synced, memory_order_acquire);
+    if (!is_marked || !is_synced) {
         /* A MARK must not reach the device before what it vouches for. */
         ADB_TRY(flush_and_sync(writer));
         ADB_TRY(finish_with_mark(writer));

@@ -140,6 +140,8 @@ recover_files(struct shard *shard, const struct shard_listing *listing, struct a
         return ARMDB_OK;
     if (result.how == LOG_SCAN_TORN)
         recovery->cut_bytes = result.size - result.end;
+    /* A killed process may have named the newest file without syncing the name. */
+    ADB_TRY(adb_os_sync_dir(shard->os, shard->path));
     ADB_TRY(settle_newest(applier->file, &result));
     adb_shard_note_synced(shard, shard->writer.sequence);
     adb_log_writer_use(&shard->writer, applier->file);

@@ -1,11 +1,12 @@
 /*
  * Threads on one tree. Keys are numbers in a hash order; each number belongs to one writer (by its
- * remainder), except that every 16th is stable: it is put in before the start and never removed, but
- * its location is replaced by anybody. Locations tell the key they belong to.
+ * remainder), except that every 16th is stable: it is put in before the start and never removed,
+ * but its location is replaced by anybody. Locations tell the key they belong to.
  *
  * Checked: stable keys are always found, and met exactly once and in order by every walk in either
  * direction; a location always belongs to its key; what a writer put is there until it removes it.
- * ARMDB_SEED=n chooses the random numbers (not the interleaving); ARMDB_TEST_SCALE=n makes it longer.
+ * ARMDB_SEED=n chooses the random numbers (not the interleaving); ARMDB_TEST_SCALE=n makes it n
+ * times longer.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,12 +34,13 @@
 #endif
 
 enum {
-    N_KEYS = IS_SLOW ? 1 << 13 : 1 << 15,
+    MANY_KEYS = IS_SLOW ? 1 << 13 : 1 << 15,
+    FEW_KEYS = 1 << 10, /* so that nodes come and go all the time */
     STABLE_EVERY = 16,
     N_WRITERS = 2,
     N_READERS = 2,
-    WRITES = IS_SLOW ? 20000 : 600000, /* of each writer */
-    KEY_SHIFT = 40 /* a location is key number << 40 | anything but 0 */
+    WRITES = IS_SLOW ? 30000 : 1200000, /* of each writer */
+    KEY_SHIFT = 40                      /* a location is key number << 40 | anything but 0 */
 };
 
 static uint64_t seed;
@@ -65,6 +67,7 @@ struct stress {
     struct adb_pages *pages;
     struct adb_tree *tree;
     uint32_t key_bytes;
+    uint32_t n_keys;
     /* atomic */
     atomic_bool is_over;
     _Atomic uint32_t n_writing;
@@ -116,7 +119,7 @@ check(bool condition, const char *what)
 static uint32_t
 next_number(struct actor *actor)
 {
-    return (uint32_t)(mix(actor->random_state++) % N_KEYS);
+    return (uint32_t)(mix(actor->random_state++) % actor->stress->n_keys);
 }
 
 static uint64_t
@@ -143,9 +146,10 @@ run_writer(void *context)
     struct actor *actor = (struct actor *)context;
     struct stress *stress = actor->stress;
     struct adb_tree_spare spare = {0};
-    uint64_t *mine = (uint64_t *)calloc(N_KEYS, sizeof *mine);
+    uint64_t *mine = (uint64_t *)calloc(stress->n_keys, sizeof *mine);
     check(mine != NULL, "memory");
     uint64_t n_writes = WRITES * scale();
+    uint64_t n_phases = n_writes / (2 * stress->n_keys) + 2;
     for (uint64_t n = 0; n < n_writes; n++) {
         struct key key;
         uint32_t number = next_number(actor);
@@ -156,7 +160,7 @@ run_writer(void *context)
         }
         if (number % N_WRITERS != actor->number)
             continue;
-        bool is_growing = n / (n_writes / 6) % 2 == 0;
+        bool is_growing = n / (n_writes / n_phases) % 2 == 0;
         if (mix(n ^ seed) % 8 < (is_growing ? 7u : 1u)) {
             uint64_t location = make_location(actor, number);
             check(adb_tree_prepare(stress->tree, &spare) == ARMDB_OK, "memory");
@@ -170,7 +174,7 @@ run_writer(void *context)
         }
         check(adb_tree_get(stress->tree, slice) == mine[number], "own key is not as it was left");
     }
-    for (uint32_t number = 0; number < N_KEYS; number++) {
+    for (uint32_t number = 0; number < stress->n_keys; number++) {
         struct key key;
         if (number % STABLE_EVERY == 0 || number % N_WRITERS != actor->number)
             continue;
@@ -225,7 +229,7 @@ walk(const struct stress *stress, bool is_up)
         found = is_up ? adb_tree_next(stress->tree, &position)
                       : adb_tree_prev(stress->tree, &position);
     }
-    check(n_stable == N_KEYS / STABLE_EVERY, "a walk missed stable keys");
+    check(n_stable == stress->n_keys / STABLE_EVERY, "a walk missed stable keys");
 }
 
 static void *
@@ -255,15 +259,15 @@ run_reader(void *context)
 }
 
 static void
-run_stress(uint32_t key_bytes)
+run_stress(uint32_t key_bytes, uint32_t n_keys)
 {
-    struct stress stress = {.key_bytes = key_bytes, .n_writing = N_WRITERS};
+    struct stress stress = {.key_bytes = key_bytes, .n_keys = n_keys, .n_writing = N_WRITERS};
     struct actor actors[N_WRITERS + N_READERS];
     struct adb_thread threads[N_WRITERS + N_READERS];
     struct adb_tree_spare spare = {0};
     assert_int_equal(adb_pages_new(&stress.pages), ARMDB_OK);
     assert_int_equal(adb_tree_new(stress.pages, key_bytes, &stress.tree), ARMDB_OK);
-    for (uint32_t number = 0; number < N_KEYS; number += STABLE_EVERY) {
+    for (uint32_t number = 0; number < n_keys; number += STABLE_EVERY) {
         struct key key;
         armdb_slice slice = make_key(&stress, number, &key);
         assert_int_equal(adb_tree_prepare(stress.tree, &spare), ARMDB_OK);
@@ -283,7 +287,7 @@ run_stress(uint32_t key_bytes)
         adb_thread_join(&threads[i]);
     walk(&stress, true);
     walk(&stress, false);
-    assert_int_equal(adb_tree_count(stress.tree), N_KEYS / STABLE_EVERY);
+    assert_int_equal(adb_tree_count(stress.tree), n_keys / STABLE_EVERY);
     adb_tree_spare_fini(stress.pages, &spare);
     adb_tree_free(stress.tree);
     assert_int_equal(adb_pages_bytes(stress.pages), 0);
@@ -294,21 +298,24 @@ static void
 test_tree__threads_on_fixed_keys__keep_every_promise(void **state)
 {
     (void)state;
-    run_stress(16);
+    run_stress(16, MANY_KEYS);
+    run_stress(16, FEW_KEYS);
 }
 
 static void
 test_tree__threads_on_long_fixed_keys__keep_every_promise(void **state)
 {
     (void)state;
-    run_stress(256);
+    run_stress(256, MANY_KEYS);
+    run_stress(256, FEW_KEYS);
 }
 
 static void
 test_tree__threads_on_variable_keys__keep_every_promise(void **state)
 {
     (void)state;
-    run_stress(0);
+    run_stress(0, MANY_KEYS);
+    run_stress(0, FEW_KEYS);
 }
 
 int

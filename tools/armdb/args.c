@@ -12,90 +12,48 @@ enum kind { KIND_FLAG, KIND_TEXT, KIND_NAME, KIND_NUMBER, KIND_CHOICE };
 
 struct option_spec {
     const char *name;
-    enum kind kind;
-    const char *metavar;
+    const char *metavar; /* of a choice: the words, with | between them */
     const char *help;
-    uint64_t min; /* of a number */
-    uint64_t max;
-    const char *choices[4]; /* of a choice, NULL behind the last; their numbers count from `min` */
+    enum kind kind;
+    uint64_t min; /* of a number; of a choice: the number of its first word */
+    uint64_t max; /* of a number */
 };
 
 static const struct option_spec SPECS[OPTION_COUNT] = {
-    [OPTION_COLLECTION] = {"--collection",
-                           KIND_NAME,
-                           "NAME",
+    [OPTION_COLLECTION] = {"--collection", "NAME",
                            "the collection that is meant (default: the one called default)",
-                           0,
-                           0,
-                           {NULL}},
-    [OPTION_SHARDS] = {"--shards",
-                       KIND_NUMBER,
-                       "N",
+                           KIND_NAME, 0, 0},
+    [OPTION_SHARDS] = {"--shards", "N",
                        "logs of the database, 1..256 (default: one for each CPU, at most 16)",
-                       1,
-                       ARMDB_SHARDS_MAX,
-                       {NULL}},
-    [OPTION_KEY_SIZE] = {"--key-size",
-                         KIND_NUMBER,
-                         "N",
+                       KIND_NUMBER, 1, ARMDB_SHARDS_MAX},
+    [OPTION_KEY_SIZE] = {"--key-size", "N",
                          "bytes of each key, 1..256 (default: keys of any length, 1..1024)",
-                         1,
-                         ARMDB_FIXED_KEY_MAX,
-                         {NULL}},
-    [OPTION_ORDER] = {"--order",
-                      KIND_CHOICE,
-                      "asc|desc",
-                      "order of the keys (default: asc)",
-                      ARMDB_ASCENDING,
-                      0,
-                      {"asc", "desc", NULL}},
-    [OPTION_ESCAPED] = {"--escaped",
-                        KIND_FLAG,
-                        "",
-                        "keys, values and bounds here are written with escapes, \\xNN",
-                        0,
-                        0,
-                        {NULL}},
-    [OPTION_RAW] =
-        {"--raw", KIND_FLAG, "", "the bytes of the value alone, as they are", 0, 0, {NULL}},
-    [OPTION_PREFIX] = {"--prefix", KIND_TEXT, "P", "only keys that begin with P", 0, 0, {NULL}},
-    [OPTION_FROM] = {"--from", KIND_TEXT, "K", "begin at K, included", 0, 0, {NULL}},
-    [OPTION_TO] = {"--to", KIND_TEXT, "K", "end before K, excluded", 0, 0, {NULL}},
-    [OPTION_REVERSE] =
-        {"--reverse", KIND_FLAG, "", "from the last key of these to the first", 0, 0, {NULL}},
-    [OPTION_LIMIT] =
-        {"--limit", KIND_NUMBER, "N", "at most N records (default: all)", 0, UINT64_MAX, {NULL}},
-    [OPTION_KEYS] = {"--keys", KIND_FLAG, "", "keys alone; no value is read", 0, 0, {NULL}},
-    [OPTION_FORMAT] = {"--format",
-                       KIND_CHOICE,
-                       "tsv|jsonl",
-                       "form of the records (default: tsv)",
-                       FORMAT_TSV,
-                       0,
-                       {"tsv", "jsonl", NULL}},
-    [OPTION_DURABILITY] = {"--durability",
-                           KIND_CHOICE,
-                           "buffered|written|synced",
-                           "where the bytes are when a write counts as done",
-                           ARMDB_BUFFERED,
-                           0,
-                           {"buffered", "written", "synced", NULL}},
-    [OPTION_ACKNOWLEDGE] = {"--acknowledge",
-                            KIND_NUMBER,
-                            "N",
-                            "after each N records, make them survive a kill of the command, then "
-                            "print how many do",
-                            1,
-                            UINT64_MAX,
-                            {NULL}},
-    [OPTION_GETS] = {"--gets",
-                     KIND_NUMBER,
-                     "N",
-                     "how many to time, 1..10000000 (default: 100000)",
-                     1,
-                     10000000,
-                     {NULL}},
-    [OPTION_JSON] = {"--json", KIND_FLAG, "", "as one JSON object", 0, 0, {NULL}},
+                         KIND_NUMBER, 1, ARMDB_FIXED_KEY_MAX},
+    [OPTION_ORDER] = {"--order", "asc|desc", "order of the keys (default: asc)", KIND_CHOICE,
+                      ARMDB_ASCENDING, 0},
+    [OPTION_ESCAPED] = {"--escaped", "",
+                        "keys, values and bounds here are written with escapes, \\xNN", KIND_FLAG,
+                        0, 0},
+    [OPTION_RAW] = {"--raw", "", "the bytes of the value alone, as they are", KIND_FLAG, 0, 0},
+    [OPTION_PREFIX] = {"--prefix", "P", "only keys that begin with P", KIND_TEXT, 0, 0},
+    [OPTION_FROM] = {"--from", "K", "begin at K, included", KIND_TEXT, 0, 0},
+    [OPTION_TO] = {"--to", "K", "end before K, excluded", KIND_TEXT, 0, 0},
+    [OPTION_REVERSE] = {"--reverse", "", "from the last key of these to the first", KIND_FLAG, 0,
+                        0},
+    [OPTION_LIMIT] = {"--limit", "N", "at most N records (default: all)", KIND_NUMBER, 0,
+                      UINT64_MAX},
+    [OPTION_KEYS] = {"--keys", "", "keys alone; no value is read", KIND_FLAG, 0, 0},
+    [OPTION_FORMAT] = {"--format", "tsv|jsonl", "form of the records (default: tsv)", KIND_CHOICE,
+                       FORMAT_TSV, 0},
+    [OPTION_DURABILITY] = {"--durability", "buffered|written|synced",
+                           "where the bytes are when a write counts as done", KIND_CHOICE,
+                           ARMDB_BUFFERED, 0},
+    [OPTION_ACKNOWLEDGE] = {"--acknowledge", "N",
+                            "after each N, make them survive a kill, then print their number",
+                            KIND_NUMBER, 1, UINT64_MAX},
+    [OPTION_GETS] = {"--gets", "N", "how many to time, 1..10000000 (default: 100000)", KIND_NUMBER,
+                     1, 10000000},
+    [OPTION_JSON] = {"--json", "", "as one JSON object", KIND_FLAG, 0, 0},
 };
 
 /* ---------------------------------------------------------------------- values */
@@ -122,11 +80,14 @@ take_number(const struct option_spec *spec, const char *text, uint64_t *number_o
 static bool
 take_choice(const struct option_spec *spec, const char *text, uint64_t *number_out)
 {
-    for (uint64_t i = 0; spec->choices[i] != NULL; i++) {
-        if (strcmp(spec->choices[i], text) == 0) {
+    const char *word = spec->metavar;
+    for (uint64_t i = 0; *word != '\0'; i++) {
+        size_t len = strcspn(word, "|");
+        if (strlen(text) == len && memcmp(text, word, len) == 0) {
             *number_out = spec->min + i;
             return true;
         }
+        word += len + (word[len] == '|' ? 1 : 0);
     }
     (void)report(STATUS_USAGE, "%s is '%s', allowed is %s", spec->name, text, spec->metavar);
     return false;

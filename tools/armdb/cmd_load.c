@@ -163,8 +163,8 @@ static void
 print_summary(const struct loader *loader, uint64_t took_ns)
 {
     double seconds = took_ns > 0 ? (double)took_ns / 1e9 : 1e-9;
-    printf("loaded %" PRIu64 " records, %" PRIu64 " bytes of keys and values, in %.3f s: %.0f "
-           "records/s, %.1f MB/s; put p50 %.1f us, p99 %.1f us\n",
+    printf("loaded %" PRIu64 " records, %" PRIu64 " bytes, in %.3f s: %.0f/s, %.1f MB/s; "
+           "put p50 %.1f us, p99 %.1f us\n",
            loader->records, loader->bytes, seconds, (double)loader->records / seconds,
            (double)loader->bytes / 1e6 / seconds,
            (double)latency_percentile_ns(&loader->latency, 50) / 1e3,

@@ -103,6 +103,9 @@ time_gets(const struct sample *sample, const struct session *session, uint64_t g
 {
     struct latency latency = {0};
     uint64_t bytes = 0;
+    if (sample->count == 0)
+        return report(STATUS_NOT_THERE, "%s: the collection is empty: load something first",
+                      session->path);
     uint64_t start_ns = latency_now_ns();
     uint64_t before_ns = start_ns;
     for (uint64_t i = 0; i < gets; i++) {
@@ -119,8 +122,8 @@ time_gets(const struct sample *sample, const struct session *session, uint64_t g
         before_ns = now_ns;
     }
     double seconds = (double)(before_ns - start_ns) / 1e9;
-    printf("got %" PRIu64 " of %" PRIu64 " keys at random, %" PRIu64 " bytes, in %.3f s: %.0f "
-           "gets/s; get p50 %.1f us, p99 %.1f us\n",
+    printf("got %" PRIu64 " of %" PRIu64 " keys at random, %" PRIu64 " bytes, in %.3f s: "
+           "%.0f/s; get p50 %.1f us, p99 %.1f us\n",
            gets, sample->seen, bytes, seconds, seconds > 0 ? (double)gets / seconds : 0,
            (double)latency_percentile_ns(&latency, 50) / 1e3,
            (double)latency_percentile_ns(&latency, 99) / 1e3);
@@ -134,9 +137,6 @@ run(struct sample *sample, const struct session *session)
     if (sample->keys == NULL)
         return report(STATUS_IO, "no memory for %zu keys: give a smaller --gets", sample->capacity);
     int status = draw_sample(sample, session);
-    if (status == STATUS_DONE && sample->count == 0)
-        status = report(STATUS_NOT_THERE, "%s: the collection is empty: load something first",
-                        session->path);
     if (status == STATUS_DONE)
         status = time_gets(sample, session, sample->capacity);
     for (size_t i = 0; i < sample->count; i++)

@@ -100,8 +100,8 @@ static bool
 read_code(struct reader *reader, uint32_t *code_out)
 {
     size_t begin = reader->at - 2;
-    uint32_t unit;
-    uint32_t low;
+    uint32_t unit = 0;
+    uint32_t low = 0;
     if (!read_unit(reader, &unit))
         return false;
     *code_out = unit;
@@ -126,7 +126,7 @@ read_escape(struct reader *reader, size_t *to)
     static const char from[] = "\"\\/bfnrt";
     static const char bytes[] = "\"\\/\b\f\n\r\t";
     unsigned char c = reader->at < reader->len ? reader->line[reader->at] : '\0';
-    uint32_t code;
+    uint32_t code = 0;
     const char *found = c != '\0' ? strchr(from, c) : NULL;
     if (found == NULL && c != 'u')
         return refuse(reader, reader->at - 1, "an escape that JSON does not have");
@@ -224,8 +224,8 @@ find_member(armdb_slice name)
 static bool
 read_member(struct reader *reader, struct parsed *parsed)
 {
-    armdb_slice name;
-    armdb_slice bytes;
+    armdb_slice name = {NULL, 0};
+    armdb_slice bytes = {NULL, 0};
     skip_space(reader);
     size_t name_at = reader->at;
     if (!read_string(reader, "the name of a member", &name))

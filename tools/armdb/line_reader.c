@@ -69,6 +69,20 @@ hand_out(struct line_reader *reader, size_t len, bool has_newline, unsigned char
     reader->line_number++;
 }
 
+/* Looks for a newline behind the first `searched` bytes; `*len` becomes the length before it. */
+static bool
+find_newline(const struct line_reader *reader, size_t searched, size_t *len)
+{
+    if (*len == searched) /* nothing new; there may be no buffer yet */
+        return false;
+    const unsigned char *line = reader->buffer + reader->begin;
+    const void *newline = memchr(line + searched, '\n', *len - searched);
+    if (newline == NULL)
+        return false;
+    *len = (size_t)((const unsigned char *)newline - line);
+    return true;
+}
+
 enum line_result
 line_reader_next(struct line_reader *reader, unsigned char **line_out, size_t *len_out)
 {
@@ -77,14 +91,11 @@ line_reader_next(struct line_reader *reader, unsigned char **line_out, size_t *l
     *len_out = 0;
     for (;;) {
         size_t len = reader->end - reader->begin;
-        unsigned char *from = reader->buffer + reader->begin;
-        const void *newline = len > searched ? memchr(from + searched, '\n', len - searched) : NULL;
-        if (newline != NULL)
-            len = (size_t)((const unsigned char *)newline - from);
+        bool has_newline = find_newline(reader, searched, &len);
         if (len > LINE_BYTES_MAX)
             return LINE_TOO_LONG;
-        if (newline != NULL || (reader->is_at_end && len > 0)) {
-            hand_out(reader, len, newline != NULL, line_out, len_out);
+        if (has_newline || (reader->is_at_end && len > 0)) {
+            hand_out(reader, len, has_newline, line_out, len_out);
             return LINE_OK;
         }
         if (reader->is_at_end)

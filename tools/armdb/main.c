@@ -62,7 +62,7 @@ static const struct command COMMANDS[] = {
     {"load",
      "store the records of a file",
      "Reads FILE, or standard input. Makes database and collection if they are not there. A line\n"
-     "that is wrong ends it; the lines before it stay loaded. Default durability: buffered, with a\n"
+     "that is wrong ends it; those before it stay loaded. Default durability: buffered, with a\n"
      "sync at the end.\n",
      {BIT(OPTION_COLLECTION) | BIT(OPTION_FORMAT) | BIT(OPTION_DURABILITY) |
           BIT(OPTION_ACKNOWLEDGE),

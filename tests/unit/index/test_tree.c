@@ -1,6 +1,6 @@
 /*
- * The tree against a model: an array of all keys that the test may use, sorted, with the location of
- * each (0: not there). ARMDB_SEED=n replays a run, ARMDB_TEST_SCALE=n makes it n times longer.
+ * The tree against a model: an array of all keys that the test may use, sorted, with the location
+ * of each (0: not there). ARMDB_SEED=n replays a run, ARMDB_TEST_SCALE=n makes it n times longer.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -70,13 +70,13 @@ struct model {
 /* How the bytes of keys are chosen. */
 enum shape {
     SHAPE_RANDOM,
-    SHAPE_DENSE,  /* counting numbers at the end, the same byte before them */
-    SHAPE_SHORT,  /* 1..7 bytes of few values */
-    SHAPE_LONG,   /* up to 1024 bytes */
+    SHAPE_DENSE,   /* counting numbers at the end, the same byte before them */
+    SHAPE_SHORT,   /* 1..7 bytes of few values */
+    SHAPE_LONG,    /* up to 1024 bytes */
     SHAPE_MAXIMAL, /* always 1024 bytes */
-    SHAPE_PREFIX, /* one of few prefixes of 200 bytes, then a number */
-    SHAPE_NESTED, /* each key is the beginning of others */
-    SHAPE_MIXED   /* of each */
+    SHAPE_PREFIX,  /* one of few prefixes of 200 bytes, then a number */
+    SHAPE_NESTED,  /* each key is the beginning of others */
+    SHAPE_MIXED    /* of each */
 };
 
 static int
@@ -100,8 +100,10 @@ static void
 fill_random(struct item *item, uint32_t len, uint32_t n_values)
 {
     item->len = len;
-    for (uint32_t i = 0; i < len; i++)
-        item->key[i] = (unsigned char)(n_values == 256 ? next_random() : 'a' + random_below(n_values));
+    for (uint32_t i = 0; i < len; i++) {
+        uint32_t value = random_below(n_values);
+        item->key[i] = (unsigned char)(n_values == 256 ? value : 'a' + value);
+    }
 }
 
 static void
@@ -289,7 +291,8 @@ step_somewhere(struct model *model, struct adb_tree_position *position)
     bool is_up = random_below(2) == 0;
     uint32_t i = expected(model, is_up ? ADB_SEEK_GT : ADB_SEEK_LT,
                           (armdb_slice){.data = bytes, .len = len});
-    bool found = is_up ? adb_tree_next(model->tree, position) : adb_tree_prev(model->tree, position);
+    bool found = is_up ? adb_tree_next(model->tree, position)
+                       : adb_tree_prev(model->tree, position);
     assert_int_equal(found, i != model->n);
     if (found) {
         assert_on(model, position, i);
@@ -356,8 +359,7 @@ run_phase(struct model *model, uint32_t n_operations, uint32_t puts)
             else
                 take_out(model, i);
         } else if (kind < 900) {
-            assert_int_equal(adb_tree_get(model->tree, key_of(model, i)),
-                             model->items[i].location);
+            assert_int_equal(adb_tree_get(model->tree, key_of(model, i)), model->items[i].location);
         } else if (kind < 950) {
             replace_somewhere(model);
         } else if (kind < 960) {
@@ -635,6 +637,43 @@ test_position__location_replaced__is_seen_without_a_seek(void **state)
 }
 
 static void
+test_position__its_node_reused__is_never_mistaken(void **state)
+{
+    (void)state;
+    enum { N = 3000, N_NODES = 256, ROUNDS = 6 };
+    struct model model;
+    struct adb_tree_position position;
+    const void *nodes[N_NODES];
+    uint64_t versions[N_NODES] = {0}; /* the highest seen in rounds before */
+    uint64_t newest[N_NODES] = {0};   /* in this round */
+    uint32_t n_nodes = 0;
+    memset(&position, 0, sizeof position);
+    model_open(&model, 16, SHAPE_RANDOM, N);
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        for (uint32_t i = 0; i < model.n; i++)
+            put(&model, round % 2 == 0 ? i : model.n - 1 - i, i + 1);
+        bool found = adb_tree_seek(model.tree, ADB_SEEK_FIRST, (armdb_slice){0}, &position);
+        for (; found; found = adb_tree_next(model.tree, &position)) {
+            uint32_t i = 0;
+            while (i < n_nodes && nodes[i] != position.node)
+                i++;
+            if (i == n_nodes) {
+                assert_true(n_nodes < N_NODES);
+                nodes[n_nodes++] = position.node;
+            }
+            assert_true(position.version > versions[i]);
+            newest[i] = position.version;
+        }
+        memcpy(versions, newest, sizeof versions);
+        for (uint32_t i = 0; i < model.n; i++)
+            take_out(&model, i);
+    }
+    /* It is about reuse: far fewer pages than leaves filled. */
+    assert_true(n_nodes > 1 && n_nodes < ROUNDS * N / 160);
+    model_close(&model);
+}
+
+static void
 test_prepare__allocation_fails__spare_stays_valid(void **state)
 {
     (void)state;
@@ -696,6 +735,7 @@ main(void)
         cmocka_unit_test(test_position__key_removed_under_it__goes_on_in_both_directions),
         cmocka_unit_test(test_position__tree_grows_around_it__meets_each_old_key_once),
         cmocka_unit_test(test_position__location_replaced__is_seen_without_a_seek),
+        cmocka_unit_test(test_position__its_node_reused__is_never_mistaken),
         cmocka_unit_test(test_prepare__allocation_fails__spare_stays_valid),
     };
     return cmocka_run_group_tests_name("index/tree", tests, NULL, NULL);

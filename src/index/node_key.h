@@ -1,0 +1,154 @@
+/*
+ * node_key.h: what nodes of both layouts have in common: the meta word, and keys in the forms in
+ * which nodes compare them.
+ */
+#ifndef ADB_INDEX_NODE_KEY_H
+#define ADB_INDEX_NODE_KEY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "armdb/types.h"
+#include "base/attr.h"
+#include "index/node_word.h"
+
+enum {
+    NODE_META_AT = 1,
+    NODE_KEY_WORDS = ARMDB_FIXED_KEY_MAX / 8,
+    NODE_COUNT_MAX = 254, /* entries of any node */
+    NODE_NO_LAST = 255
+};
+
+/* ------------------------------------------------------------------ the word of both layouts */
+
+/** Word 1 of a node, taken apart. */
+struct adb_node_meta {
+    uint32_t count;    /* entries: keys of a leaf, separators of an inner node */
+    uint32_t level;    /* 0: leaf */
+    uint32_t last;     /* slot of the newest insert if nothing was removed since; or NODE_NO_LAST */
+    uint32_t skip;     /* fixed layout: so many first words are the same in all keys */
+    uint32_t ascents;  /* so many newest inserts came right after the insert before, at most 15 */
+    uint32_t descents; /* so many came right before it */
+};
+
+static inline struct adb_node_meta
+adb_node_meta_of(uint64_t word)
+{
+    struct adb_node_meta meta = {.count = (uint32_t)(word & 0xffff),
+                                 .level = (uint32_t)(word >> 16 & 0xff),
+                                 .last = (uint32_t)(word >> 24 & 0xff),
+                                 .skip = (uint32_t)(word >> 32 & 0xff),
+                                 .ascents = (uint32_t)(word >> 40 & 0xf),
+                                 .descents = (uint32_t)(word >> 44 & 0xf)};
+    return meta;
+}
+
+/** Racy. */
+static inline struct adb_node_meta
+adb_node_meta(const struct adb_page *page)
+{
+    return adb_node_meta_of(adb_node_word(page, NODE_META_AT));
+}
+
+static inline void
+adb_node_set_meta(struct adb_page *page, struct adb_node_meta meta)
+{
+    adb_node_set_word(page, NODE_META_AT,
+                      (uint64_t)meta.count | (uint64_t)meta.level << 16 |
+                          (uint64_t)meta.last << 24 | (uint64_t)meta.skip << 32 |
+                          (uint64_t)meta.ascents << 40 | (uint64_t)meta.descents << 44);
+}
+
+/** Counts an insert at `slot`. */
+static inline void
+adb_node_note_insert(struct adb_node_meta *meta, uint32_t slot)
+{
+    bool is_ascent = slot == meta->last + 1;
+    bool is_descent = slot == meta->last;
+    meta->ascents = is_ascent ? meta->ascents + (meta->ascents < 15) : 0;
+    meta->descents = is_descent ? meta->descents + (meta->descents < 15) : 0;
+    meta->last = slot;
+    meta->count++;
+}
+
+/** Counts a removal, of any slot. */
+static inline void
+adb_node_note_remove(struct adb_node_meta *meta)
+{
+    meta->last = NODE_NO_LAST;
+    meta->ascents = 0;
+    meta->descents = 0;
+    meta->count--;
+}
+
+/* ------------------------------------------------------------------ keys */
+
+/** How the nodes of one tree are laid out; the same for all of them and never changed. */
+struct adb_node_layout {
+    uint32_t key_bytes; /* 0: variable; all that follows is then 0 too */
+    uint32_t words;     /* of a key */
+    uint32_t capacity;  /* entries */
+    uint32_t key_at;    /* word where the first words of the keys start, `capacity` of them */
+    uint32_t value_at;  /* word where locations or children start, capacity + 1 of them */
+};
+
+/** A key that is looked for or put in, in the forms in which nodes compare it. */
+struct adb_node_key {
+    const unsigned char *bytes; /* borrowed */
+    uint32_t len;
+    uint64_t word[NODE_KEY_WORDS]; /* fixed layout: the bytes as big-endian numbers, zero padded */
+};
+
+/** A key with room for its bytes; `key.bytes` points into it, so it must not be moved. */
+struct adb_node_key_copy {
+    struct adb_node_key key;
+    unsigned char bytes[ARMDB_KEY_MAX];
+};
+
+/** The first `len` (at most 8) bytes as a big-endian number, padded with zeros. */
+static inline uint64_t
+adb_node_load_bytes(const unsigned char *bytes, uint32_t len)
+{
+    if (ADB_LIKELY(len >= 8)) {
+        return (uint64_t)bytes[0] << 56 | (uint64_t)bytes[1] << 48 | (uint64_t)bytes[2] << 40 |
+               (uint64_t)bytes[3] << 32 | (uint64_t)bytes[4] << 24 | (uint64_t)bytes[5] << 16 |
+               (uint64_t)bytes[6] << 8 | (uint64_t)bytes[7];
+    }
+    uint64_t word = 0;
+    for (uint32_t i = 0; i < len; i++)
+        word |= (uint64_t)bytes[i] << (56 - 8 * i);
+    return word;
+}
+
+/** Stores all 8 bytes of a big-endian number. */
+static inline void
+adb_node_store_bytes(unsigned char *bytes, uint64_t word)
+{
+    for (uint32_t i = 0; i < 8; i++)
+        bytes[i] = (unsigned char)(word >> (56 - 8 * i));
+}
+
+/** Bytes in which two keys agree from the start. */
+static inline uint32_t
+adb_node_shared_bytes(const unsigned char *a, uint32_t a_len, const unsigned char *b,
+                      uint32_t b_len)
+{
+    uint32_t min = a_len < b_len ? a_len : b_len;
+    uint32_t n = 0;
+    while (n < min && a[n] == b[n])
+        n++;
+    return n;
+}
+
+/** Fills `key` from bytes that outlive it; of a fixed layout's length, shorter, or 0..1024. */
+static inline void
+adb_node_key_set(const struct adb_node_layout *layout, struct adb_node_key *key,
+                 const unsigned char *bytes, uint32_t len)
+{
+    key->bytes = bytes;
+    key->len = len;
+    for (uint32_t i = 0; i < layout->words; i++)
+        key->word[i] = adb_node_load_bytes(bytes + 8 * i, len > 8 * i ? len - 8 * i : 0);
+}
+
+#endif

@@ -1,0 +1,110 @@
+#include "model/model_kv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/require.h"
+
+void
+model_init(struct model_collection *model, const char *name, uint32_t key_bytes,
+           bool is_descending)
+{
+    *model = (struct model_collection){.key_bytes = key_bytes, .is_descending = is_descending};
+    snprintf(model->name, sizeof model->name, "%s", name);
+}
+
+void
+model_fini(struct model_collection *model)
+{
+    for (size_t i = 0; i < model->count; i++) {
+        free(model->pairs[i].key);
+        free(model->pairs[i].value);
+    }
+    free(model->pairs);
+    model->pairs = NULL;
+    model->count = model->capacity = 0;
+}
+
+int
+model_compare(armdb_slice a, armdb_slice b)
+{
+    const unsigned char *left = (const unsigned char *)a.data;
+    const unsigned char *right = (const unsigned char *)b.data;
+    for (size_t i = 0; i < a.len && i < b.len; i++) {
+        if (left[i] != right[i])
+            return left[i] < right[i] ? -1 : 1;
+    }
+    if (a.len == b.len)
+        return 0;
+    return a.len < b.len ? -1 : 1;
+}
+
+size_t
+model_lower_bound(const struct model_collection *model, armdb_slice key)
+{
+    size_t low = 0;
+    size_t high = model->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (model_compare(model_key(&model->pairs[middle]), key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+const struct model_pair *
+model_find(const struct model_collection *model, armdb_slice key)
+{
+    size_t at = model_lower_bound(model, key);
+    if (at == model->count || model_compare(model_key(&model->pairs[at]), key) != 0)
+        return NULL;
+    return &model->pairs[at];
+}
+
+static unsigned char *
+copy(armdb_slice bytes)
+{
+    unsigned char *to = (unsigned char *)require_memory(NULL, bytes.len);
+    if (bytes.len > 0)
+        memcpy(to, bytes.data, bytes.len);
+    return to;
+}
+
+void
+model_put(struct model_collection *model, armdb_slice key, armdb_slice value)
+{
+    size_t at = model_lower_bound(model, key);
+    bool is_there = at < model->count && model_compare(model_key(&model->pairs[at]), key) == 0;
+    if (is_there) {
+        free(model->pairs[at].value);
+    } else {
+        if (model->count == model->capacity) {
+            model->capacity = model->capacity * 2 + 16;
+            model->pairs = (struct model_pair *)require_memory(
+                model->pairs, model->capacity * sizeof *model->pairs);
+        }
+        memmove(&model->pairs[at + 1], &model->pairs[at],
+                (model->count - at) * sizeof *model->pairs);
+        model->count++;
+        model->pairs[at].key = copy(key);
+        model->pairs[at].key_len = key.len;
+    }
+    model->pairs[at].value = copy(value);
+    model->pairs[at].value_len = value.len;
+}
+
+bool
+model_delete(struct model_collection *model, armdb_slice key)
+{
+    size_t at = model_lower_bound(model, key);
+    if (at == model->count || model_compare(model_key(&model->pairs[at]), key) != 0)
+        return false;
+    free(model->pairs[at].key);
+    free(model->pairs[at].value);
+    model->count--;
+    memmove(&model->pairs[at], &model->pairs[at + 1], (model->count - at) * sizeof *model->pairs);
+    return true;
+}

@@ -1,0 +1,68 @@
+/*
+ * model_kv.h: a database that is obviously right: collections as sorted arrays in memory.
+ *
+ * No durability, no errors of the environment; memory that is out ends the program.
+ */
+#ifndef TEST_MODEL_MODEL_KV_H
+#define TEST_MODEL_MODEL_KV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "armdb/types.h"
+
+enum { MODEL_NAME_BYTES = 24 };
+
+struct model_pair {
+    unsigned char *key; /* owned */
+    size_t key_len;
+    unsigned char *value; /* owned */
+    size_t value_len;
+};
+
+/** Pairs in ascending order of keys, whatever the order of the collection. */
+struct model_collection {
+    char name[MODEL_NAME_BYTES];
+    uint32_t key_bytes;
+    bool is_descending;
+    bool is_dropped;
+    struct model_pair *pairs; /* owned, [count] */
+    size_t count;
+    size_t capacity;
+};
+
+/** Adds nothing; the caller fills the settings. */
+void model_init(struct model_collection *model, const char *name, uint32_t key_bytes,
+                bool is_descending);
+/** Removes all pairs. */
+void model_fini(struct model_collection *model);
+
+/** -1, 0 or 1: unsigned bytes, a prefix before what it is a prefix of. */
+int model_compare(armdb_slice a, armdb_slice b);
+
+/** The first place whose key is not below `key`; count if there is none. */
+size_t model_lower_bound(const struct model_collection *model, armdb_slice key);
+/** The pair of that key; NULL if it is not there. Valid until the next change. */
+const struct model_pair *model_find(const struct model_collection *model, armdb_slice key);
+
+/** Replaces the value if the key is there. */
+void model_put(struct model_collection *model, armdb_slice key, armdb_slice value);
+/** Whether it was there. */
+bool model_delete(struct model_collection *model, armdb_slice key);
+
+static inline armdb_slice
+model_key(const struct model_pair *pair)
+{
+    armdb_slice slice = {pair->key, pair->key_len};
+    return slice;
+}
+
+static inline armdb_slice
+model_value(const struct model_pair *pair)
+{
+    armdb_slice slice = {pair->value, pair->value_len};
+    return slice;
+}
+
+#endif

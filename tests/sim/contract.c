@@ -1,0 +1,233 @@
+#include "sim/contract.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "db/db_private.h"
+#include "sim/require.h"
+#include "support/seed.h"
+
+/* ----------------------------------------------------------------------- life */
+
+static void *
+copy_bytes(const void *from, size_t bytes)
+{
+    void *copy = require_memory(NULL, bytes);
+    if (bytes > 0)
+        memcpy(copy, from, bytes);
+    return copy;
+}
+
+struct contract *
+contract_new(void)
+{
+    struct contract *contract = (struct contract *)require_memory(NULL, sizeof *contract);
+    *contract = (struct contract){.collection_count = 1};
+    contract->collections[0] = (struct contract_collection){
+        .name = "default",
+        .key_bytes = ARMDB_KEY_VARIABLE,
+        .order = ARMDB_ASCENDING,
+        .is_created = CONTRACT_YES,
+    };
+    return contract;
+}
+
+struct contract *
+contract_copy(const struct contract *contract)
+{
+    struct contract *copy = (struct contract *)copy_bytes(contract, sizeof *contract);
+    for (uint32_t i = 0; i < CONTRACT_SHARDS_MAX; i++) {
+        struct contract_shard *shard = &copy->shards[i];
+        shard->capacity = shard->count + 1;
+        struct contract_write *writes =
+            (struct contract_write *)require_memory(NULL, shard->capacity * sizeof *writes);
+        if (shard->writes != NULL)
+            memcpy(writes, shard->writes, (shard->count + shard->has_unsure) * sizeof *writes);
+        shard->writes = writes;
+    }
+    return copy;
+}
+
+void
+contract_free(struct contract *contract)
+{
+    if (contract == NULL)
+        return;
+    for (uint32_t i = 0; i < CONTRACT_SHARDS_MAX; i++)
+        free(contract->shards[i].writes);
+    free(contract);
+}
+
+/* ------------------------------------------------------------ keys and values */
+
+armdb_slice
+contract_key(const struct contract_collection *collection, uint32_t number, unsigned char *room)
+{
+    size_t len = collection->key_bytes;
+    if (len == ARMDB_KEY_VARIABLE)
+        len = 2 + number * 37 % 60 + (number % 11 == 3 ? 180 : 0);
+    memset(room, (int)('a' + number % 26), len);
+    room[0] = (unsigned char)('A' + number / 4);
+    room[1] = (unsigned char)('0' + number % 4);
+    return (armdb_slice){room, len};
+}
+
+void
+contract_fill(uint32_t stamp, uint32_t len, unsigned char *to)
+{
+    struct test_rng rng = test_rng_make(stamp);
+    test_rng_fill(&rng, to, len);
+}
+
+bool
+contract_is_value(struct contract_value value, armdb_slice bytes)
+{
+    struct test_rng rng = test_rng_make(value.stamp);
+    const unsigned char *at = (const unsigned char *)bytes.data;
+    unsigned char piece[512];
+    size_t left = bytes.len;
+    if (value.stamp == 0 || value.len != bytes.len)
+        return false;
+    while (left > 0) {
+        size_t part = left < sizeof piece ? left : sizeof piece;
+        test_rng_fill(&rng, piece, part);
+        if (memcmp(piece, at, part) != 0)
+            return false;
+        at += part;
+        left -= part;
+    }
+    return true;
+}
+
+uint32_t
+contract_route(const struct db *db, armdb_slice key)
+{
+    const struct shard *shard = adb_db_route(db, key);
+    uint32_t number = 0;
+    while (db->shards[number] != shard)
+        number++;
+    return number;
+}
+
+/* --------------------------------------------------------------------- writes */
+
+static void
+append(struct contract_shard *shard, const struct contract_write *write)
+{
+    if (shard->count + 1 > shard->capacity) {
+        shard->capacity = shard->count * 2 + 16;
+        shard->writes = (struct contract_write *)require_memory(
+            shard->writes, shard->capacity * sizeof *shard->writes);
+    }
+    shard->writes[shard->count] = *write;
+}
+
+void
+contract_accept(struct contract *contract, uint32_t shard, const struct contract_write *write)
+{
+    append(&contract->shards[shard], write);
+    contract->shards[shard].count++;
+    contract->collections[write->collection].live[write->key] =
+        (struct contract_value){write->stamp, write->value_len};
+}
+
+void
+contract_doubt(struct contract *contract, uint32_t shard, const struct contract_write *write)
+{
+    append(&contract->shards[shard], write);
+    contract->shards[shard].has_unsure = true;
+}
+
+void
+contract_promise(struct contract *contract, uint32_t number, armdb_durability level)
+{
+    struct contract_shard *shard = &contract->shards[number];
+    if (level >= ARMDB_WRITTEN)
+        shard->killed_floor = shard->count;
+    if (level >= ARMDB_SYNCED)
+        shard->cut_floor = shard->count;
+}
+
+void
+contract_promise_all(struct contract *contract, armdb_durability level)
+{
+    for (uint32_t i = 0; i < contract->shard_count; i++)
+        contract_promise(contract, i, level);
+}
+
+void
+contract_observe(struct contract *contract, struct db *db)
+{
+    for (uint32_t i = 0; i < contract->shard_count; i++) {
+        struct contract_shard *shard = &contract->shards[i];
+        armdb_shard_info info;
+        REQUIRE_OK(adb_db_get_shard_info(db, i, &info));
+        REQUIRE(info.newest_sequence == shard->count, "shard %u is at %" PRIu64 ", not at %zu", i,
+                info.newest_sequence, shard->count);
+        REQUIRE(info.synced_sequence <= shard->count, "%" PRIu64, info.synced_sequence);
+        if (shard->cut_floor < info.synced_sequence)
+            shard->cut_floor = (size_t)info.synced_sequence;
+        if (shard->killed_floor < shard->cut_floor)
+            shard->killed_floor = shard->cut_floor;
+    }
+}
+
+/* ---------------------------------------------------------------- collections */
+
+uint32_t
+contract_find(const struct contract *contract, const char *name)
+{
+    for (uint32_t i = 0; i < contract->collection_count; i++) {
+        const struct contract_collection *collection = &contract->collections[i];
+        if (collection->is_created == CONTRACT_YES && collection->is_dropped != CONTRACT_YES &&
+            strcmp(collection->name, name) == 0)
+            return i;
+    }
+    return UINT32_MAX;
+}
+
+/* A manifest was stored: whatever failed before it did not happen. */
+static void
+settle_doubts(struct contract *contract)
+{
+    for (uint32_t i = 0; i < contract->collection_count; i++) {
+        struct contract_collection *collection = &contract->collections[i];
+        if (collection->is_created == CONTRACT_MAYBE)
+            collection->is_created = CONTRACT_NO;
+        if (collection->is_dropped == CONTRACT_MAYBE)
+            collection->is_dropped = CONTRACT_NO;
+    }
+}
+
+void
+contract_create(struct contract *contract, const char *name,
+                const armdb_collection_options *options, struct collection *created)
+{
+    REQUIRE(contract->collection_count < CONTRACT_COLLECTIONS_MAX, "too many for the test");
+    if (created != NULL)
+        settle_doubts(contract);
+    struct contract_collection *collection = &contract->collections[contract->collection_count++];
+    *collection = (struct contract_collection){
+        .key_bytes = options->key_bytes,
+        .order = options->order,
+        .is_created = created != NULL ? CONTRACT_YES : CONTRACT_MAYBE,
+    };
+    snprintf(collection->name, sizeof collection->name, "%s", name);
+    if (created == NULL)
+        return;
+    armdb_collection_info info;
+    REQUIRE_OK(adb_collection_get_info(created, &info));
+    REQUIRE(info.id > contract->newest_id, "id %u of \"%s\" was given out before", info.id, name);
+    collection->id = info.id;
+    contract->newest_id = info.id;
+}
+
+void
+contract_drop(struct contract *contract, uint32_t place, enum contract_truth is_dropped)
+{
+    if (is_dropped == CONTRACT_YES)
+        settle_doubts(contract);
+    contract->collections[place].is_dropped = is_dropped;
+}

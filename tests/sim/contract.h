@@ -1,0 +1,126 @@
+/*
+ * contract.h: what a database must and may hold after it was killed, cut off or closed.
+ *
+ * A contract is the history of one database: for each shard the writes that it accepted, in order,
+ * and how many of them must survive a killed process or a power cut; and what became of each
+ * collection. After the next open, contract_check() demands that each shard holds exactly the
+ * first so many of its writes, no fewer than promised, and that nothing else is there. It then goes
+ * on from what was found: what was lost must not come back.
+ *
+ * A write counts as accepted when the shard's sequence number grew, acknowledged or not.
+ */
+#ifndef TEST_SIM_CONTRACT_H
+#define TEST_SIM_CONTRACT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "db/db.h"
+#include "support/os_sim.h"
+
+enum {
+    CONTRACT_SHARDS_MAX = 8,
+    CONTRACT_COLLECTIONS_MAX = 40,
+    CONTRACT_KEYS = 28,      /* numbers of keys: 0 .. CONTRACT_KEYS - 1 */
+    CONTRACT_KEY_BYTES = 256 /* of the longest */
+};
+
+/** One write of a key; stamps are never used twice, and decide the bytes of the value. */
+struct contract_write {
+    uint32_t collection; /* place in contract.collections */
+    uint32_t key;
+    uint32_t value_len;
+    uint32_t stamp; /* 0: deleted */
+};
+
+struct contract_shard {
+    struct contract_write *writes; /* owned, [count], and one more if has_unsure */
+    size_t count;
+    size_t capacity;
+    size_t killed_floor;  /* so many of the first must survive a kill */
+    size_t cut_floor;     /* and so many a power cut */
+    bool has_unsure;      /* writes[count] failed, and may be there or not */
+    uint64_t files_floor; /* so many data files were there at the last open */
+};
+
+enum contract_truth { CONTRACT_NO, CONTRACT_MAYBE, CONTRACT_YES };
+
+struct contract_value {
+    uint32_t stamp; /* 0: the key is not there */
+    uint32_t len;
+};
+
+struct contract_collection {
+    char name[16];
+    uint32_t id; /* 0 for the default collection, and if is_created is not CONTRACT_YES */
+    uint32_t key_bytes;
+    armdb_order order;
+    enum contract_truth is_created;
+    enum contract_truth is_dropped;
+    struct contract_value live[CONTRACT_KEYS]; /* what a reader must see now */
+};
+
+struct contract {
+    uint32_t shard_count; /* 0 as long as no open was successful */
+    struct contract_shard shards[CONTRACT_SHARDS_MAX];
+    struct contract_collection collections[CONTRACT_COLLECTIONS_MAX];
+    uint32_t collection_count; /* the default one is the first */
+    uint32_t newest_id;
+};
+
+/** How the database ended before the open that is to be checked. */
+enum contract_end { CONTRACT_CLOSED, CONTRACT_KILLED, CONTRACT_CUT };
+
+/** An empty history. Free with contract_free(). */
+struct contract *contract_new(void);
+struct contract *contract_copy(const struct contract *contract);
+void contract_free(struct contract *contract);
+
+/** The key of a number in a collection; `room` takes CONTRACT_KEY_BYTES. They ascend. */
+armdb_slice contract_key(const struct contract_collection *collection, uint32_t number,
+                         unsigned char *room);
+
+/** Fills the value of a write. */
+void contract_fill(uint32_t stamp, uint32_t len, unsigned char *to);
+/** Whether these are the bytes of that write. */
+bool contract_is_value(struct contract_value value, armdb_slice bytes);
+
+/** The shard of a key in an open database. */
+uint32_t contract_route(const struct db *db, armdb_slice key);
+
+/** Takes a write that the shard accepted. */
+void contract_accept(struct contract *contract, uint32_t shard, const struct contract_write *write);
+/** Takes the last write of a shard that failed in it: there or not after the next open. */
+void contract_doubt(struct contract *contract, uint32_t shard, const struct contract_write *write);
+/** Takes what an acknowledgement of this level promises for all writes of a shard. */
+void contract_promise(struct contract *contract, uint32_t shard, armdb_durability level);
+void contract_promise_all(struct contract *contract, armdb_durability level);
+/** Raises floors to what the shards of an open database say of themselves. */
+void contract_observe(struct contract *contract, struct db *db);
+
+/** The place of the live collection of that name; UINT32_MAX if there is none. */
+uint32_t contract_find(const struct contract *contract, const char *name);
+/** Takes a creation or drop that returned; later successes settle what earlier failures left. */
+void contract_create(struct contract *contract, const char *name,
+                     const armdb_collection_options *options, struct collection *created);
+void contract_drop(struct contract *contract, uint32_t place, enum contract_truth is_dropped);
+
+/**
+ * Compares an open database, nothing written to it yet, with the history, and cuts the history to
+ * what is there. `sim` may be NULL if the database is not on a simulator.
+ */
+void contract_check(struct contract *contract, struct db *db, enum contract_end end,
+                    struct sim *sim, const char *path);
+
+/** The part of contract_check() that needs no reads and no memory: all but the contents. */
+void contract_check_shape(struct contract *contract, struct db *db, enum contract_end end,
+                          struct sim *sim, const char *path);
+
+/** Compares everything that a running database shows with contract.collections[].live. */
+void contract_check_live(const struct contract *contract, struct db *db);
+
+/** Checks a database that is not open; it may be missing if no open was successful. */
+void contract_verify(const struct contract *contract, struct adb_os *os, const char *path);
+
+#endif

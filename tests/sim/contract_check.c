@@ -1,0 +1,256 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/contract.h"
+#include "sim/require.h"
+
+/* ---------------------------------------------------------------- collections */
+
+/* What the list of the database says of a collection of the history; NULL if it is not listed. */
+static const armdb_collection_info *
+find_info(const struct contract_collection *collection, const armdb_collection_info *infos,
+          size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(infos[i].name, collection->name) != 0)
+            continue;
+        if (collection->is_created == CONTRACT_YES ? infos[i].id == collection->id
+                                                   : infos[i].id > 0)
+            return &infos[i];
+    }
+    return NULL;
+}
+
+/* Compares one collection with the list, and settles what was in doubt; whether it is there. */
+static bool
+settle_collection(struct contract *contract, struct contract_collection *collection,
+                  const armdb_collection_info *infos, size_t count)
+{
+    const armdb_collection_info *info = find_info(collection, infos, count);
+    if (collection->is_created == CONTRACT_MAYBE && info != NULL && info->id <= contract->newest_id)
+        info = NULL; /* an older one of the same name */
+    bool must = collection->is_created == CONTRACT_YES && collection->is_dropped == CONTRACT_NO;
+    bool must_not = collection->is_created == CONTRACT_NO || collection->is_dropped == CONTRACT_YES;
+    REQUIRE(!must || info != NULL, "collection \"%s\" (%u) is lost", collection->name,
+            collection->id);
+    REQUIRE(!must_not || info == NULL, "collection \"%s\" (%u) came back", collection->name,
+            collection->id);
+    if (info == NULL) {
+        if (collection->is_created == CONTRACT_MAYBE)
+            collection->is_created = CONTRACT_NO;
+        else
+            collection->is_dropped = CONTRACT_YES;
+        return false;
+    }
+    REQUIRE(info->key_bytes == collection->key_bytes && info->order == collection->order,
+            "collection \"%s\" has other settings", collection->name);
+    collection->is_created = CONTRACT_YES;
+    collection->is_dropped = CONTRACT_NO;
+    collection->id = info->id;
+    return true;
+}
+
+static void
+check_collections(struct contract *contract, struct db *db)
+{
+    armdb_collection_info infos[CONTRACT_COLLECTIONS_MAX];
+    size_t count;
+    size_t known = 0;
+    uint32_t newest_id = contract->newest_id;
+    adb_collection_list(db, infos, CONTRACT_COLLECTIONS_MAX, &count);
+    for (uint32_t i = 0; i < contract->collection_count; i++) {
+        struct contract_collection *collection = &contract->collections[i];
+        if (collection->is_created == CONTRACT_NO || !settle_collection(contract, collection, infos, count))
+            continue;
+        known++;
+        newest_id = collection->id > newest_id ? collection->id : newest_id;
+    }
+    contract->newest_id = newest_id;
+    REQUIRE(known == count, "%zu collections, %zu of them known", count, known);
+}
+
+/* --------------------------------------------------------------------- shards */
+
+/* The ids of the data files go from 1 without a gap (nothing is compacted), and none that was there
+ * at an open before is gone. */
+static void
+check_files(struct contract_shard *shard, uint32_t number, struct sim *sim, const char *path)
+{
+    char directory[256];
+    char **names;
+    uint64_t files = 0;
+    int len = snprintf(directory, sizeof directory, "%s/shard-%03u", path, number);
+    REQUIRE(len < (int)sizeof directory, "path too long");
+    size_t count = sim_list(sim, directory, &names);
+    for (size_t i = 0; i < count; i++) {
+        char *end;
+        uint64_t id = strtoull(names[i], &end, 10);
+        REQUIRE(strcmp(end, ".log") == 0, "%s holds \"%s\"", directory, names[i]);
+        REQUIRE(id == ++files, "%s: file %" PRIu64 " where %" PRIu64 " was due", directory, id,
+                files);
+    }
+    free(names);
+    REQUIRE(files >= shard->files_floor, "%s: %" PRIu64 " files, there were %" PRIu64, directory,
+            files, shard->files_floor);
+    shard->files_floor = files;
+}
+
+static void
+check_shard(struct contract_shard *shard, uint32_t number, struct db *db, enum contract_end end)
+{
+    armdb_shard_info info;
+    size_t most = shard->count + (shard->has_unsure ? 1 : 0);
+    size_t least = end == CONTRACT_CUT ? shard->cut_floor : shard->killed_floor;
+    REQUIRE_OK(adb_db_get_shard_info(db, number, &info));
+    REQUIRE(info.failure == ARMDB_OK, "shard %u opens as failed", number);
+    REQUIRE(info.newest_sequence >= least,
+            "shard %u lost acknowledged writes: it is at %" PRIu64 ", promised were %zu", number,
+            info.newest_sequence, least);
+    REQUIRE(info.newest_sequence <= most, "shard %u is at %" PRIu64 ", but %zu were written",
+            number, info.newest_sequence, most);
+    REQUIRE(info.synced_sequence == info.newest_sequence,
+            "shard %u: %" PRIu64 " synced of %" PRIu64 " after open", number, info.synced_sequence,
+            info.newest_sequence);
+    shard->count = (size_t)info.newest_sequence;
+    shard->has_unsure = false;
+    shard->killed_floor = shard->count;
+    shard->cut_floor = shard->count;
+}
+
+/* Makes `live` what the histories of the shards, as they are now, come to. */
+static void
+replay(struct contract *contract)
+{
+    for (uint32_t i = 0; i < contract->collection_count; i++)
+        memset(contract->collections[i].live, 0, sizeof contract->collections[i].live);
+    for (uint32_t i = 0; i < contract->shard_count; i++) {
+        const struct contract_shard *shard = &contract->shards[i];
+        for (size_t j = 0; j < shard->count; j++) {
+            const struct contract_write *write = &shard->writes[j];
+            contract->collections[write->collection].live[write->key] =
+                (struct contract_value){write->stamp, write->value_len};
+        }
+    }
+}
+
+void
+contract_check_shape(struct contract *contract, struct db *db, enum contract_end end,
+                     struct sim *sim, const char *path)
+{
+    armdb_stats stats = {.struct_bytes = sizeof stats};
+    adb_db_get_stats(db, &stats);
+    REQUIRE(contract->shard_count == 0 || contract->shard_count == stats.shards, "%u shards",
+            stats.shards);
+    REQUIRE(stats.shards <= CONTRACT_SHARDS_MAX, "too many shards for the test");
+    contract->shard_count = stats.shards;
+    check_collections(contract, db);
+    uint64_t records = 0;
+    for (uint32_t i = 0; i < contract->shard_count; i++) {
+        check_shard(&contract->shards[i], i, db, end);
+        records += contract->shards[i].count;
+        if (sim != NULL)
+            check_files(&contract->shards[i], i, sim, path);
+    }
+    REQUIRE(stats.recovered_records == records, "%" PRIu64 " records recovered, not %" PRIu64,
+            stats.recovered_records, records);
+    replay(contract);
+}
+
+void
+contract_check(struct contract *contract, struct db *db, enum contract_end end, struct sim *sim,
+               const char *path)
+{
+    contract_check_shape(contract, db, end, sim, path);
+    contract_check_live(contract, db);
+}
+
+/* ------------------------------------------------------------------- contents */
+
+/* The number of the key under the cursor, which must hold what it should. */
+static uint32_t
+check_pair(const struct contract_collection *collection, struct cursor *cursor, uint32_t after)
+{
+    unsigned char room[CONTRACT_KEY_BYTES];
+    armdb_slice key = adb_cursor_key(cursor);
+    bool is_ascending = collection->order == ARMDB_ASCENDING;
+    uint32_t number = after;
+    for (;;) {
+        REQUIRE(is_ascending ? number + 1 < CONTRACT_KEYS || number == UINT32_MAX : number > 0,
+                "\"%s\": a key that was never written, or out of order: %.*s", collection->name,
+                (int)key.len, (const char *)key.data);
+        number = is_ascending ? number + 1 : number - 1;
+        armdb_slice made = contract_key(collection, number, room);
+        bool is_it = made.len == key.len && memcmp(made.data, key.data, key.len) == 0;
+        REQUIRE(is_it || collection->live[number].stamp == 0, "\"%s\": key %u is missing",
+                collection->name, number);
+        if (is_it)
+            break;
+    }
+    REQUIRE(collection->live[number].stamp != 0, "\"%s\": key %u is there, but was deleted",
+            collection->name, number);
+    REQUIRE(contract_is_value(collection->live[number], adb_cursor_value(cursor)),
+            "\"%s\": key %u has a value of %zu bytes, not that of write %u of %u bytes",
+            collection->name, number, adb_cursor_value(cursor).len, collection->live[number].stamp,
+            collection->live[number].len);
+    return number;
+}
+
+static void
+check_contents(const struct contract_collection *collection, struct collection *opened)
+{
+    struct cursor *cursor;
+    uint64_t count;
+    uint64_t met = 0;
+    uint64_t expected = 0;
+    uint32_t number = collection->order == ARMDB_ASCENDING ? UINT32_MAX : CONTRACT_KEYS;
+    armdb_err err;
+    REQUIRE_OK(adb_cursor_open(opened, NULL, &cursor));
+    while ((err = adb_cursor_move(cursor, CURSOR_NEXT)) == ARMDB_OK) {
+        number = check_pair(collection, cursor, number);
+        met++;
+    }
+    REQUIRE(err == ARMDB_END, "the walk ends with %s", armdb_err_name(err));
+    adb_cursor_close(cursor);
+    for (uint32_t i = 0; i < CONTRACT_KEYS; i++)
+        expected += collection->live[i].stamp != 0;
+    REQUIRE(met == expected, "\"%s\": %" PRIu64 " keys, not %" PRIu64, collection->name, met,
+            expected);
+    REQUIRE_OK(adb_db_count(opened, &count));
+    REQUIRE(count == expected, "\"%s\": count says %" PRIu64 ", not %" PRIu64, collection->name,
+            count, expected);
+}
+
+void
+contract_check_live(const struct contract *contract, struct db *db)
+{
+    for (uint32_t i = 0; i < contract->collection_count; i++) {
+        const struct contract_collection *collection = &contract->collections[i];
+        struct collection *opened;
+        if (collection->is_created != CONTRACT_YES || collection->is_dropped == CONTRACT_YES)
+            continue;
+        REQUIRE_OK(adb_collection_open(db, collection->name, NULL, &opened));
+        check_contents(collection, opened);
+    }
+}
+
+/* --------------------------------------------------------------------- verify */
+
+static void
+print_damage(void *context, const armdb_damage *damage)
+{
+    (void)context;
+    fprintf(stderr, "damage: %s at %" PRIu64 " (shard %u): %s\n", damage->file, damage->offset,
+            damage->shard, damage->message);
+}
+
+void
+contract_verify(const struct contract *contract, struct adb_os *os, const char *path)
+{
+    armdb_verify_report report;
+    armdb_err err = adb_db_verify(os, path, print_damage, NULL, &report);
+    if (err == ARMDB_NO_DATABASE && contract->shard_count == 0)
+        return;
+    REQUIRE(err == ARMDB_OK, "verify says %s", armdb_err_name(err));
+}

@@ -1,0 +1,79 @@
+/*
+ * workload.h: seeded work on a database in the simulator, with its contract kept beside it.
+ *
+ * Each step is one call of the engine, or two. Whatever it returns is held against what the
+ * history allows; the caller decides what follows an error. The same seed gives the same steps, up
+ * to the first that fails.
+ */
+#ifndef TEST_SIM_WORKLOAD_H
+#define TEST_SIM_WORKLOAD_H
+
+#include "sim/contract.h"
+#include "support/seed.h"
+
+enum work_kind {
+    WORK_PUT,
+    WORK_INSERT,
+    WORK_DELETE,
+    WORK_GET,
+    WORK_GET_VALUE,
+    WORK_SCAN,
+    WORK_FLUSH_ALL,
+    WORK_SYNC_ALL,
+    WORK_TIMER,
+    WORK_CREATE,
+    WORK_DROP,
+    WORK_REOPEN,
+    WORK_KINDS
+};
+
+/** What a workload is made of. */
+struct work_plan {
+    uint64_t seed;
+    uint32_t steps;
+    uint32_t shards;
+    bool has_large; /* values of more than 512 KiB */
+    uint8_t weights[WORK_KINDS];
+};
+
+struct workload {
+    struct sim *sim;           /* borrowed */
+    struct contract *contract; /* borrowed */
+    struct work_plan plan;
+    armdb_options options;
+    struct test_rng rng;
+    uint32_t next_stamp;
+    struct db *db; /* NULL while closed */
+    struct collection *opened[CONTRACT_COLLECTIONS_MAX];
+    bool may_fail; /* errors of the environment are to be expected */
+    bool is_check_light; /* opening compares no contents, because reads may fail */
+    /* of the newest step */
+    enum work_kind kind;
+    uint32_t shard; /* UINT32_MAX: none in particular */
+    unsigned char *buffer; /* owned */
+};
+
+#define WORK_PATH "/db"
+
+/** A plan drawn from a seed. */
+struct work_plan workload_plan(uint64_t seed, uint32_t steps);
+
+/** Prepares; nothing is opened. End with workload_fini(). */
+void workload_init(struct workload *work, struct sim *sim, struct contract *contract,
+                   const struct work_plan *plan);
+/** Abandons the database if it is open. */
+void workload_fini(struct workload *work);
+
+/** Opens the database, which must be there if it was ever open before, and checks it. */
+armdb_err workload_open(struct workload *work, enum contract_end end);
+armdb_err workload_close(struct workload *work);
+/** One step; the error of the environment that it met, ARMDB_OK for all else. */
+armdb_err workload_step(struct workload *work);
+/** Opens and does all steps, up to the first error. */
+armdb_err workload_run(struct workload *work);
+
+/** One write, as a step does it. */
+armdb_err workload_write(struct workload *work, enum work_kind kind, uint32_t place, uint32_t key,
+                         uint32_t value_len, armdb_durability level);
+
+#endif
