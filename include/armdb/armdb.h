@@ -9,6 +9,7 @@
  *
  * What will surprise you (read this once):
  *   - All keys live in memory; values live in log files. Count about 40 bytes a key and its bytes.
+ *   - Opening a database, even to read, needs a directory that can be written to.
  *   - One process opens a directory, once. A second open, from this process too, is ARMDB_BUSY.
  *   - A write returns at its durability level (options.h). The default, ARMDB_WRITTEN, survives a
  *     killed process, not a power cut; ARMDB_SYNCED or armdb_sync() survives both.

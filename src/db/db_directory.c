@@ -13,11 +13,30 @@
 struct looker {
     struct adb_os *os;
     const char *path;
+    const char *shard_path; /* being looked into */
     uint32_t shards_end; /* larger than the number of any shard's directory */
     bool has_manifest;
     bool has_data_files;
     bool has_others;
 };
+
+/* A data file without any record may be what an interrupted creation left. */
+static armdb_err
+look_at_data_file(struct looker *looker, const char *name)
+{
+    struct adb_file *file;
+    char *path;
+    uint64_t bytes = 0;
+    ADB_TRY(adb_filename_join(looker->shard_path, name, "", &path));
+    armdb_err err = adb_os_open(looker->os, path, ADB_OPEN_READ, &file);
+    adb_mem_free(path);
+    if (err != ARMDB_OK)
+        return err == ARMDB_NOT_FOUND ? ARMDB_OK : err;
+    err = adb_file_size(file, &bytes);
+    ADB_IGNORE(adb_file_close(file));
+    looker->has_data_files = looker->has_data_files || bytes > LOG_FILE_HEADER_BYTES;
+    return err;
+}
 
 static armdb_err
 look_at_shard_file(void *context, const char *name, bool is_directory)
@@ -27,7 +46,7 @@ look_at_shard_file(void *context, const char *name, bool is_directory)
     if (is_directory)
         looker->has_others = true;
     else if (adb_filename_parse_log(name, &file_id))
-        looker->has_data_files = true;
+        return look_at_data_file(looker, name);
     else if (!adb_filename_is_temporary(name))
         looker->has_others = true;
     return ARMDB_OK;
@@ -57,6 +76,7 @@ look_into_shards(struct looker *looker)
         char *path;
         adb_filename_shard(shard, name);
         ADB_TRY(adb_filename_join(looker->path, name, "", &path));
+        looker->shard_path = path;
         armdb_err err = adb_os_list(looker->os, path, look_at_shard_file, looker);
         adb_mem_free(path);
         if (err != ARMDB_OK && err != ARMDB_NOT_FOUND)

@@ -6,6 +6,8 @@
  * list backwards. A creation that is cut short leaves nothing that the next one does not clean up:
  * the manifest comes last, and without it there is no database.
  */
+#include <errno.h>
+
 #include "base/assert.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -214,6 +216,9 @@ open_directory(struct db *db, const armdb_options *options)
     ADB_TRY(decide(db->os, db->path, options->open_mode, &state));
     if (state == DIRECTORY_MISSING) {
         armdb_err err = adb_os_mkdir(db->os, db->path);
+        if (err != ARMDB_OK && err != ARMDB_EXISTS && adb_err_detail()->os_errno == ENOENT)
+            return adb_fail_at(ARMDB_NO_DATABASE, "create", db->path, 0,
+                               "the directory above it does not exist");
         if (err != ARMDB_OK && err != ARMDB_EXISTS)
             return err;
     }

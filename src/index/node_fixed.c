@@ -118,6 +118,7 @@ find_words(const struct adb_node_layout *layout, const struct adb_page *page,
         if (key->word[word] != shared)
             return key->word[word] < shared ? 0 : n;
     }
+    /* The group whose first word is the last that is not above what is wanted. */
     uint64_t wanted = key->word[skip];
     uint32_t group = 0;
     for (uint32_t i = 0; i < (n - 1) / GROUP; i++)
@@ -125,6 +126,7 @@ find_words(const struct adb_node_layout *layout, const struct adb_page *page,
     uint32_t from = group * GROUP;
     uint32_t to = from + GROUP < n ? from + GROUP : n;
     uint32_t base = key_word_at(layout, skip, 0);
+    /* What will be read after the group comes along with it. */
     adb_node_prefetch(page, layout->value_at + from);
     if (words > 1)
         adb_node_prefetch(page, key_word_at(layout, words - 1, from));

@@ -126,14 +126,6 @@ adb_tree_free(struct adb_tree *tree)
     adb_mem_free(tree);
 }
 
-/* Whether a tree can hold `key` at all. */
-static bool
-has_legal_length(const struct adb_tree *tree, armdb_slice key)
-{
-    uint32_t key_bytes = tree->layout.key_bytes;
-    return key_bytes != 0 ? key.len == key_bytes : key.len >= 1 && key.len <= ARMDB_KEY_MAX;
-}
-
 /* Like adb_tree_descend, then finds the key; keeps nothing of the way. False: start over. */
 static bool
 try_get(const struct adb_tree *tree, const struct adb_node_key *key, uint64_t *location_out)
@@ -165,7 +157,7 @@ adb_tree_get(const struct adb_tree *tree, armdb_slice key)
 {
     struct adb_node_key wanted;
     uint64_t location;
-    if (!has_legal_length(tree, key))
+    if (!adb_tree_can_hold(tree, key))
         return 0;
     adb_node_key_set(&tree->layout, &wanted, (const unsigned char *)key.data, (uint32_t)key.len);
     for (uint32_t tries = 0; !try_get(tree, &wanted, &location);)
@@ -180,7 +172,7 @@ adb_tree_replace(struct adb_tree *tree, armdb_slice key, uint64_t expected, uint
     struct adb_node_key wanted;
     struct adb_tree_path path;
     ADB_ASSERT(expected != 0 && desired != 0);
-    if (!has_legal_length(tree, key))
+    if (!adb_tree_can_hold(tree, key))
         return false;
     adb_node_key_set(layout, &wanted, (const unsigned char *)key.data, (uint32_t)key.len);
     for (uint32_t tries = 0;; adb_node_wait(&tries)) {

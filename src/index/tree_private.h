@@ -50,6 +50,14 @@ enum adb_tree_way {
     TREE_TO_LAST    /* to the last leaf; the key is not looked at */
 };
 
+/** Whether a key of this length can be in the tree. */
+static inline bool
+adb_tree_can_hold(const struct adb_tree *tree, armdb_slice key)
+{
+    uint32_t key_bytes = tree->layout.key_bytes;
+    return key_bytes != 0 ? key.len == key_bytes : key.len >= 1 && key.len <= ARMDB_KEY_MAX;
+}
+
 /** The child of an inner node that the way goes through. Racy. */
 uint32_t adb_tree_child_slot(const struct adb_tree *tree, const struct adb_page *page,
                              enum adb_tree_way way, const struct adb_node_key *key);

@@ -12,6 +12,9 @@
 #include "base/err.h"
 #include "index/tree_private.h"
 
+/* Enough for a tree of seven levels: of 10^12 keys of any fixed length up to 64. */
+enum { SPARE_PAGES_MIN = 8 };
+
 /* Fills `spare` up to so many pages. */
 static armdb_err
 fill_spare(struct adb_tree *tree, struct adb_tree_spare *spare, uint32_t needed)
@@ -29,8 +32,10 @@ fill_spare(struct adb_tree *tree, struct adb_tree_spare *spare, uint32_t needed)
 armdb_err
 adb_tree_prepare(struct adb_tree *tree, struct adb_tree_spare *spare)
 {
-    /* One page for each level that may be split, and one more if the root is among them. */
-    return fill_spare(tree, spare, adb_node_meta(tree->root).level + 2);
+    /* One page for each level that may be split, and one more if the root is among them; and never
+     * few, because other shards may make the tree higher before the put comes. */
+    uint32_t needed = adb_node_meta(tree->root).level + 2;
+    return fill_spare(tree, spare, needed > SPARE_PAGES_MIN ? needed : SPARE_PAGES_MIN);
 }
 
 void
@@ -200,8 +205,7 @@ adb_tree_put(struct adb_tree *tree, armdb_slice key, uint64_t location,
     struct adb_node_key wanted;
     struct adb_tree_path path;
     ADB_ASSERT(location != 0);
-    ADB_ASSERT(layout->key_bytes != 0 ? key.len == layout->key_bytes
-                                      : key.len >= 1 && key.len <= ARMDB_KEY_MAX);
+    ADB_ASSERT(adb_tree_can_hold(tree, key));
     adb_node_key_set(layout, &wanted, (const unsigned char *)key.data, (uint32_t)key.len);
     for (uint32_t tries = 0;; adb_node_wait(&tries)) {
         adb_tree_descend(tree, TREE_TO_KEY, &wanted, 0, &path);

@@ -132,7 +132,7 @@ adb_tree_remove(struct adb_tree *tree, armdb_slice key)
     const struct adb_node_layout *layout = &tree->layout;
     struct adb_node_key wanted;
     struct adb_tree_path path;
-    if (layout->key_bytes != 0 ? key.len != layout->key_bytes : key.len > ARMDB_KEY_MAX)
+    if (!adb_tree_can_hold(tree, key))
         return 0;
     adb_node_key_set(layout, &wanted, (const unsigned char *)key.data, (uint32_t)key.len);
     for (uint32_t tries = 0;; adb_node_wait(&tries)) {

@@ -28,6 +28,7 @@ new_data_file(const char *directory, const struct log_file_header *header,
         adb_mem_free(file);
         return err;
     }
+    adb_mutex_init(&file->sync_lock);
     *file_out = file;
     return ARMDB_OK;
 }
@@ -163,6 +164,7 @@ adb_data_file_close(struct data_file *file)
     if (file == NULL)
         return ARMDB_OK;
     armdb_err err = adb_file_close(file->file);
+    adb_mutex_fini(&file->sync_lock);
     adb_mem_free(file->path);
     adb_mem_free(file);
     return err;

@@ -18,6 +18,7 @@
 
 #include "log/log_format.h"
 #include "os/os.h"
+#include "os/thread.h"
 
 /** A window [base, base + capacity) of the file being written. */
 struct log_tail {
@@ -47,6 +48,13 @@ struct data_file {
     /* atomic: stored by whoever synced, loaded under the shard's lock */
     _Atomic(uint64_t) synced;     /* bytes before it are on the device */
     _Atomic(uint64_t) dead_bytes; /* relaxed counter: records that no key refers to */
+
+    /* Held while the file is synced: the kernel tells a failure to one caller only, so the next one
+     * must wait and be told of it here. */
+    struct adb_mutex sync_lock;
+    /* guarded by sync_lock */
+    bool is_sync_failed; /* never synced again */
+    int sync_errno;      /* of the failure */
 };
 
 /**

@@ -361,15 +361,31 @@ adb_log_writer_plan_sync(const struct log_writer *writer)
     return (struct log_sync){writer->active, writer->flushed_end, writer->flushed_sequence};
 }
 
+/* Syncs a file, unless that has failed before: then it fails for the same reason. */
+static armdb_err
+sync_locked(struct data_file *file)
+{
+    if (file->is_sync_failed)
+        return as_broken(adb_fail_errno(file->sync_errno, "sync", file->path, 0));
+    armdb_err err = adb_file_sync(file->file);
+    if (err == ARMDB_OK)
+        return ARMDB_OK;
+    file->is_sync_failed = true;
+    file->sync_errno = adb_err_detail()->os_errno;
+    return as_broken(err);
+}
+
 armdb_err
 adb_log_writer_sync(const struct log_sync *plan)
 {
     if (plan->file == NULL ||
         plan->end <= atomic_load_explicit(&plan->file->synced, memory_order_acquire))
         return ARMDB_OK;
-    armdb_err err = adb_file_sync(plan->file->file);
+    adb_mutex_lock(&plan->file->sync_lock);
+    armdb_err err = sync_locked(plan->file);
+    adb_mutex_unlock(&plan->file->sync_lock);
     if (err != ARMDB_OK)
-        return as_broken(err);
+        return err;
     /* A later sync of the same file may have stored more already. */
     uint64_t synced = atomic_load_explicit(&plan->file->synced, memory_order_relaxed);
     while (synced < plan->end &&

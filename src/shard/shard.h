@@ -41,7 +41,7 @@ struct shard_index {
 
 /* ---------------------------------------------------------------- open, close */
 
-/** Makes the directory of a new shard. Durable once the database's directory is synced. */
+/** Makes the directory of a new shard, and the first file of its log. Durable once the database's directory is synced. */
 ADB_MUST_USE armdb_err adb_shard_create(const struct shard_config *config);
 
 /**

@@ -15,14 +15,28 @@ adb_shard_path(const struct shard_config *config, char **path_out)
     return adb_filename_join(config->directory, name, "", path_out);
 }
 
+/* The first file of the log: a shard without any has lost them. */
+static armdb_err
+create_first_file(const struct shard_config *config, const char *path)
+{
+    struct log_file_header header = {.file_id = 1, .shard = config->number};
+    struct data_file *file;
+    memcpy(header.db_id, config->db_id, LOG_DB_ID_BYTES);
+    ADB_TRY(adb_data_file_create(config->os, path, &header, &file));
+    return adb_data_file_close(file);
+}
+
 armdb_err
 adb_shard_create(const struct shard_config *config)
 {
     char *path;
     ADB_TRY(adb_shard_path(config, &path));
     armdb_err err = adb_os_mkdir(config->os, path);
+    /* There may be one, and a first file, of a creation that was interrupted. */
+    if (err == ARMDB_OK || err == ARMDB_EXISTS)
+        err = create_first_file(config, path);
     adb_mem_free(path);
-    return err == ARMDB_EXISTS ? ARMDB_OK : err; /* of a creation that was interrupted */
+    return err;
 }
 
 /* -------------------------------------------------------------------- listing */
@@ -100,9 +114,10 @@ adb_shard_list(struct adb_os *os, const char *path, bool sweep, struct shard_lis
         *listing_out = (struct shard_listing){0};
         return err;
     }
-    if (listing_out->count > 0)
-        qsort(listing_out->file_ids, listing_out->count, sizeof *listing_out->file_ids,
-              compare_ids);
+    if (listing_out->count == 0)
+        return adb_fail_at(ARMDB_CORRUPT, "list shard", path, 0,
+                           "the shard has no data files: they are missing");
+    qsort(listing_out->file_ids, listing_out->count, sizeof *listing_out->file_ids, compare_ids);
     return ARMDB_OK;
 }
 

@@ -71,8 +71,8 @@ struct shard_listing {
 /**
  * Lists the directory. With `sweep`, removes temporary files.
  *
- * Returns:  ARMDB_OK; ARMDB_CORRUPT (no directory, or a name that ends in .log but is none of
- *           ours), ARMDB_IO, ARMDB_NO_MEMORY.
+ * Returns:  ARMDB_OK (at least one file); ARMDB_CORRUPT (no directory, no file, or a name that
+ *           ends in .log but is none of ours), ARMDB_IO, ARMDB_NO_MEMORY.
  */
 ADB_MUST_USE armdb_err adb_shard_list(struct adb_os *os, const char *path, bool sweep,
                                       struct shard_listing *listing_out);

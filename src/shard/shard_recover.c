@@ -127,7 +127,7 @@ static armdb_err
 recover_files(struct shard *shard, const struct shard_listing *listing, struct applier *applier,
               struct shard_recovery *recovery)
 {
-    struct log_scan_result result;
+    struct log_scan_result result = {.how = LOG_SCAN_WHOLE};
     if (listing->count > LOCATION_SLOTS)
         return adb_fail_at(ARMDB_LIMIT, "recover", shard->path, 0,
                            "%" PRIu32 " data files, %d at most", listing->count, LOCATION_SLOTS);
@@ -136,8 +136,6 @@ recover_files(struct shard *shard, const struct shard_listing *listing, struct a
         ADB_TRY(recover_file(shard, listing->file_ids[i], is_newest, applier, &result));
         recovery->records += result.records;
     }
-    if (listing->count == 0)
-        return ARMDB_OK;
     if (result.how == LOG_SCAN_TORN)
         recovery->cut_bytes = result.size - result.end;
     /* A killed process may have named the newest file without syncing the name. */
@@ -176,7 +174,7 @@ struct checker {
 static armdb_err
 report(struct checker *checker, armdb_err err)
 {
-    if (err != ARMDB_CORRUPT && err != ARMDB_FORMAT)
+    if (err != ARMDB_CORRUPT)
         return err;
     checker->on_damage(checker->damage_context, checker->config->number, adb_err_detail());
     return ARMDB_OK;

@@ -491,7 +491,7 @@ class LoadTest(CommandTest):
     def test_progress_on_a_terminal(self):
         file = self.path("file")
         with open(file, "wb") as to:
-            for i in range(400000):
+            for i in range(1000000):
                 to.write(b"%08d\tvalue of a record\n" % i)
         terminal, end = pty.openpty()
         process = subprocess.Popen([COMMAND, "load", self.db, file], stdout=subprocess.PIPE,
@@ -506,7 +506,7 @@ class LoadTest(CommandTest):
         out = process.communicate()[0]
         os.close(terminal)
         self.assertEqual(process.returncode, DONE)
-        self.assertIn(b"loaded 400000 records", out)
+        self.assertIn(b"loaded 1000000 records", out)
         self.assertRegex(shown, rb"\r\d+ records, \d+/s, [\d.]+ MB of [\d.]+ MB, \d+ s left")
         self.assertTrue(shown.endswith(b"\r\x1b[K"), shown[-100:])
 
@@ -633,7 +633,8 @@ class BadDatabaseTest(CommandTest):
         self.all_refuse(NOT_THERE, self.path("other", "letter.txt"), "letter.txt",
                         self.READERS + writers)
         self.assertEqual(os.listdir(self.path("other")), ["letter.txt"])
-        self.fails(IO, "put", self.path("no", "parent"), "k", "v", says=self.path("no", "parent"))
+        self.fails(NOT_THERE, "put", self.path("no", "parent"), "k", "v",
+                   says=self.path("no", "parent"))
 
     def fill(self):
         """Two shards, each with records; everything on disk."""

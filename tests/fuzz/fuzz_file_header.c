@@ -1,8 +1,8 @@
 /*
  * The header of a data file: the first byte says what to put right, the rest is the file.
  *
- * Decoding never looks outside the 64 bytes, what is accepted encodes to the same bytes, and opening
- * a file with them gives one of the documented errors.
+ * Decoding never looks outside the 64 bytes, what is accepted encodes to the same bytes, and
+ * opening a file with them gives one of the documented errors.
  */
 #include "base/assert.h"
 #include "base/err.h"

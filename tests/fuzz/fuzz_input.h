@@ -44,8 +44,9 @@ take_u32(struct fuzz_input *input)
 static inline uint64_t
 take_below(struct fuzz_input *input, uint64_t limit)
 {
-    uint64_t number = limit <= 256 ? take_u8(input) : limit <= 65536 ? take_u16(input)
-                                                                     : take_u32(input);
+    uint64_t number = limit <= 256     ? take_u8(input)
+                      : limit <= 65536 ? take_u16(input)
+                                       : take_u32(input);
     return number % limit;
 }
 

@@ -536,13 +536,13 @@ int
 main(void)
 {
     uint64_t seed = test_seed();
-    for (uint64_t i = 0; i < 80 * test_scale(); i++) {
+    for (uint64_t i = 0; i < 300 * test_scale(); i++) {
         struct test_rng rng = test_rng_fork(seed, i);
         struct sim *sim = sim_new(i);
         run(test_rng_next(&rng), 1500, sim_os(sim), sim, "/db");
         sim_free(sim);
     }
-    for (uint64_t i = 0; i < 6 * test_scale(); i++) {
+    for (uint64_t i = 0; i < 12 * test_scale(); i++) {
         struct test_rng rng = test_rng_fork(seed, UINT64_C(1000000) + i);
         char *path = tmpdir_make();
         run(test_rng_next(&rng), 1000, adb_os_posix(), NULL, path);

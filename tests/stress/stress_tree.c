@@ -39,7 +39,7 @@ enum {
     STABLE_EVERY = 16,
     N_WRITERS = 2,
     N_READERS = 2,
-    WRITES = IS_SLOW ? 30000 : 1200000, /* of each writer */
+    WRITES = IS_SLOW ? 30000 : 400000, /* of each writer */
     KEY_SHIFT = 40                      /* a location is key number << 40 | anything but 0 */
 };
 

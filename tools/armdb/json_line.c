@@ -224,8 +224,8 @@ find_member(armdb_slice name)
 static bool
 read_member(struct reader *reader, struct parsed *parsed)
 {
-    armdb_slice name = {NULL, 0};
-    armdb_slice bytes = {NULL, 0};
+    armdb_slice name = {"", 0};
+    armdb_slice bytes = {"", 0};
     skip_space(reader);
     size_t name_at = reader->at;
     if (!read_string(reader, "the name of a member", &name))

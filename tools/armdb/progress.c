@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static const uint64_t PERIOD_NS = 200000000;
+static const uint64_t PERIOD_NS = 100000000;
 
 void
 progress_start(struct progress *progress, uint64_t total_bytes, uint64_t now_ns)

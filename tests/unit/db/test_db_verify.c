@@ -53,7 +53,7 @@ static void
 fill_and_close(struct db_fixture *fixture)
 {
     fixture->options.max_file_bytes = 65536;
-    reopen_db(fixture);
+    open_db(fixture);
     for (uint64_t i = 0; i < 5; i++)
         put_bytes(fixture->collection, armdb_str("key"), 30000, i);
     assert_int_equal(stats_of(fixture->db).files, 3);
@@ -274,16 +274,16 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        DB_TEST(test_db_verify__whole_database__is_ok_and_unchanged),
+        DISK_TEST(test_db_verify__whole_database__is_ok_and_unchanged),
         DISK_TEST(test_db_verify__nothing_there__is_no_database),
         DB_TEST(test_db_verify__open_database__is_busy),
-        DB_TEST(test_db_verify__lost_manifest__is_damage),
-        DB_TEST(test_db_verify__flipped_byte_in_each_kind_of_file__is_found_there),
-        DB_TEST(test_db_verify__files_behind_a_damaged_one__are_still_checked),
+        DISK_TEST(test_db_verify__lost_manifest__is_damage),
+        DISK_TEST(test_db_verify__flipped_byte_in_each_kind_of_file__is_found_there),
+        DISK_TEST(test_db_verify__files_behind_a_damaged_one__are_still_checked),
         DB_TEST(test_db_verify__torn_end__is_no_damage),
-        DB_TEST(test_db_verify__missing_foreign_and_misplaced_files__are_damage),
-        DB_TEST(test_db_verify__newer_format__is_a_format_error),
-        DB_TEST(test_db_verify__error_or_no_memory_at_any_step__is_told_as_such),
+        DISK_TEST(test_db_verify__missing_foreign_and_misplaced_files__are_damage),
+        DISK_TEST(test_db_verify__newer_format__is_a_format_error),
+        DISK_TEST(test_db_verify__error_or_no_memory_at_any_step__is_told_as_such),
         DB_TEST(test_db_verify__records_of_dropped_collections__are_fine),
     };
     return cmocka_run_group_tests_name("db/db_verify", tests, NULL, NULL);

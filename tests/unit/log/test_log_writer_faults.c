@@ -320,8 +320,8 @@ test_log_writer_faults__power_cut_while_sealing__never_damage(void **state)
     }
 }
 
-/* Something lies behind the end when the file is sealed (of a write that failed in part): the cut
- * that removes it must be durable before a successor begins, which makes all behind a SEAL damage. */
+/* Something lies behind the end when the file is sealed (of a write that failed in part). The cut
+ * that removes it must be durable before a successor begins: all behind a SEAL is damage then. */
 static void
 test_log_writer_faults__sealed_over_rubbish__whole_after_a_cut(void **state)
 {

@@ -1,0 +1,230 @@
+/*
+ * Operations: each input is a list of them, done to a database and to a tiny model of it, which
+ * must agree after each; with kills and power cuts in between, before which all is made durable.
+ */
+#include "fuzz/fuzz_db.h"
+#include "fuzz/fuzz_input.h"
+#include "support/os_sim.h"
+
+enum { COLLECTIONS = 3, KEYS = 24, OPERATIONS_MAX = 400 };
+
+/* What a collection should hold: 0 = not there, else version * 2^16 + length + 1. */
+struct model {
+    uint64_t pair[COLLECTIONS][KEYS];
+};
+
+struct state {
+    struct sim *sim;
+    struct db *db;
+    struct collection *collections[COLLECTIONS];
+    struct model model;
+    uint32_t version;
+    armdb_options options;
+};
+
+static const char *const NAMES[COLLECTIONS] = {"default", "fixed", "down"};
+
+static armdb_slice
+key_of(uint32_t id, uint32_t number, char room[32])
+{
+    return fuzz_key(number, id == 1, room);
+}
+
+static size_t
+len_of(uint64_t pair)
+{
+    return (size_t)(pair & 0xffff) - 1;
+}
+
+/* -------------------------------------------------------------------- life */
+
+static void
+open_db(struct state *state)
+{
+    static const armdb_collection_options how[COLLECTIONS] = {
+        ARMDB_COLLECTION_OPTIONS_INIT,
+        {sizeof how[0], FUZZ_KEY_BYTES, ARMDB_ASCENDING},
+        {sizeof how[0], ARMDB_KEY_VARIABLE, ARMDB_DESCENDING}};
+    ADB_ASSERT(adb_db_open(sim_os(state->sim), "/db", &state->options, &state->db) == ARMDB_OK);
+    state->collections[0] = adb_db_default(state->db);
+    for (int i = 1; i < COLLECTIONS; i++) {
+        armdb_err err = adb_collection_open(state->db, NAMES[i], &how[i], &state->collections[i]);
+        if (err == ARMDB_NO_COLLECTION)
+            err = adb_collection_create(state->db, NAMES[i], &how[i], &state->collections[i]);
+        ADB_ASSERT(err == ARMDB_OK);
+    }
+}
+
+static void
+close_db(struct state *state)
+{
+    bool is_closed;
+    ADB_ASSERT(adb_db_close(state->db, &is_closed) == ARMDB_OK && is_closed);
+}
+
+static void
+reopen(struct state *state, uint32_t how)
+{
+    switch (how % 3) {
+    case 0:
+        close_db(state);
+        break;
+    case 1:
+        ADB_ASSERT(adb_db_flush(state->db) == ARMDB_OK);
+        sim_kill(state->sim);
+        adb_db_abandon(state->db);
+        break;
+    default:
+        ADB_ASSERT(adb_db_sync(state->db) == ARMDB_OK);
+        sim_power_cut(state->sim, how);
+        adb_db_abandon(state->db);
+        break;
+    }
+    open_db(state);
+}
+
+/* -------------------------------------------------------------- operations */
+
+static void
+write_pair(struct state *state, struct fuzz_input *input, enum db_verb verb)
+{
+    armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
+    unsigned char value[FUZZ_VALUE_MAX];
+    char room[32];
+    uint32_t id = (uint32_t)take_below(input, COLLECTIONS);
+    uint32_t number = (uint32_t)take_below(input, KEYS);
+    uint64_t *pair = &state->model.pair[id][number];
+    size_t len = (size_t)take_below(input, FUZZ_VALUE_MAX);
+    if (len % 4 != 0)
+        len %= 128;
+    options.durability = (armdb_durability)take_below(input, 4);
+    fuzz_value(id, number, ++state->version, value, len);
+    armdb_err expected = ARMDB_OK;
+    if (verb == DB_INSERT && *pair != 0)
+        expected = ARMDB_EXISTS;
+    if (verb == DB_DELETE && *pair == 0)
+        expected = ARMDB_NOT_FOUND;
+    const armdb_slice bytes = {value, verb == DB_DELETE ? 0 : len};
+    ADB_ASSERT(adb_db_write(state->collections[id], verb, key_of(id, number, room), bytes,
+                            &options) == expected);
+    if (expected == ARMDB_OK)
+        *pair = verb == DB_DELETE ? 0 : (uint64_t)state->version << 16 | (len + 1);
+}
+
+static void
+read_pair(struct state *state, struct fuzz_input *input)
+{
+    unsigned char buffer[FUZZ_VALUE_MAX], expected[FUZZ_VALUE_MAX];
+    char room[32];
+    uint32_t id = (uint32_t)take_below(input, COLLECTIONS);
+    uint32_t number = (uint32_t)take_below(input, KEYS);
+    uint64_t pair = state->model.pair[id][number];
+    const armdb_slice key = key_of(id, number, room);
+    size_t capacity = (size_t)take_below(input, FUZZ_VALUE_MAX), len = 1;
+    bool is_there;
+    ADB_ASSERT(adb_db_contains(state->collections[id], key, &is_there) == ARMDB_OK);
+    ADB_ASSERT(is_there == (pair != 0));
+    armdb_err err = adb_db_get(state->collections[id], key, buffer, capacity, &len);
+    if (pair == 0) {
+        ADB_ASSERT(err == ARMDB_NOT_FOUND && len == 0);
+        return;
+    }
+    ADB_ASSERT(len == len_of(pair));
+    ADB_ASSERT(err == (len > capacity ? ARMDB_BUFFER_TOO_SMALL : ARMDB_OK));
+    fuzz_value(id, number, (uint32_t)(pair >> 16), expected, len);
+    ADB_ASSERT(err != ARMDB_OK || len == 0 || memcmp(buffer, expected, len) == 0);
+}
+
+static void
+check_all(struct state *state)
+{
+    for (uint32_t id = 0; id < COLLECTIONS; id++) {
+        uint64_t expected = 0, count;
+        for (int number = 0; number < KEYS; number++)
+            expected += state->model.pair[id][number] != 0;
+        ADB_ASSERT(adb_db_count(state->collections[id], &count) == ARMDB_OK);
+        ADB_ASSERT(count == expected);
+        ADB_ASSERT(fuzz_check_collection(state->collections[id], id) == expected);
+    }
+}
+
+/* Drops a collection and makes it anew. */
+static void
+renew(struct state *state, uint32_t id)
+{
+    if (id == 0)
+        return;
+    ADB_ASSERT(adb_collection_drop(state->db, NAMES[id]) == ARMDB_OK);
+    memset(state->model.pair[id], 0, sizeof state->model.pair[id]);
+    reopen(state, 0);
+}
+
+static void
+operate(struct state *state, struct fuzz_input *input)
+{
+    switch (take_u8(input) % 16) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+    case 4:
+        write_pair(state, input, DB_PUT);
+        break;
+    case 5:
+        write_pair(state, input, DB_INSERT);
+        break;
+    case 6:
+    case 7:
+        write_pair(state, input, DB_DELETE);
+        break;
+    case 8:
+    case 9:
+    case 10:
+        read_pair(state, input);
+        break;
+    case 11:
+        ADB_ASSERT(adb_db_flush(state->db) == ARMDB_OK);
+        break;
+    case 12:
+        sim_advance_ns(state->sim, (uint64_t)take_u16(input) << 16);
+        adb_db_step(state->db);
+        break;
+    case 13:
+        check_all(state);
+        break;
+    case 14:
+        reopen(state, take_u8(input));
+        break;
+    default:
+        renew(state, (uint32_t)take_below(input, COLLECTIONS));
+        break;
+    }
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct fuzz_input input = {data, size};
+    struct state *state = (struct state *)calloc(1, sizeof *state);
+    armdb_verify_report report;
+    ADB_ASSERT(state != NULL);
+    state->options = (armdb_options)ARMDB_OPTIONS_INIT;
+    state->options.shards = 1 + (uint32_t)take_below(&input, 3);
+    state->options.shard_prefix_bits = take_u8(&input) % 40;
+    state->options.max_file_bytes = 65536;
+    state->options.write_buffer_bytes = UINT32_C(16384) << take_below(&input, 2);
+    state->options.sync_interval_ms = 1 + take_u8(&input);
+    state->sim = sim_new(take_u8(&input));
+    open_db(state);
+    for (int i = 0; i < OPERATIONS_MAX && input.size > 0; i++)
+        operate(state, &input);
+    check_all(state);
+    reopen(state, 1);
+    check_all(state);
+    close_db(state);
+    ADB_ASSERT(adb_db_verify(sim_os(state->sim), "/db", NULL, NULL, &report) == ARMDB_OK);
+    ADB_ASSERT(sim_open_count(state->sim) == 0);
+    sim_free(state->sim);
+    free(state);
+    return 0;
+}
