@@ -5,9 +5,9 @@ armdb_cursor_open(armdb_collection *collection, const armdb_cursor_options *opti
                   armdb_cursor **cursor_out)
 {
     struct cursor *cursor;
-    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "open cursor");
     API_NEED(cursor_out, "open cursor");
     *cursor_out = NULL;
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "open cursor");
     ADB_TRY(adb_cursor_open(inner, options, &cursor));
     *cursor_out = (armdb_cursor *)adb_handle_new(sizeof **cursor_out, HANDLE_CURSOR, cursor);
     if (*cursor_out == NULL) {

@@ -109,6 +109,7 @@ armdb_verify(const char *path, armdb_damage_fn on_damage, void *context,
     armdb_verify_report unseen;
     if (report_out == NULL)
         report_out = &unseen;
+    memset(report_out, 0, sizeof *report_out);
     API_NEED(path, "verify");
     return adb_db_verify(adb_os_posix(), path, on_damage, context, report_out);
 }

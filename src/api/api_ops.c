@@ -47,9 +47,9 @@ armdb_err
 armdb_get(armdb_collection *collection, armdb_slice key, void *buffer, size_t capacity,
           size_t *len_out)
 {
-    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "get");
     API_NEED(len_out, "get");
     *len_out = 0;
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "get");
     ADB_TRY(adb_check_slice("get", "key", key));
     if (capacity > 0)
         API_NEED(buffer, "get");
@@ -59,9 +59,9 @@ armdb_get(armdb_collection *collection, armdb_slice key, void *buffer, size_t ca
 armdb_err
 armdb_get_value(armdb_collection *collection, armdb_slice key, armdb_value *value_out)
 {
-    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "get");
     API_NEED(value_out, "get");
     memset(value_out, 0, sizeof *value_out);
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "get");
     ADB_TRY(adb_check_slice("get", "key", key));
     return adb_db_get_value(inner, key, value_out);
 }
@@ -69,9 +69,9 @@ armdb_get_value(armdb_collection *collection, armdb_slice key, armdb_value *valu
 armdb_err
 armdb_contains(armdb_collection *collection, armdb_slice key, bool *found_out)
 {
-    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "contains");
     API_NEED(found_out, "contains");
     *found_out = false;
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "contains");
     ADB_TRY(adb_check_slice("contains", "key", key));
     return adb_db_contains(inner, key, found_out);
 }
@@ -79,9 +79,9 @@ armdb_contains(armdb_collection *collection, armdb_slice key, bool *found_out)
 armdb_err
 armdb_value_len(armdb_collection *collection, armdb_slice key, size_t *len_out)
 {
-    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "value length");
     API_NEED(len_out, "value length");
     *len_out = 0;
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "value length");
     ADB_TRY(adb_check_slice("value length", "key", key));
     return adb_db_value_len(inner, key, len_out);
 }
@@ -89,21 +89,31 @@ armdb_value_len(armdb_collection *collection, armdb_slice key, size_t *len_out)
 armdb_err
 armdb_count(armdb_collection *collection, uint64_t *count_out)
 {
-    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "count");
     API_NEED(count_out, "count");
+    *count_out = 0;
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "count");
     return adb_db_count(inner, count_out);
+}
+
+static armdb_err
+end_of(armdb_collection *collection, bool is_last, armdb_value *key_out, armdb_value *value_out)
+{
+    if (key_out != NULL)
+        memset(key_out, 0, sizeof *key_out);
+    if (value_out != NULL)
+        memset(value_out, 0, sizeof *value_out);
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, is_last ? "last" : "first");
+    return adb_db_end(inner, is_last, key_out, value_out);
 }
 
 armdb_err
 armdb_first(armdb_collection *collection, armdb_value *key_out, armdb_value *value_out)
 {
-    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "first");
-    return adb_db_end(inner, false, key_out, value_out);
+    return end_of(collection, false, key_out, value_out);
 }
 
 armdb_err
 armdb_last(armdb_collection *collection, armdb_value *key_out, armdb_value *value_out)
 {
-    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "last");
-    return adb_db_end(inner, true, key_out, value_out);
+    return end_of(collection, true, key_out, value_out);
 }

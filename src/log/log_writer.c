@@ -145,6 +145,31 @@ as_broken(armdb_err err)
     return adb_err_restore(&detail);
 }
 
+/* Syncs a file, unless that has failed before: then it fails for the same reason. */
+static armdb_err
+sync_locked(struct data_file *file)
+{
+    if (file->is_sync_failed)
+        return as_broken(adb_fail_errno(file->sync_errno, "sync", file->path, 0));
+    armdb_err err = adb_file_sync(file->file);
+    if (err == ARMDB_OK)
+        return ARMDB_OK;
+    file->is_sync_failed = true;
+    file->sync_errno = adb_err_detail()->os_errno;
+    return as_broken(err);
+}
+
+/* The only way to sync a data file that is being written: the kernel tells a failure to one caller
+ * only, so that the others must hear of it here. */
+static armdb_err
+sync_file(struct data_file *file)
+{
+    adb_mutex_lock(&file->sync_lock);
+    armdb_err err = sync_locked(file);
+    adb_mutex_unlock(&file->sync_lock);
+    return err;
+}
+
 /*
  * Takes a write at `offset` back that lack of space or memory has stopped: whatever part of it is in
  * the file could pass for whole records after a crash (they may end in zeros, as files do), though
@@ -159,7 +184,7 @@ take_back(struct data_file *file, uint64_t offset, armdb_err err)
     const armdb_error_detail detail = *adb_err_detail();
     armdb_err back_err = adb_file_truncate(file->file, offset);
     if (back_err == ARMDB_OK)
-        back_err = adb_file_sync(file->file);
+        back_err = sync_file(file);
     if (back_err != ARMDB_OK)
         return as_broken(back_err);
     file->allocated = offset;
@@ -361,31 +386,13 @@ adb_log_writer_plan_sync(const struct log_writer *writer)
     return (struct log_sync){writer->active, writer->flushed_end, writer->flushed_sequence};
 }
 
-/* Syncs a file, unless that has failed before: then it fails for the same reason. */
-static armdb_err
-sync_locked(struct data_file *file)
-{
-    if (file->is_sync_failed)
-        return as_broken(adb_fail_errno(file->sync_errno, "sync", file->path, 0));
-    armdb_err err = adb_file_sync(file->file);
-    if (err == ARMDB_OK)
-        return ARMDB_OK;
-    file->is_sync_failed = true;
-    file->sync_errno = adb_err_detail()->os_errno;
-    return as_broken(err);
-}
-
 armdb_err
 adb_log_writer_sync(const struct log_sync *plan)
 {
     if (plan->file == NULL ||
         plan->end <= atomic_load_explicit(&plan->file->synced, memory_order_acquire))
         return ARMDB_OK;
-    adb_mutex_lock(&plan->file->sync_lock);
-    armdb_err err = sync_locked(plan->file);
-    adb_mutex_unlock(&plan->file->sync_lock);
-    if (err != ARMDB_OK)
-        return err;
+    ADB_TRY(sync_file(plan->file));
     /* A later sync of the same file may have stored more already. */
     uint64_t synced = atomic_load_explicit(&plan->file->synced, memory_order_relaxed);
     while (synced < plan->end &&

@@ -40,6 +40,8 @@ find_index(const struct applier *applier, const struct log_record *record, uint6
 static void
 count_dead(struct data_file *file, uint64_t bytes)
 {
+    if (file == NULL)
+        return; /* of another shard, which cannot be unless files were forged */
     atomic_fetch_add_explicit(&file->dead_bytes, bytes, memory_order_relaxed);
 }
 
@@ -107,6 +109,40 @@ recover_file(struct shard *shard, uint64_t file_id, bool is_newest, struct appli
     return ARMDB_OK;
 }
 
+enum { REWRITE_BYTES = 256 * 1024 };
+
+/*
+ * Writes what no MARK vouches for once more. After a failed sync Linux keeps showing the data to
+ * readers, but takes it for written, so that a later sync would succeed without it: only a new write
+ * makes it dirty again. Whether there was such a failure, in a process that is gone, nobody knows.
+ */
+static armdb_err
+rewrite_unproven(struct data_file *file, const struct log_scan_result *result)
+{
+    bool is_closed_well = result->marked == result->marked_at &&
+                          result->end == result->marked_at + LOG_MARK_RECORD_BYTES;
+    if (is_closed_well || result->marked >= result->end)
+        return ARMDB_OK;
+    unsigned char *bytes = (unsigned char *)adb_mem_alloc(REWRITE_BYTES);
+    if (bytes == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "recover", "no memory for %d bytes", REWRITE_BYTES);
+    armdb_err err = ARMDB_OK;
+    uint64_t at = result->marked;
+    while (err == ARMDB_OK && at < result->end) {
+        uint64_t left = result->end - at;
+        struct iovec iov = {bytes, left < REWRITE_BYTES ? (size_t)left : REWRITE_BYTES};
+        size_t done = 0;
+        err = adb_file_read(file->file, &iov, 1, at, &done);
+        if (err == ARMDB_OK && done < iov.iov_len)
+            err = adb_fail_at(ARMDB_IO, "recover", file->path, at, "the file has shrunk");
+        if (err == ARMDB_OK)
+            err = adb_file_write(file->file, &iov, 1, at, &done);
+        at += iov.iov_len;
+    }
+    adb_mem_free(bytes);
+    return err;
+}
+
 /*
  * Cuts what is behind the last whole record of the newest file, and syncs: what was read may have
  * been with the system only (written before a kill, but never synced), and a cut that is not
@@ -117,6 +153,7 @@ settle_newest(struct data_file *file, const struct log_scan_result *result)
 {
     if (result->end < result->size)
         ADB_TRY(adb_file_truncate(file->file, result->end));
+    ADB_TRY(rewrite_unproven(file, result));
     ADB_TRY(adb_file_sync(file->file));
     file->allocated = result->end;
     atomic_store_explicit(&file->synced, result->end, memory_order_release);

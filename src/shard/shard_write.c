@@ -93,6 +93,8 @@ bury(struct shard *shard, uint64_t location, armdb_slice key)
     struct data_file *file = atomic_load_explicit(&shard->files[adb_location_slot(location)],
                                                   memory_order_relaxed);
     uint64_t bytes = adb_log_record_bytes((uint32_t)key.len, adb_location_value_len(location));
+    if (file == NULL)
+        return; /* of another shard, which cannot be unless files were forged */
     atomic_fetch_add_explicit(&file->dead_bytes, bytes, memory_order_relaxed);
 }
 
@@ -143,11 +145,12 @@ append(struct shard *shard, const struct shard_write *write, uint64_t *offset_ou
 static armdb_err
 write_locked(struct shard *shard, const struct shard_write *write, uint64_t *sequence_out)
 {
-    struct adb_tree *tree = write->index->tree;
     uint64_t offset;
     ADB_TRY(adb_shard_failed(shard));
     if (atomic_load_explicit(&write->index->is_dropped, memory_order_relaxed))
         return adb_fail(ARMDB_NO_COLLECTION, "write", "the collection was dropped");
+    /* Not before: whoever drops it changes the pointer without this lock. */
+    struct adb_tree *tree = write->index->tree;
     if (write->verb == SHARD_INSERT && adb_tree_get(tree, write->key) != 0)
         return ARMDB_EXISTS;
     if (write->verb == SHARD_DELETE && adb_tree_get(tree, write->key) == 0)

@@ -1,14 +1,13 @@
 /*
- * test_faults.c: the n-th operation of the system fails, for n = 1, 2, 3 ... until none is left, once
- * and from then on, in each way that the simulator knows; and the n-th allocation likewise.
+ * test_faults.c: the n-th operation of the system fails, for n = 1, 2, 3 ... until none is left,
+ * once and from then on, in each way that the simulator knows; and the n-th allocation likewise.
  *
  * A seeded workload runs through it all: an error must be returned and recorded, nothing wrong may
- * be read, only the shard concerned may stop taking writes. Afterwards the database is ended in each
- * way and opened without faults, and held against the contract.
+ * be read, only the shard concerned may stop taking writes. Afterwards the database is ended in
+ * each way and opened without faults, and held against the contract.
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -199,10 +198,6 @@ check_end(const struct run *run, enum contract_end end, enum sim_cut mode, uint6
     struct workload work;
     struct sim *sim = sim_clone(run->sim);
     struct contract *contract = contract_copy(run->contract);
-    if (getenv("ARMDB_TRACE") != NULL) {
-        fprintf(stderr, "end %d\n", (int)end);
-        sim_set_trace(sim, stderr);
-    }
     if (end == CONTRACT_CUT)
         sim_power_cut_as(sim, mode, seed);
     contract_verify(contract, sim_os(sim), WORK_PATH);
@@ -270,8 +265,6 @@ fail_disk_at(const struct work_plan *plan, const struct fault_case *how, bool is
     require_context("plan %" PRIu64 " of %u steps, %s %s at %" PRIu64, plan->seed, plan->steps,
                     is_persistent ? "persistent" : "transient", how->name, n);
     run_init(&run, plan);
-    if (getenv("ARMDB_TRACE") != NULL)
-        sim_set_trace(run.sim, stderr);
     run.work.may_fail = true;
     run.work.is_check_light = how->strikes_reads;
     run.strikes_syncs = how->strikes_syncs;
@@ -301,8 +294,8 @@ fail_verify(const struct work_plan *plan)
         armdb_err err = adb_db_verify(sim_os(run.sim), WORK_PATH, NULL, NULL, &report);
         fired = sim_fault_fired(run.sim);
         sim_clear_fault(run.sim);
-        REQUIRE(err == (fired ? ARMDB_IO : ARMDB_OK) || (fired && err == ARMDB_OK),
-                "verify: %s", armdb_err_name(err));
+        REQUIRE(err == (fired ? ARMDB_IO : ARMDB_OK) || (fired && err == ARMDB_OK), "verify: %s",
+                armdb_err_name(err));
         REQUIRE(report.damages == 0, "%" PRIu64 " pieces of damage", report.damages);
         REQUIRE(sim_open_count(run.sim) == 0, "%zu files are open", sim_open_count(run.sim));
         contract_verify(run.contract, sim_os(run.sim), WORK_PATH);
@@ -337,7 +330,7 @@ int
 main(void)
 {
     uint64_t seed = test_seed();
-    for (uint64_t i = 0; i < 4 * test_scale(); i++) {
+    for (uint64_t i = 0; i < require_rounds(4); i++) {
         struct test_rng rng = test_rng_fork(seed, i);
         struct work_plan plan = workload_plan(test_rng_next(&rng), STEPS);
         plan.shards = 1 + (uint32_t)i % 3;

@@ -157,7 +157,7 @@ int
 main(void)
 {
     uint64_t seed = test_seed();
-    for (uint64_t i = 0; i < 60 * test_scale(); i++) {
+    for (uint64_t i = 0; i < require_rounds(60); i++) {
         struct test_rng rng = test_rng_fork(seed, i);
         fill_disk(test_rng_next(&rng), (armdb_durability)(1 + i % 3));
     }

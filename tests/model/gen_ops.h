@@ -38,10 +38,10 @@ enum {
 /** What a run is about. */
 struct gen_profile {
     armdb_options options;
-    uint32_t key_count;      /* about so many different keys in a collection */
-    uint32_t value_len_max;  /* of most values */
-    uint32_t large_one_in;   /* so often a value is of 16 KiB and more */
-    uint32_t alphabet;       /* different bytes in variable keys: few make long common prefixes */
+    uint32_t key_count;     /* about so many different keys in a collection */
+    uint32_t value_len_max; /* of most values */
+    uint32_t large_one_in;  /* so often a value is of 16 KiB and more */
+    uint32_t alphabet;      /* different bytes in variable keys: few make long common prefixes */
     uint32_t reopen_one_in;
 };
 

@@ -34,8 +34,7 @@ find_range(const struct model_cursor *cursor, size_t *low_out, size_t *high_out)
     *high_out = model->count;
     if (options->prefix.len > 0) {
         *low_out = *high_out = model_lower_bound(model, options->prefix);
-        while (*high_out < model->count &&
-               has_prefix(&model->pairs[*high_out], options->prefix))
+        while (*high_out < model->count && has_prefix(&model->pairs[*high_out], options->prefix))
             (*high_out)++;
         return;
     }
@@ -98,8 +97,8 @@ step_down(struct model_cursor *cursor)
     const armdb_slice key = {cursor->key, cursor->key_len};
     if (cursor->place == MODEL_BELOW)
         return NULL;
-    return land_down(cursor, cursor->place == MODEL_ON ? model_lower_bound(cursor->model, key)
-                                                       : SIZE_MAX);
+    return land_down(cursor,
+                     cursor->place == MODEL_ON ? model_lower_bound(cursor->model, key) : SIZE_MAX);
 }
 
 const struct model_pair *

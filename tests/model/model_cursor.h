@@ -1,6 +1,6 @@
 /*
- * model_cursor.h: a cursor on the model. It keeps the key it stands on, and looks for its neighbours
- * anew at each move, so that it is right whatever was written in between.
+ * model_cursor.h: a cursor on the model. It keeps the key it stands on, and looks for its
+ * neighbours anew at each move, so that it is right whatever was written in between.
  */
 #ifndef TEST_MODEL_MODEL_CURSOR_H
 #define TEST_MODEL_MODEL_CURSOR_H

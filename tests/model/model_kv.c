@@ -7,8 +7,7 @@
 #include "sim/require.h"
 
 void
-model_init(struct model_collection *model, const char *name, uint32_t key_bytes,
-           bool is_descending)
+model_init(struct model_collection *model, const char *name, uint32_t key_bytes, bool is_descending)
 {
     *model = (struct model_collection){.key_bytes = key_bytes, .is_descending = is_descending};
     snprintf(model->name, sizeof model->name, "%s", name);

@@ -1,6 +1,6 @@
 /*
- * run_model.c: the engine and the model do the same operations and must agree after each of them, and
- * in all their contents after each reopening.
+ * run_model.c: the engine and the model do the same operations and must agree after each of them,
+ * and in all their contents after each reopening.
  *
  * Many short runs on the simulator, a few on the real file system.
  */
@@ -17,7 +17,8 @@
 #include "support/os_sim.h"
 #include "support/tmpdir.h"
 
-static const char *const names[GEN_COLLECTIONS] = {"default", "users", "index", "log", "\xc3\xa9t\xc3\xa9"};
+static const char *const names[GEN_COLLECTIONS] = {"default", "users", "index", "log",
+                                                   "\xc3\xa9t\xc3\xa9"};
 
 static struct {
     uint64_t runs;
@@ -202,8 +203,8 @@ static void
 do_read(struct runner *runner, enum op_kind kind)
 {
     int place = pick(runner);
-    read_key(runner, kind, place, gen_key(&runner->gen, runner->models[place].key_bytes,
-                                          runner->key));
+    read_key(runner, kind, place,
+             gen_key(&runner->gen, runner->models[place].key_bytes, runner->key));
 }
 
 static void
@@ -281,8 +282,8 @@ do_move(struct runner *runner, struct walking *walking, enum gen_move move)
     armdb_err err;
     totals.moves++;
     if (move == GEN_SEEK) {
-        armdb_slice key =
-            gen_bound(&runner->gen, runner->models[walking->place].key_bytes, walking->seek);
+        armdb_slice key = gen_bound(&runner->gen, runner->models[walking->place].key_bytes,
+                                    walking->seek);
         err = adb_cursor_seek(walking->cursor, key);
         pair = model_cursor_seek(&walking->expected, key);
     } else {
@@ -374,8 +375,7 @@ do_open_collection(struct runner *runner)
     if (runner->opened[place] != NULL) {
         bool is_descending = options.order == ARMDB_DESCENDING;
         bool fits = (options.key_bytes == 0 || options.key_bytes == model->key_bytes) &&
-                    (options.order == ARMDB_ORDER_DEFAULT ||
-                     is_descending == model->is_descending);
+                    (options.order == ARMDB_ORDER_DEFAULT || is_descending == model->is_descending);
         expected = fits ? ARMDB_OK : ARMDB_MISMATCH;
     }
     REQUIRE_ERR(adb_collection_open(runner->db, names[place], &options, &opened), expected);
@@ -536,13 +536,13 @@ int
 main(void)
 {
     uint64_t seed = test_seed();
-    for (uint64_t i = 0; i < 300 * test_scale(); i++) {
+    for (uint64_t i = 0; i < require_rounds(300); i++) {
         struct test_rng rng = test_rng_fork(seed, i);
         struct sim *sim = sim_new(i);
         run(test_rng_next(&rng), 1500, sim_os(sim), sim, "/db");
         sim_free(sim);
     }
-    for (uint64_t i = 0; i < 12 * test_scale(); i++) {
+    for (uint64_t i = 0; i < require_rounds(12); i++) {
         struct test_rng rng = test_rng_fork(seed, UINT64_C(1000000) + i);
         char *path = tmpdir_make();
         run(test_rng_next(&rng), 1000, adb_os_posix(), NULL, path);

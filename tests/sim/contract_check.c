@@ -62,7 +62,8 @@ check_collections(struct contract *contract, struct db *db)
     adb_collection_list(db, infos, CONTRACT_COLLECTIONS_MAX, &count);
     for (uint32_t i = 0; i < contract->collection_count; i++) {
         struct contract_collection *collection = &contract->collections[i];
-        if (collection->is_created == CONTRACT_NO || !settle_collection(contract, collection, infos, count))
+        if (collection->is_created == CONTRACT_NO ||
+            !settle_collection(contract, collection, infos, count))
             continue;
         known++;
         newest_id = collection->id > newest_id ? collection->id : newest_id;

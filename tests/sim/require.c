@@ -7,6 +7,14 @@
 
 #include "support/seed.h"
 
+#if defined(__SANITIZE_THREAD__)
+enum { SLOWNESS = 16 };
+#elif defined(__SANITIZE_ADDRESS__)
+enum { SLOWNESS = 4 };
+#else
+enum { SLOWNESS = 1 };
+#endif
+
 static char context[512];
 
 void
@@ -34,6 +42,13 @@ require_fail(const char *file, int line, const char *expression, const char *for
     fprintf(stderr, "  repeat with ARMDB_SEED=%" PRIu64 "\n", test_seed());
     fflush(stderr);
     _Exit(1);
+}
+
+uint64_t
+require_rounds(uint64_t plain)
+{
+    uint64_t rounds = plain * test_scale() / SLOWNESS;
+    return rounds > 0 ? rounds : 1;
 }
 
 void *

@@ -3,12 +3,11 @@
  * seeded workload makes; and again at each change that the recovery makes.
  *
  * For n = 1, 2, 3 ... the workload runs with a cut at its n-th change, until it ends without one.
- * Each cut is tried in all modes of the simulator. What is there after the next open is held against
- * the contract; then the database goes on being used, is cut again, and so on.
+ * Each cut is tried in all modes of the simulator. What is there after the next open is held
+ * against the contract; then the database goes on being used, is cut again, and so on.
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "sim/require.h"
 #include "sim/workload.h"
@@ -185,8 +184,6 @@ end_all_ways(const struct moment *moment, uint64_t n, bool cut_recoveries)
                         moment->plan.seed, moment->plan.steps,
                         end == CONTRACT_CUT ? "cut in mode" : "kill", (int)mode, n, seed);
         struct moment copy = moment_copy(moment);
-        if (getenv("ARMDB_TRACE") != NULL)
-            sim_set_trace(copy.sim, stderr);
         end_moment(&copy, end, mode, seed);
         live_on(&copy, end, seed);
         moment_free(&copy);
@@ -194,7 +191,8 @@ end_all_ways(const struct moment *moment, uint64_t n, bool cut_recoveries)
             totals.cuts++;
         else
             totals.kills++;
-        if (cut_recoveries && (i == MODES || i == (int)(n % MODES)))
+        bool is_chosen = n % 2 == 0 ? i == MODES : i == (int)(n / 2 % MODES);
+        if (cut_recoveries && is_chosen)
             cut_recovery(moment, end, mode, seed);
     }
 }
@@ -205,8 +203,8 @@ cut_plan_at(const struct work_plan *plan, uint64_t n, bool cut_recoveries)
 {
     struct workload work;
     struct moment moment = {.sim = sim_new(plan->seed), .contract = contract_new(), .plan = *plan};
-    require_context("plan %" PRIu64 " of %u steps, cut at change %" PRIu64, plan->seed,
-                    plan->steps, n);
+    require_context("plan %" PRIu64 " of %u steps, cut at change %" PRIu64, plan->seed, plan->steps,
+                    n);
     if (plan->seed % 4 == 0)
         sim_set_sector_bytes(moment.sim, 4096);
     workload_init(&work, moment.sim, moment.contract, plan);
@@ -257,7 +255,7 @@ int
 main(void)
 {
     uint64_t seed = test_seed();
-    for (uint64_t i = 0; i < 12 * test_scale(); i++) {
+    for (uint64_t i = 0; i < require_rounds(12); i++) {
         struct test_rng rng = test_rng_fork(seed, i);
         cut_everywhere(test_rng_next(&rng));
         cut_somewhere(test_rng_next(&rng));

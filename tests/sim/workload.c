@@ -1,12 +1,13 @@
 #include "sim/workload.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "sim/require.h"
 
 enum { VALUE_MAX = 600 * 1024, TIMER_NS = 200000000 };
+
+static unsigned char value_buffer[VALUE_MAX]; /* of all workloads: one thread runs them in turn */
 
 /* ----------------------------------------------------------------------- plan */
 
@@ -42,7 +43,7 @@ workload_init(struct workload *work, struct sim *sim, struct contract *contract,
     *work = (struct workload){.sim = sim, .contract = contract, .plan = *plan, .next_stamp = 1};
     work->rng = test_rng_make(plan->seed ^ UINT64_C(0x5bd1e995));
     work->options = draw_options(plan, &work->rng);
-    work->buffer = (unsigned char *)require_memory(NULL, VALUE_MAX);
+    work->buffer = value_buffer;
 }
 
 void
@@ -51,7 +52,6 @@ workload_fini(struct workload *work)
     if (work->db != NULL)
         adb_db_abandon(work->db);
     work->db = NULL;
-    free(work->buffer);
 }
 
 /* ------------------------------------------------------------- open and close */
@@ -79,7 +79,8 @@ armdb_err
 workload_open(struct workload *work, enum contract_end end)
 {
     struct contract *contract = work->contract;
-    work->options.open_mode = contract->shard_count > 0 ? ARMDB_OPEN_EXISTING : ARMDB_OPEN_OR_CREATE;
+    work->options.open_mode = contract->shard_count > 0 ? ARMDB_OPEN_EXISTING
+                                                        : ARMDB_OPEN_OR_CREATE;
     armdb_err err = adb_db_open(sim_os(work->sim), WORK_PATH, &work->options, &work->db);
     if (err != ARMDB_OK) {
         REQUIRE(work->db == NULL, "a handle with %s", armdb_err_name(err));
@@ -205,6 +206,8 @@ workload_write(struct workload *work, enum work_kind kind, uint32_t place, uint3
             "key %u of \"%s\": written", key, collection->name);
     contract_accept(work->contract, work->shard, &write);
     contract_promise(work->contract, work->shard, level);
+    if (level == ARMDB_SYNCED && collection->is_dropped == CONTRACT_MAYBE)
+        collection->is_dropped = CONTRACT_NO; /* who promises this keeps the collection, too */
     return ARMDB_OK;
 }
 

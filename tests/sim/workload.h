@@ -4,6 +4,8 @@
  * Each step is one call of the engine, or two. Whatever it returns is held against what the
  * history allows; the caller decides what follows an error. The same seed gives the same steps, up
  * to the first that fails.
+ *
+ * Threads: one for all workloads.
  */
 #ifndef TEST_SIM_WORKLOAD_H
 #define TEST_SIM_WORKLOAD_H
@@ -45,12 +47,12 @@ struct workload {
     uint32_t next_stamp;
     struct db *db; /* NULL while closed */
     struct collection *opened[CONTRACT_COLLECTIONS_MAX];
-    bool may_fail; /* errors of the environment are to be expected */
+    bool may_fail;       /* errors of the environment are to be expected */
     bool is_check_light; /* opening compares no contents, because reads may fail */
     /* of the newest step */
     enum work_kind kind;
-    uint32_t shard; /* UINT32_MAX: none in particular */
-    unsigned char *buffer; /* owned */
+    uint32_t shard;        /* UINT32_MAX: none in particular */
+    unsigned char *buffer; /* borrowed: for values */
 };
 
 #define WORK_PATH "/db"

@@ -40,9 +40,8 @@ after(struct os_hook *hook, const struct os_call *call, armdb_err err)
 static armdb_err
 hook_open(struct adb_os *os, const char *path, enum adb_open_how how, struct adb_file **file_out)
 {
-    const struct os_call call = {.op = how == ADB_OPEN_CREATE_NEW ? SIM_OP_CREATE : SIM_OP_OPEN,
-                                 .how = how,
-                                 .path = path};
+    const struct os_call call = {
+        .op = how == ADB_OPEN_CREATE_NEW ? SIM_OP_CREATE : SIM_OP_OPEN, .how = how, .path = path};
     struct adb_file *inner = NULL;
     *file_out = NULL;
     armdb_err err = before(hook_of(os), &call);
@@ -180,7 +179,8 @@ hook_mkdir(struct adb_os *os, const char *path)
 {
     const struct os_call call = {.op = SIM_OP_MKDIR, .path = path};
     armdb_err err = before(hook_of(os), &call);
-    return err != ARMDB_OK ? err : after(hook_of(os), &call, adb_os_mkdir(hook_of(os)->inner, path));
+    return err != ARMDB_OK ? err
+                           : after(hook_of(os), &call, adb_os_mkdir(hook_of(os)->inner, path));
 }
 
 static armdb_err

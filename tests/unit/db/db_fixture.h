@@ -153,8 +153,8 @@ tear_down_db(void **state)
 /* ----------------------------------------------------------------- operations */
 
 static inline armdb_err
-write_at_level(struct collection *collection, enum db_verb verb, const char *key,
-               const char *value, armdb_durability level)
+write_at_level(struct collection *collection, enum db_verb verb, const char *key, const char *value,
+               armdb_durability level)
 {
     armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
     options.durability = level;
@@ -282,11 +282,8 @@ static inline void
 set_fault(struct db_fixture *fixture, enum sim_fault_kind kind, uint32_t ops, uint64_t fail_at,
           bool is_persistent)
 {
-    const struct sim_fault fault = {.kind = kind,
-                                    .ops = ops,
-                                    .fail_at = fail_at,
-                                    .is_persistent = is_persistent,
-                                    .seed = 5};
+    const struct sim_fault fault = {
+        .kind = kind, .ops = ops, .fail_at = fail_at, .is_persistent = is_persistent, .seed = 5};
     sim_set_fault(fixture->sim, &fault);
 }
 

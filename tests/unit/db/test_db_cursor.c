@@ -450,11 +450,11 @@ expect_prefix(struct collection *collection, const char *prefix, const char *con
 static void
 check_prefixes(struct collection *collection, bool is_descending)
 {
-    static const char *const keys[] = {"a",        "ab",     "ab\xff", "ab\xff\xff", "abc",
-                                       "b",        "\xfe",   "\xff",   "\xff\x01",   "\xff\xff",
-                                       "\xff\xff\xff"};
-    static const char *const prefixes[] = {"a",  "ab",   "ab\xff",   "ab\xff\xff",   "abd", "b",
-                                           "\xff", "\xff\xff", "\xff\xff\xff", "\xff\xff\xff\xff"};
+    static const char *const keys[] = {"a",    "ab",   "ab\xff",   "ab\xff\xff", "abc",         "b",
+                                       "\xfe", "\xff", "\xff\x01", "\xff\xff",   "\xff\xff\xff"};
+    static const char *const prefixes[] = {
+        "a", "ab",   "ab\xff",   "ab\xff\xff",   "abd",
+        "b", "\xff", "\xff\xff", "\xff\xff\xff", "\xff\xff\xff\xff"};
     const size_t key_count = sizeof keys / sizeof *keys;
     for (size_t i = 0; i < key_count; i++)
         put(collection, keys[i], keys[i]);

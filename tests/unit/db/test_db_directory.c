@@ -1,6 +1,6 @@
 /* What a directory holds, who has its lock, and which parent its name lies in. */
-#include "db_fixture.h"
 #include "db/db_private.h"
+#include "db_fixture.h"
 #include "support/os_hook.h"
 
 /* ----------------------------------------------------------------------- look */
@@ -36,8 +36,10 @@ static void
 test_db_directory__anything_else__is_foreign(void **state)
 {
     struct db_fixture *fixture = (struct db_fixture *)*state;
-    static const char *const names[] = {DB_PATH "/x", DB_PATH "/manifest",
-                                        DB_PATH "/0000000001.log", SHARD_PATH "/notes.txt",
+    static const char *const names[] = {DB_PATH "/x",
+                                        DB_PATH "/manifest",
+                                        DB_PATH "/0000000001.log",
+                                        SHARD_PATH "/notes.txt",
                                         DB_PATH "/shard-0/0000000001.log",
                                         DB_PATH "/shard-256/0000000001.log"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -187,9 +189,8 @@ test_db_directory__parent__is_what_the_name_lies_in(void **state)
 {
     static const struct {
         const char *path, *parent;
-    } cases[] = {{"/db", "/"},       {"db", "."},       {"db/", "."},      {"/a/b", "/a"},
-                 {"/a/b///", "/a"},  {"a//b", "a"},     {"/a//", "/"},     {"a/b/c/", "a/b"},
-                 {"//db", "/"}};
+    } cases[] = {{"/db", "/"},  {"db", "."},   {"db/", "."},      {"/a/b", "/a"}, {"/a/b///", "/a"},
+                 {"a//b", "a"}, {"/a//", "/"}, {"a/b/c/", "a/b"}, {"//db", "/"}};
     struct db_fixture *fixture = (struct db_fixture *)*state;
     struct os_hook hook;
     char synced[64];

@@ -237,8 +237,8 @@ test_db_open__senseless_numbers_in_the_manifest__are_corrupt(void **state)
     static const struct {
         size_t at;
         uint32_t number;
-    } cases[] = {{40, 0},  {40, 257},         {44, 8193},   {48, 0},
-                 {48, 2000000}, {52, 0}, {52, UINT32_MAX}, {64, 1}, {68, 257}, {72, 0}, {76, 0}};
+    } cases[] = {{40, 0},          {40, 257}, {44, 8193}, {48, 0}, {48, 2000000}, {52, 0},
+                 {52, UINT32_MAX}, {64, 1},   {68, 257},  {72, 0}, {76, 0}};
     struct db_fixture *fixture = (struct db_fixture *)*state;
     close_db(fixture);
     size_t len;

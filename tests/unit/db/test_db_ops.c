@@ -193,10 +193,10 @@ test_db_ops__key_over_the_limit__is_refused_by_every_verb(void **state)
 /* --------------------------------------------------------------------- values */
 
 /* Around everything that changes how a value is stored; the buffer has 64 KiB in this test. */
-static const size_t value_lengths[] = {0,     1,     19,     20,     21,     4050,   4071,  4072,
-                                       4073,  4095,  4096,   4097,   65000,  65504,  65505, 65506,
-                                       65512, 65535, 65536,  65537,  524287, 524288, 524289,
-                                       1048575, 1048576, 1048577};
+static const size_t value_lengths[] = {0,      1,      19,      20,      21,     4050,  4071,
+                                       4072,   4073,   4095,    4096,    4097,   65000, 65504,
+                                       65505,  65506,  65512,   65535,   65536,  65537, 524287,
+                                       524288, 524289, 1048575, 1048576, 1048577};
 
 static armdb_slice
 numbered_key(char key[16], size_t number)

@@ -80,7 +80,7 @@ struct field {
 
 #define OPTION(name, bytes, min, max)                                                              \
     {                                                                                              \
-        #name, offsetof(armdb_options, name), bytes, min, max                                      \
+#name, offsetof(armdb_options, name), bytes, min, max                                      \
     }
 
 static const struct field fields[] = {
@@ -215,8 +215,9 @@ test_db_options__level_of_a_write__overrides_the_databases(void **state)
 static void
 test_db_options__collection_names__are_utf8_without_controls(void **state)
 {
-    static const char *const good[] = {"a", "default", "with space", "\xc3\xa9t\xc3\xa9",
-                                       "\xe2\x82\xac", "\xf0\x9f\x98\x80", "a/b", ".."};
+    static const char *const good[] = {
+        "a",   "default", "with space", "\xc3\xa9t\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80",
+        "a/b", ".."};
     static const char *const bad[] = {
         "",
         "tab\t",
@@ -307,7 +308,8 @@ main(void)
         cmocka_unit_test(test_db_options__buffer_of_small_files__is_no_larger_than_a_file),
         cmocka_unit_test(test_db_options__shards_of_a_new_database__follow_the_cpus_up_to_16),
         cmocka_unit_test(test_db_options__value_out_of_range__names_field_value_and_range),
-        cmocka_unit_test(test_db_options__never_and_variable__are_allowed_where_they_mean_something),
+        cmocka_unit_test(
+            test_db_options__never_and_variable__are_allowed_where_they_mean_something),
         cmocka_unit_test(test_db_options__buffer_larger_than_a_file__is_refused),
         cmocka_unit_test(test_db_options__struct_bytes_of_another_struct__is_refused),
         cmocka_unit_test(test_db_options__level_of_a_write__overrides_the_databases),

@@ -108,7 +108,7 @@ test_db_stats__dead_bytes__are_recomputed_by_recovery(void **state)
     struct test_rng rng = test_rng_fork(test_seed(), 1);
     uint64_t live[20] = {0};
     uint64_t appended = 0, live_bytes = 0;
-    char key[8], value[101];
+    char key[16], value[101];
     fixture->options.max_file_bytes = 65536;
     open_db(fixture);
     memset(value, 'v', sizeof value);

@@ -132,14 +132,13 @@ test_db_verify__flipped_byte_in_each_kind_of_file__is_found_there(void **state)
         uint64_t at;
         uint64_t found_at;
     } cases[] = {
-        {DB_PATH "/MANIFEST", 0, 0},
-        {FIRST_FILE, 0, 0},      /* magic */
-        {FIRST_FILE, 50, 0},     /* elsewhere in the header */
-        {FIRST_FILE, 64, 64},    /* checksum of the first record */
-        {FIRST_FILE, 70, 64},    /* its length */
-        {FIRST_FILE, 20000, 64}, /* its value */
-        {FIRST_FILE, 30090, 30088}, /* the second record */
-        {THIRD_FILE, 100, 64},   /* the newest file: a MARK vouches for it */
+        {DB_PATH "/MANIFEST", 0, 0}, {FIRST_FILE, 0, 0}, /* magic */
+        {FIRST_FILE, 50, 0},                             /* elsewhere in the header */
+        {FIRST_FILE, 64, 64},                            /* checksum of the first record */
+        {FIRST_FILE, 70, 64},                            /* its length */
+        {FIRST_FILE, 20000, 64},                         /* its value */
+        {FIRST_FILE, 30090, 30088},                      /* the second record */
+        {THIRD_FILE, 100, 64}, /* the newest file: a MARK vouches for it */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sim_corrupt(fixture->sim, cases[i].file, cases[i].at, 0x40);

@@ -157,7 +157,8 @@ static void
 test_value__handles_of_a_closed_database__stay_valid(void **state)
 {
     struct db_fixture *fixture = (struct db_fixture *)*state;
-    static const char *const texts[] = {"", "short", "exactly twenty bytes", "twenty-one bytes long",
+    static const char *const texts[] = {"", "short", "exactly twenty bytes",
+                                        "twenty-one bytes long",
                                         "a value of more than twenty bytes"};
     armdb_value values[5], copies[5];
     for (int i = 0; i < 5; i++) {

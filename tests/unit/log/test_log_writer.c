@@ -382,6 +382,39 @@ test_log_writer__finished_again_after_reopen__file_does_not_grow(void **state)
     }
 }
 
+/* As recovery finds a file whose successor was not made in time. */
+static void
+test_log_writer__sealed_file_is_the_newest__takes_nothing(void **state)
+{
+    struct writer_fixture *fixture = (struct writer_fixture *)*state;
+    uint64_t a = append(&fixture->writer, 1, 100);
+    assert_int_equal(adb_log_writer_seal(&fixture->writer), ARMDB_OK);
+    close_log(fixture->file);
+    fixture->file = open_log(fixture->log.os);
+    fixture->file->is_sealed = scan_after_kill(fixture, true).is_sealed;
+    adb_log_writer_use(&fixture->writer, fixture->file);
+    assert_null(fixture->file->tail);
+    assert_true(adb_log_writer_is_full(&fixture->writer, 1, 0));
+    assert_int_equal(adb_log_writer_flush(&fixture->writer), ARMDB_OK);
+    assert_int_equal(adb_log_writer_seal(&fixture->writer), ARMDB_OK);
+    assert_int_equal(adb_log_writer_finish(&fixture->writer), ARMDB_OK);
+    assert_reads(fixture->file, a, 1, 100);
+}
+
+static void
+test_log_writer__large_file__reserve_is_bounded(void **state)
+{
+    struct writer_fixture *fixture = (struct writer_fixture *)*state;
+    enum { AHEAD_MAX = 8 * 1024 * 1024 };
+    append(&fixture->writer, 1, AHEAD_MAX + 5000);
+    append(&fixture->writer, 2, AHEAD_MAX / 2);
+    append(&fixture->writer, 3, 100);
+    assert_true(fixture->file->allocated >= fixture->file->end);
+    assert_true(fixture->file->allocated - fixture->file->end <= AHEAD_MAX);
+    assert_int_equal(adb_log_writer_finish(&fixture->writer), ARMDB_OK);
+    assert_true(sim_used_bytes(fixture->log.sim) <= adb_round_up(fixture->file->end, 4096));
+}
+
 /* -------------------------------------------------------------- readers at work */
 
 enum { SHARED_RECORDS = 3000 };
@@ -481,6 +514,8 @@ main(void)
         WITH_WRITER(test_log_writer__next_file__takes_over),
         WITH_WRITER(test_log_writer__finished__marked_durable_and_exact),
         WITH_WRITER(test_log_writer__finished_again_after_reopen__file_does_not_grow),
+        WITH_WRITER(test_log_writer__sealed_file_is_the_newest__takes_nothing),
+        WITH_WRITER(test_log_writer__large_file__reserve_is_bounded),
         cmocka_unit_test(test_log_writer__readers_during_flush__see_every_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

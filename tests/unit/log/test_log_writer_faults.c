@@ -78,6 +78,27 @@ test_log_writer_faults__no_space_to_finish__log_is_whole_all_the_same(void **sta
 }
 
 static void
+test_log_writer_faults__no_space_to_write_the_mark__taken_back(void **state)
+{
+    struct writer_fixture *fixture = (struct writer_fixture *)*state;
+    append(&fixture->writer, 0, 100);
+    sync_log(&fixture->writer);
+    uint64_t end = fixture->file->end;
+    fail_all(fixture, SIM_FAULT_NO_SPACE, SIM_WRITES, 1);
+    assert_int_equal(adb_log_writer_finish(&fixture->writer), ARMDB_OK);
+    assert_true(sim_fault_fired(fixture->log.sim));
+    sim_clear_fault(fixture->log.sim);
+    assert_int_equal(fixture->file->end, end);
+    struct log_scan_result result = scan_after_cut(fixture, true, SIM_CUT_KEEP, 1);
+    assert_int_equal(result.how, LOG_SCAN_WHOLE);
+    assert_int_equal(result.size, end);
+    assert_int_equal(result.records, 1);
+    /* And with room again it can still be finished. */
+    assert_int_equal(adb_log_writer_finish(&fixture->writer), ARMDB_OK);
+    assert_int_equal(scan_after_cut(fixture, true, SIM_CUT_LOSE, 1).marked, end);
+}
+
+static void
 test_log_writer_faults__no_space_to_seal__file_goes_on(void **state)
 {
     struct writer_fixture *fixture = (struct writer_fixture *)*state;
@@ -172,19 +193,48 @@ test_log_writer_faults__direct_write_fails__log_is_as_it_was(void **state)
 static void
 test_log_writer_faults__sync_out_of_space_or_memory__broken_not_retryable(void **state)
 {
-    struct writer_fixture *fixture = (struct writer_fixture *)*state;
+    (void)state;
     static const int errnos[] = {ENOSPC, EDQUOT, ENOMEM, EIO};
     for (size_t i = 0; i < sizeof errnos / sizeof errnos[0]; i++) {
+        void *own_state;
+        writer_set_up(&own_state);
+        struct writer_fixture *fixture = (struct writer_fixture *)own_state;
         append(&fixture->writer, i, 100);
         flush(&fixture->writer);
         const struct log_sync plan = adb_log_writer_plan_sync(&fixture->writer);
-        uint64_t synced = fixture->file->synced;
         fail_once(fixture, SIM_FAULT_SYNC, SIM_SYNCS, errnos[i], i);
-        assert_int_equal(adb_log_writer_sync(&plan), ARMDB_IO);
-        assert_int_equal(adb_err_detail()->code, ARMDB_IO);
-        assert_int_equal(adb_err_detail()->os_errno, errnos[i]);
-        assert_int_equal(fixture->file->synced, synced);
+        /* The system would say yes the second time: what it lost is still lost. */
+        for (int round = 0; round < 3; round++) {
+            assert_int_equal(adb_log_writer_sync(&plan), ARMDB_IO);
+            assert_int_equal(adb_err_detail()->code, ARMDB_IO);
+            assert_int_equal(adb_err_detail()->os_errno, errnos[i]);
+            assert_string_equal(adb_err_detail()->file, LOG_PATH);
+            assert_int_equal(fixture->file->synced, LOG_FILE_HEADER_BYTES);
+        }
+        writer_tear_down(&own_state);
     }
+}
+
+/* The sync that makes the end of a refused write durable fails. Whoever syncs next, for records
+ * that were flushed before, must hear of it: the kernel tells it once. */
+static void
+test_log_writer_faults__sync_after_refused_write_fails__next_sync_fails_too(void **state)
+{
+    struct writer_fixture *fixture = (struct writer_fixture *)*state;
+    append(&fixture->writer, 0, 3000);
+    flush(&fixture->writer);
+    const struct log_sync plan = adb_log_writer_plan_sync(&fixture->writer);
+    append(&fixture->writer, 1, 100);
+    /* The write runs out of space, then the sync fails: they are the only ones that can. */
+    const struct sim_fault fault = {.kind = SIM_FAULT_NO_SPACE,
+                                    .fail_at = 1,
+                                    .ops = SIM_WRITES | SIM_SYNCS,
+                                    .is_persistent = true};
+    sim_set_fault(fixture->log.sim, &fault);
+    assert_int_equal(adb_log_writer_flush(&fixture->writer), ARMDB_IO);
+    sim_clear_fault(fixture->log.sim);
+    assert_int_equal(adb_log_writer_sync(&plan), ARMDB_IO);
+    assert_int_equal(fixture->file->synced, LOG_FILE_HEADER_BYTES);
 }
 
 static void
@@ -415,11 +465,13 @@ main(void)
         WITH_WRITER(test_log_writer_faults__little_space__takes_what_is_needed_only),
         WITH_WRITER(test_log_writer_faults__allocation_fails__only_the_promise_is_missing),
         WITH_WRITER(test_log_writer_faults__no_space_to_finish__log_is_whole_all_the_same),
+        WITH_WRITER(test_log_writer_faults__no_space_to_write_the_mark__taken_back),
         WITH_WRITER(test_log_writer_faults__no_space_to_seal__file_goes_on),
         WITH_WRITER(test_log_writer_faults__undone_after_partial_flush__next_takes_its_place),
         WITH_WRITER(test_log_writer_faults__undone_before_any_flush__as_if_never_appended),
         WITH_WRITER(test_log_writer_faults__direct_write_fails__log_is_as_it_was),
-        WITH_WRITER(test_log_writer_faults__sync_out_of_space_or_memory__broken_not_retryable),
+        cmocka_unit_test(test_log_writer_faults__sync_out_of_space_or_memory__broken_not_retryable),
+        WITH_WRITER(test_log_writer_faults__sync_after_refused_write_fails__next_sync_fails_too),
         cmocka_unit_test(test_log_writer_faults__sealing_breaks__error_is_not_harmless),
         WITH_WRITER(test_log_writer_faults__finish_after_undo_behind_a_mark__nothing_lost),
         WITH_WRITER(test_log_writer_faults__finish_after_refused_record_behind_a_mark__durable),

@@ -163,11 +163,8 @@ static inline armdb_err
 try_write(struct shard_fixture *fixture, enum shard_verb verb, armdb_slice key, armdb_slice value,
           armdb_durability level)
 {
-    const struct shard_write write = {.verb = verb,
-                                      .durability = level,
-                                      .index = &fixture->index,
-                                      .key = key,
-                                      .value = value};
+    const struct shard_write write = {
+        .verb = verb, .durability = level, .index = &fixture->index, .key = key, .value = value};
     return adb_shard_write(fixture->shard, &write);
 }
 
@@ -206,9 +203,9 @@ try_read(struct shard_fixture *fixture, const char *key, char *to)
 {
     adb_rcu_enter();
     uint64_t location = adb_tree_get(fixture->index.tree, armdb_str(key));
-    armdb_err err = location == 0 ? ARMDB_NOT_FOUND
-                                  : adb_shard_read_value(fixture->shard, location, armdb_str(key),
-                                                         to);
+    armdb_err err = location == 0
+                        ? ARMDB_NOT_FOUND
+                        : adb_shard_read_value(fixture->shard, location, armdb_str(key), to);
     adb_rcu_leave();
     return err;
 }

@@ -81,8 +81,9 @@ test_shard_commit__answer_instead_of_a_write__syncs_nothing(void **state)
     struct shard_fixture *fixture = (struct shard_fixture *)*state;
     put(fixture, "key", "value", ARMDB_SYNCED);
     uint64_t syncs = syncs_of(fixture);
-    assert_int_equal(try_write(fixture, SHARD_INSERT, armdb_str("key"), armdb_str(""), ARMDB_SYNCED),
-                     ARMDB_EXISTS);
+    assert_int_equal(
+        try_write(fixture, SHARD_INSERT, armdb_str("key"), armdb_str(""), ARMDB_SYNCED),
+        ARMDB_EXISTS);
     assert_int_equal(try_write(fixture, SHARD_DELETE, armdb_str("x"), armdb_str(""), ARMDB_SYNCED),
                      ARMDB_NOT_FOUND);
     assert_int_equal(syncs_of(fixture), syncs);
@@ -122,9 +123,9 @@ test_shard_commit__no_space_in_a_sync__is_as_bad_as_any_failure(void **state)
 struct meeting {
     struct shard_fixture *fixture;
     struct os_hook hook;
-    _Atomic(unsigned) syncs;        /* of data files that have their name, begun */
+    _Atomic(unsigned) syncs;          /* of data files that have their name, begun */
     _Atomic(unsigned) waiters_wanted; /* the first sync waits for so many */
-    _Atomic(bool) is_rotating;      /* let the other thread rotate once the first sync has failed */
+    _Atomic(bool) is_rotating; /* let the other thread rotate once the first sync has failed */
     _Atomic(bool) is_first_done;
 };
 
@@ -148,6 +149,16 @@ is_data_file(const char *path)
     return len > 4 && strcmp(path + len - 4, ".log") == 0;
 }
 
+/* Not adb_shard_get_stats(): that takes the shard's lock, which comes before a sync. */
+static uint64_t
+waiters_of(struct shard *shard)
+{
+    adb_mutex_lock(&shard->commit_lock);
+    uint64_t waiters = shard->sync_waits;
+    adb_mutex_unlock(&shard->commit_lock);
+    return waiters;
+}
+
 /* The first sync begins when all have queued up. */
 static armdb_err
 wait_for_waiters(void *context, const struct os_call *call)
@@ -157,7 +168,7 @@ wait_for_waiters(void *context, const struct os_call *call)
         atomic_fetch_add(&meeting->syncs, 1) > 0)
         return ARMDB_OK;
     uint64_t deadline_ns = real_ns() + UINT64_C(60000000000);
-    while (stats_of(meeting->fixture).sync_waits < atomic_load(&meeting->waiters_wanted)) {
+    while (waiters_of(meeting->fixture->shard) < atomic_load(&meeting->waiters_wanted)) {
         if (real_ns() > deadline_ns)
             return adb_fail(ARMDB_LIMIT, "test", "the others never came");
         sched_yield();
@@ -251,8 +262,8 @@ test_shard_commit__failed_sync__is_an_error_for_all_who_waited(void **state)
 
 /* ------------------------------------------ a rotation beside a sync that fails */
 
-/* After the first sync has failed, gives the thread that rotates every chance to sync the same file,
- * before the failure is known to anybody but the leader. */
+/* After the first sync has failed, gives the thread that rotates every chance to sync the same
+ * file, before the failure is known to anybody but the leader. */
 static armdb_err
 let_it_rotate(void *context, const struct os_call *call, armdb_err err)
 {

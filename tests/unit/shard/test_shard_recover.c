@@ -78,14 +78,14 @@ test_shard_recover__random_history__gives_the_last_versions(void **state)
     struct test_rng rng = test_rng_fork(test_seed(), 4);
     size_t lengths[30];
     bool is_there[30] = {false};
-    char key[8];
+    char key[16];
     for (unsigned round = 0; round < 8; round++) {
         for (int i = 0; i < 200; i++) {
             unsigned number = (unsigned)test_rng_below(&rng, 30);
             snprintf(key, sizeof key, "k%u", number);
             if (is_there[number] && test_rng_one_in(&rng, 3)) {
-                assert_ok(try_write(fixture, SHARD_DELETE, armdb_str(key), armdb_str(""),
-                                    ARMDB_WRITTEN));
+                assert_ok(
+                    try_write(fixture, SHARD_DELETE, armdb_str(key), armdb_str(""), ARMDB_WRITTEN));
                 is_there[number] = false;
                 continue;
             }
@@ -169,9 +169,9 @@ test_shard_recover__key_of_a_wrong_length__is_corrupt(void **state)
     put(fixture, "three", "value", ARMDB_WRITTEN);
     stop(fixture);
     fixture->config.os = fixture->os;
-    assert_int_equal(adb_shard_open(&fixture->config, find_fixed, fixture, &fixture->recovery,
-                                    &fixture->shard),
-                     ARMDB_CORRUPT);
+    assert_int_equal(
+        adb_shard_open(&fixture->config, find_fixed, fixture, &fixture->recovery, &fixture->shard),
+        ARMDB_CORRUPT);
     expect_message(ARMDB_CORRUPT, "a key of 5 bytes");
     assert_int_equal(adb_err_detail()->offset, 96);
 }
@@ -182,7 +182,7 @@ static void
 test_shard_recover__file_cut_anywhere__keeps_the_whole_records(void **state)
 {
     struct shard_fixture *fixture = (struct shard_fixture *)*state;
-    char key[8];
+    char key[16];
     for (int i = 0; i < 4; i++) { /* records of 32 bytes, from 64 on */
         snprintf(key, sizeof key, "key%d", i);
         put(fixture, key, "val", ARMDB_WRITTEN);
@@ -318,8 +318,9 @@ test_shard_recover__flipped_byte_in_a_sealed_file__is_corrupt(void **state)
     make_three_files(fixture);
     uint64_t size = sim_file_size(fixture->sim, FILE_PATH(1));
     for (uint64_t at = 0; at < size; at += at < 200 || at > size - 60 ? 1 : 997) {
-        uint64_t found_at = at < HEADER_BYTES ? 0 : at < size - MARK_BYTES ? HEADER_BYTES
-                                                                           : size - MARK_BYTES;
+        uint64_t found_at = at < HEADER_BYTES        ? 0
+                            : at < size - MARK_BYTES ? HEADER_BYTES
+                                                     : size - MARK_BYTES;
         sim_corrupt(fixture->sim, FILE_PATH(1), at, 0x04);
         expect_damage(fixture, ARMDB_CORRUPT, FILE_PATH(1), found_at, "");
         sim_corrupt(fixture->sim, FILE_PATH(1), at, 0x04);
@@ -353,8 +354,8 @@ test_shard_recover__truncated_sealed_file__is_corrupt(void **state)
     char *whole = take_file(fixture, FILE_PATH(2), &len);
     for (size_t cut = 0; cut < len; cut += cut < 200 || cut > len - 60 ? 1 : 1009) {
         sim_write_file(fixture->sim, FILE_PATH(2), whole, cut);
-        uint64_t found_at = cut < HEADER_BYTES         ? 0
-                            : cut < len - MARK_BYTES   ? HEADER_BYTES
+        uint64_t found_at = cut < HEADER_BYTES        ? 0
+                            : cut < len - MARK_BYTES  ? HEADER_BYTES
                             : cut == len - MARK_BYTES ? cut
                                                       : len - MARK_BYTES;
         if (cut == HEADER_BYTES)
