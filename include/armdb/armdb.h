@@ -73,9 +73,10 @@ armdb_bytes(const void *data, size_t len)
  *
  * Recovers what a killed process left: each shard's log is scanned (shards in parallel) and the
  * index is built from it. An incomplete record at the end of a shard's log is cut off; damage
- * anywhere else is an error, and nothing is changed.
+ * anywhere else is an error, and the log it is in is left as it was found.
  *
- * @param path     directory; created (its parent must exist) unless open_mode forbids.
+ * @param path     directory; created (its parent must exist) unless open_mode forbids. Resolved
+ *                 once: a later chdir() does not matter.
  * @param options  NULL: all defaults. Copied.
  * @param db_out   the handle; end it with armdb_close().
  *
@@ -127,31 +128,31 @@ ARMDB_API armdb_err armdb_sync(armdb_db *db);
 
 /** Figures of a database since it was opened. Counters only grow; gauges are a moment's value. */
 typedef struct armdb_stats {
-    uint32_t struct_bytes;     /* sizeof(armdb_stats); to be set by the caller */
-    uint32_t shards;           /* logs of the database */
+    uint32_t struct_bytes;      /* sizeof(armdb_stats); to be set by the caller */
+    uint32_t shards;            /* logs of the database */
     uint32_t shard_prefix_bits; /* 0: whole keys choose the shard */
-    uint32_t failed_shards;    /* shards that refuse writes */
-    uint64_t collections;      /* the default one included */
-    uint64_t keys;             /* in all collections */
-    uint64_t files;            /* data files */
-    uint64_t log_bytes;        /* bytes of log, headers and dead records included */
-    uint64_t dead_bytes;       /* of these, records that no key refers to any more */
-    uint64_t index_bytes;      /* memory of all indexes */
-    uint64_t buffer_bytes;     /* memory of the write buffers */
-    uint64_t value_bytes;      /* memory of value handles that are not released */
-    uint64_t unflushed_bytes;  /* of buffered records, not handed to the system yet */
-    uint64_t cursors;          /* open now */
-    uint64_t puts;             /* put and insert calls that wrote */
-    uint64_t deletes;          /* delete calls that wrote */
-    uint64_t gets;             /* reads of a value by key, found or not */
-    uint64_t writes;           /* write system calls on data files */
-    uint64_t written_bytes;    /* by these */
-    uint64_t reads;            /* read system calls for values */
-    uint64_t syncs;            /* syncs of data files */
-    uint64_t sync_waits;       /* synced writes; / syncs = how many share one */
+    uint32_t failed_shards;     /* shards that refuse writes */
+    uint64_t collections;       /* the default one included */
+    uint64_t keys;              /* in all collections */
+    uint64_t files;             /* data files */
+    uint64_t log_bytes;         /* bytes of log, headers and dead records included */
+    uint64_t dead_bytes;        /* of these, records that no key refers to any more */
+    uint64_t index_bytes;       /* memory of all indexes */
+    uint64_t buffer_bytes;      /* memory of the write buffers */
+    uint64_t value_bytes;       /* memory of value handles that are not released */
+    uint64_t unflushed_bytes;   /* of buffered records, not handed to the system yet */
+    uint64_t cursors;           /* open now */
+    uint64_t puts;              /* put and insert calls that wrote */
+    uint64_t deletes;           /* delete calls that wrote */
+    uint64_t gets;              /* reads of a value by key, found or not */
+    uint64_t writes;            /* write system calls on data files */
+    uint64_t written_bytes;     /* by these */
+    uint64_t reads;             /* read system calls for values */
+    uint64_t syncs;             /* group commits */
+    uint64_t sync_waits;        /* synced writes, and syncs of a shard; / syncs = how many share */
     uint64_t recovered_records; /* read at open */
     uint64_t recovered_cut_bytes; /* of incomplete records, cut off at open */
-    uint64_t recovery_ns;      /* time it took, nanoseconds */
+    uint64_t recovery_ns;         /* time it took, nanoseconds */
 } armdb_stats;
 
 /**
@@ -167,13 +168,13 @@ ARMDB_API armdb_err armdb_get_stats(armdb_db *db, armdb_stats *stats);
 
 /** State of one shard. */
 typedef struct armdb_shard_info {
-    uint32_t struct_bytes;     /* sizeof(armdb_shard_info); to be set by the caller */
-    armdb_err failure;         /* ARMDB_OK, or why the shard refuses writes */
+    uint32_t struct_bytes; /* sizeof(armdb_shard_info); to be set by the caller */
+    armdb_err failure;     /* ARMDB_OK, or why the shard refuses writes */
     uint64_t files;
     uint64_t log_bytes;
     uint64_t dead_bytes;
-    uint64_t newest_sequence;  /* of the newest record; 0: none */
-    uint64_t synced_sequence;  /* everything up to it is on the device */
+    uint64_t newest_sequence;          /* of the newest record; 0: none */
+    uint64_t synced_sequence;          /* everything up to it is on the device */
     armdb_error_detail failure_detail; /* all zero if failure is ARMDB_OK */
 } armdb_shard_info;
 
@@ -200,8 +201,9 @@ ARMDB_API armdb_collection *armdb_default(armdb_db *db);
  * @param options  NULL: defaults.
  * @param collection_out  belongs to the database; valid until armdb_close().
  *
- * Returns:  ARMDB_OK; ARMDB_EXISTS; ARMDB_INVALID; ARMDB_LIMIT (1048575 collections were created
- *           in the life of this database); ARMDB_NO_SPACE, ARMDB_IO, ARMDB_NO_MEMORY.
+ * Returns:  ARMDB_OK; ARMDB_EXISTS; ARMDB_INVALID; ARMDB_LIMIT (1048575 collections were created in
+ * the life of this database); ARMDB_NO_SPACE, ARMDB_IO, ARMDB_NO_MEMORY; ARMDB_FAILED (an earlier
+ * change was cut short: see armdb_collection_drop()).
  * Durable:  on return.
  */
 ARMDB_API armdb_err armdb_collection_create(armdb_db *db, const char *name,
@@ -226,7 +228,8 @@ ARMDB_API armdb_err armdb_collection_open(armdb_db *db, const char *name,
  * on it, and steps of its cursors, return ARMDB_NO_COLLECTION.
  *
  * Returns:  ARMDB_OK; ARMDB_NO_COLLECTION; ARMDB_INVALID (the default one cannot be dropped);
- *           ARMDB_NO_SPACE, ARMDB_IO (the collection is still there).
+ *           ARMDB_NO_SPACE, ARMDB_IO (the collection is still there; or, if the failure came late,
+ *           all writes are refused from now on, and the next open finds it or does not).
  * Durable:  on return.
  */
 ARMDB_API armdb_err armdb_collection_drop(armdb_db *db, const char *name);
@@ -258,19 +261,15 @@ ARMDB_API armdb_err armdb_collection_list(armdb_db *db, armdb_collection_info *i
 ARMDB_API armdb_err armdb_collection_get_info(armdb_collection *collection,
                                               armdb_collection_info *info_out);
 
-/* --------------------------------------------------------------------- writes
- *
- * All writes: `key` has the collection's key length, or 1..ARMDB_KEY_MAX bytes if that is variable;
- * `value` 0..ARMDB_VALUE_MAX bytes; `options` NULL = the database's durability.
- * On any error but ARMDB_FAILED and ARMDB_IO nothing was changed.
- *
- * Returns:  ARMDB_OK; ARMDB_KEY_LENGTH; ARMDB_TOO_BIG; ARMDB_NO_COLLECTION (dropped);
- *           ARMDB_NO_SPACE (the disk is full: writes work again once there is room);
- *           ARMDB_NO_MEMORY; ARMDB_IO (this write broke the shard); ARMDB_FAILED (an earlier one
- *           did); ARMDB_LIMIT (16384 data files in the shard: raise max_file_bytes).
- * Threads:  any; writers of one shard take turns, and share their syncs.
- * Cost:     one append of 20 bytes + key + value, rounded up to 8; one index walk.
- */
+/* --------------------------------------------------------------------- writes All writes: `key`
+ * has the collection's key length, or 1..ARMDB_KEY_MAX bytes if that is variable; `value`
+ * 0..ARMDB_VALUE_MAX bytes; `options` NULL = the database's durability. On any error but
+ * ARMDB_FAILED and ARMDB_IO nothing was changed. Returns: ARMDB_OK; ARMDB_KEY_LENGTH;
+ * ARMDB_TOO_BIG; ARMDB_NO_COLLECTION (dropped); ARMDB_NO_SPACE (the disk is full: writes work again
+ * once there is room); ARMDB_NO_MEMORY; ARMDB_IO (this write broke the shard, or the next data file
+ * could not be made); ARMDB_FAILED (an earlier one broke it); ARMDB_LIMIT (16384 data files in the
+ * shard: raise max_file_bytes). Threads: any; writers of one shard take turns, and share their
+ * syncs. Cost: one append of 20 bytes + key + value, rounded up to 8; one index walk. / */
 
 /** Stores `value` under `key`, replacing what was there. */
 ARMDB_API armdb_err armdb_put(armdb_collection *collection, armdb_slice key, armdb_slice value,
@@ -312,8 +311,7 @@ ARMDB_API armdb_err armdb_get_value(armdb_collection *collection, armdb_slice ke
 ARMDB_API armdb_err armdb_contains(armdb_collection *collection, armdb_slice key, bool *found_out);
 
 /** Length of the value of `key`, bytes. Reads no file. */
-ARMDB_API armdb_err armdb_value_len(armdb_collection *collection, armdb_slice key,
-                                    size_t *len_out);
+ARMDB_API armdb_err armdb_value_len(armdb_collection *collection, armdb_slice key, size_t *len_out);
 
 /** Number of keys in the collection; exact when no writer is running. Cost: a load per shard. */
 ARMDB_API armdb_err armdb_count(armdb_collection *collection, uint64_t *count_out);
@@ -433,7 +431,7 @@ typedef struct armdb_verify_report {
 
 /**
  * Checks every byte of a database that nobody has open: manifest, file headers, every record's
- * checksum and order, file names. Changes nothing.
+ * checksum and order, file names. Changes nothing but LOCK.
  *
  * @param path        directory of the database.
  * @param on_damage   called for each piece of damage, in the calling thread; NULL: only counted.

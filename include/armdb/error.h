@@ -46,12 +46,12 @@ typedef enum armdb_err {
 
 /** Where and why the newest failure of the calling thread happened. */
 typedef struct armdb_error_detail {
-    armdb_err code;       /* ARMDB_OK if this thread has seen no failure */
-    int os_errno;         /* errno of the system call, 0 if none was involved */
-    uint64_t offset;      /* bytes into `file`; meaningful only if `file` is not empty */
-    char operation[32];   /* what was being done: "open", "append", "sync" ...; "" if unknown */
-    char file[256];       /* the file concerned, "" if none; the tail of a longer path */
-    char message[256];    /* one line for people: what, the value, the allowed range */
+    armdb_err code;     /* ARMDB_OK if this thread has seen no failure */
+    int os_errno;       /* errno of the system call, 0 if none was involved */
+    uint64_t offset;    /* bytes into `file`; meaningful only if `file` is not empty */
+    char operation[32]; /* what was being done: "open", "append", "sync" ...; "" if unknown */
+    char file[256];     /* the file concerned, "" if none; the tail of a longer path */
+    char message[256];  /* one line for people: what, the value, the allowed range */
 } armdb_error_detail;
 
 #ifdef __cplusplus

@@ -47,7 +47,10 @@ typedef struct armdb_collection_options {
     armdb_order order; /* 0: on creation ascending, on opening whatever is stored */
 } armdb_collection_options;
 
-#define ARMDB_COLLECTION_OPTIONS_INIT {sizeof(armdb_collection_options), 0, ARMDB_ORDER_DEFAULT}
+#define ARMDB_COLLECTION_OPTIONS_INIT                                                              \
+    {                                                                                              \
+        sizeof(armdb_collection_options), 0, ARMDB_ORDER_DEFAULT                                   \
+    }
 
 /** How a database is made (first part: fixed at creation and stored) and run (second part). */
 typedef struct armdb_options {
@@ -84,8 +87,10 @@ typedef struct armdb_options {
 } armdb_options;
 
 #define ARMDB_OPTIONS_INIT                                                                         \
-    {sizeof(armdb_options), 0, 0, ARMDB_COLLECTION_OPTIONS_INIT, ARMDB_OPEN_OR_CREATE,             \
-     ARMDB_DURABILITY_DEFAULT, 0, 0, 0, 0}
+    {                                                                                              \
+        sizeof(armdb_options), 0, 0, ARMDB_COLLECTION_OPTIONS_INIT, ARMDB_OPEN_OR_CREATE,          \
+            ARMDB_DURABILITY_DEFAULT, 0, 0, 0, 0                                                   \
+    }
 
 /** How one write is done. */
 typedef struct armdb_write_options {
@@ -93,7 +98,10 @@ typedef struct armdb_write_options {
     armdb_durability durability; /* 0: the database's level */
 } armdb_write_options;
 
-#define ARMDB_WRITE_OPTIONS_INIT {sizeof(armdb_write_options), ARMDB_DURABILITY_DEFAULT}
+#define ARMDB_WRITE_OPTIONS_INIT                                                                   \
+    {                                                                                              \
+        sizeof(armdb_write_options), ARMDB_DURABILITY_DEFAULT                                      \
+    }
 
 /** One end of a range. */
 typedef enum armdb_bound_kind {
@@ -120,7 +128,12 @@ typedef struct armdb_cursor_options {
 } armdb_cursor_options;
 
 #define ARMDB_CURSOR_OPTIONS_INIT                                                                  \
-    {sizeof(armdb_cursor_options), 0, {ARMDB_UNBOUNDED, {NULL, 0}}, {ARMDB_UNBOUNDED, {NULL, 0}},  \
-     {NULL, 0}}
+    {                                                                                              \
+        sizeof(armdb_cursor_options), 0, {ARMDB_UNBOUNDED, {NULL, 0}},                             \
+            {ARMDB_UNBOUNDED, {NULL, 0}},                                                          \
+        {                                                                                          \
+            NULL, 0                                                                                \
+        }                                                                                          \
+    }
 
 #endif

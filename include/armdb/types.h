@@ -49,9 +49,9 @@ typedef struct armdb_slice {
  * with armdb_value_ref(). All-zero bytes are a valid empty value. Read it with armdb_value_bytes().
  */
 typedef struct armdb_value {
-    uint32_t len;                             /* bytes */
+    uint32_t len;                              /* bytes */
     unsigned char inlined[ARMDB_VALUE_INLINE]; /* the bytes, if len <= ARMDB_VALUE_INLINE */
-    void *block;                              /* counted; NULL if inlined */
+    void *block;                               /* counted; NULL if inlined */
 } armdb_value;
 
 #endif

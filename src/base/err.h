@@ -24,9 +24,9 @@ ADB_MUST_USE ADB_COLD armdb_err adb_fail_at(armdb_err code, const char *operatio
     ADB_PRINTF(5, 6);
 
 /**
- * Raises the error that a system call's errno stands for: ENOSPC, EDQUOT, EFBIG -> ARMDB_NO_SPACE; ENOMEM
- * -> ARMDB_NO_MEMORY; EROFS, EACCES, EPERM -> ARMDB_READ_ONLY; everything else ARMDB_IO. Returns
- * it.
+ * Raises the error that a system call's errno stands for: ENOSPC, EDQUOT, EFBIG -> ARMDB_NO_SPACE;
+ * ENOMEM -> ARMDB_NO_MEMORY; EROFS, EACCES, EPERM -> ARMDB_READ_ONLY; everything else ARMDB_IO.
+ * Returns it.
  */
 ADB_MUST_USE ADB_COLD armdb_err adb_fail_errno(int os_errno, const char *operation,
                                                const char *file, uint64_t offset);

@@ -45,8 +45,7 @@ ADB_MUST_USE armdb_err adb_db_verify(struct adb_os *os, const char *path, armdb_
 
 /* ------------------------------------------------------------- collections
  *
- * A collection is owned by its database, and valid until that is closed, dropped or not. Its `user`
- * belongs to the caller (src/api keeps the public handle there). */
+ * A collection is owned by its database, and valid until that is closed, dropped or not. */
 
 struct collection *adb_db_default(struct db *db);
 ADB_MUST_USE armdb_err adb_collection_create(struct db *db, const char *name,

@@ -86,6 +86,7 @@ adb_collections_load(struct db *db)
         ADB_TRY(new_collection(db, &db->manifest.collections[i], &db->collections[i]));
         db->collection_count++;
     }
+    db->default_collection = db->collections[0];
     return ARMDB_OK;
 }
 
@@ -99,23 +100,43 @@ adb_collections_free(struct db *db)
     db->collection_count = 0;
 }
 
-armdb_err
-adb_collections_find_index(void *context, uint32_t collection_id, struct shard_index **index_out)
+/* The collection of an id; NULL if there is none, or none any more. They are in ascending order. */
+static struct collection *
+find_by_id(const struct db *db, uint32_t id)
 {
-    const struct db *db = (const struct db *)context;
     uint32_t low = 0;
     uint32_t high = db->collection_count;
-    *index_out = NULL;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (db->collections[middle]->index.collection_id < collection_id)
+        if (db->collections[middle]->index.collection_id < id)
             low = middle + 1;
         else
             high = middle;
     }
-    if (low < db->collection_count && db->collections[low]->index.collection_id == collection_id)
-        *index_out = &db->collections[low]->index;
-    return collection_id < db->manifest.next_collection_id ? ARMDB_OK : ARMDB_CORRUPT;
+    if (low == db->collection_count || db->collections[low]->index.collection_id != id)
+        return NULL;
+    return db->collections[low];
+}
+
+const char *
+adb_collections_find_index(void *context, const struct shard_origin *origin,
+                           struct shard_index **index_out)
+{
+    const struct db *db = (const struct db *)context;
+    struct collection *collection = find_by_id(db, origin->collection_id);
+    *index_out = collection != NULL ? &collection->index : NULL;
+    return adb_origin_check(origin, &db->manifest, &db->router);
+}
+
+const char *
+adb_origin_check(const struct shard_origin *origin, const struct manifest *manifest,
+                 const struct router *router)
+{
+    if (origin->collection_id >= manifest->next_collection_id)
+        return "a record of a collection that never was";
+    if (adb_router_shard(router, origin->key) != origin->shard)
+        return "a key that belongs to another shard";
+    return NULL;
 }
 
 /* --------------------------------------------------------- create, open, drop */
@@ -123,7 +144,7 @@ adb_collections_find_index(void *context, uint32_t collection_id, struct shard_i
 struct collection *
 adb_db_default(struct db *db)
 {
-    return db->collections[0];
+    return db->default_collection;
 }
 
 /* The live collection of that name; NULL if there is none. Under collections_lock. */
@@ -280,6 +301,19 @@ drop_stopped(struct db *db, struct collection *collection)
     return err;
 }
 
+/* Counts the records of all keys of a tree as dead. */
+static void
+bury_all(struct db *db, const struct adb_tree *tree)
+{
+    struct adb_tree_position position = {0};
+    bool is_on = adb_tree_seek(tree, ADB_SEEK_FIRST, (armdb_slice){NULL, 0}, &position);
+    while (is_on) {
+        const armdb_slice key = {position.key, position.key_len};
+        adb_shard_bury(adb_db_route(db, key), position.location, key);
+        is_on = adb_tree_next(tree, &position);
+    }
+}
+
 static armdb_err
 drop_locked(struct db *db, const char *name)
 {
@@ -287,7 +321,7 @@ drop_locked(struct db *db, const char *name)
     struct collection *collection = find_live(db, name);
     if (collection == NULL)
         return no_such_collection("drop collection", name);
-    if (collection == db->collections[0])
+    if (collection == db->default_collection)
         return adb_fail(ARMDB_INVALID, "drop collection",
                         "the default collection cannot be dropped");
     ADB_TRY(adb_tree_new(db->pages, 1, &replacement));
@@ -310,6 +344,7 @@ drop_locked(struct db *db, const char *name)
     adb_rcu_wait();
     struct adb_tree *dropped = collection->index.tree;
     collection->index.tree = replacement;
+    bury_all(db, dropped);
     adb_tree_free(dropped);
     return ARMDB_OK;
 }

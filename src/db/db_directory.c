@@ -14,7 +14,7 @@ struct looker {
     struct adb_os *os;
     const char *path;
     const char *shard_path; /* being looked into */
-    uint32_t shards_end; /* larger than the number of any shard's directory */
+    uint32_t shards_end;    /* larger than the number of any shard's directory */
     bool has_manifest;
     bool has_data_files;
     bool has_others;
@@ -61,8 +61,8 @@ look_at_name(void *context, const char *name, bool is_directory)
         looker->shards_end = shard + 1 > looker->shards_end ? shard + 1 : looker->shards_end;
     else if (!is_directory && strcmp(name, FILENAME_MANIFEST) == 0)
         looker->has_manifest = true;
-    else if (is_directory ||
-             (strcmp(name, FILENAME_LOCK) != 0 && !adb_filename_is_temporary(name)))
+    else if (is_directory ? strcmp(name, "lost+found") != 0 /* the root of a file system */
+                          : strcmp(name, FILENAME_LOCK) != 0 && !adb_filename_is_temporary(name))
         looker->has_others = true;
     return ARMDB_OK;
 }

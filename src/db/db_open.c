@@ -164,7 +164,8 @@ open_contents(struct db *db, const armdb_options *options, bool is_new)
         ADB_TRY(adb_os_sync_dir(db->os, db->path));
     }
     db->settings = adb_options_settle(options, &db->manifest);
-    db->hash_seed = db->manifest.hash_seed;
+    db->router = (struct router){db->manifest.hash_seed, db->manifest.shards,
+                                 db->manifest.shard_prefix_bits};
     ADB_TRY(adb_pages_new(&db->pages));
     db->account = adb_value_account_new();
     if (db->account == NULL)
@@ -209,6 +210,17 @@ free_db(struct db *db)
     adb_mem_free(db);
 }
 
+/* From here on the database is where it is, wherever the process goes. */
+static armdb_err
+resolve_path(struct db *db)
+{
+    char *absolute;
+    ADB_TRY(adb_os_resolve(db->os, db->path, &absolute));
+    adb_mem_free(db->path);
+    db->path = absolute;
+    return ARMDB_OK;
+}
+
 static armdb_err
 open_directory(struct db *db, const armdb_options *options)
 {
@@ -222,6 +234,7 @@ open_directory(struct db *db, const armdb_options *options)
         if (err != ARMDB_OK && err != ARMDB_EXISTS)
             return err;
     }
+    ADB_TRY(resolve_path(db));
     ADB_TRY(adb_directory_lock(db->os, db->path, &db->lock_file));
     /* Look again: before the lock was ours, somebody else may have created or filled it. */
     ADB_TRY(decide(db->os, db->path, options->open_mode, &state));

@@ -7,13 +7,13 @@
 #define ADB_DB_DB_PRIVATE_H
 
 #include "base/counter.h"
-#include "base/hash.h"
 #include "db/db.h"
 #include "db/db_options.h"
 #include "db/db_work.h"
 #include "db/value.h"
 #include "log/manifest.h"
 #include "os/thread.h"
+#include "shard/router.h"
 #include "shard/shard.h"
 
 struct collection {
@@ -30,12 +30,14 @@ struct db {
     char *path;                 /* owned */
     struct adb_file *lock_file; /* owned; holds the directory's lock */
     struct db_settings settings;
-    uint64_t hash_seed;
+    struct router router;
     struct adb_pages *pages;        /* owned */
     struct value_account *account;  /* counted */
     struct shard **shards;          /* owned, [settings.shards] */
     struct shard_recovery recovery; /* of all shards */
     uint64_t recovery_ns;
+
+    struct collection *default_collection; /* borrowed from collections */
 
     struct adb_mutex collections_lock;
     /* guarded by collections_lock */
@@ -54,19 +56,7 @@ struct db {
 static inline struct shard *
 adb_db_route(const struct db *db, armdb_slice key)
 {
-    uint32_t bits = db->settings.shard_prefix_bits;
-    unsigned char prefix[ARMDB_KEY_MAX];
-    uint64_t hash;
-    if (bits == 0 || key.len * 8 <= bits) {
-        hash = adb_hash(key.data, key.len, db->hash_seed);
-    } else {
-        size_t len = (bits + 7) / 8;
-        memcpy(prefix, key.data, len);
-        if (bits % 8 != 0)
-            prefix[len - 1] &= (unsigned char)(0xff00u >> (bits % 8));
-        hash = adb_hash(prefix, len, db->hash_seed);
-    }
-    return db->shards[(uint64_t)(((unsigned __int128)hash * db->settings.shards) >> 64)];
+    return db->shards[adb_router_shard(&db->router, key)];
 }
 
 /** Whether the collection was dropped: raised then. Readers ask inside their RCU scope. */
@@ -83,8 +73,12 @@ ADB_MUST_USE armdb_err adb_collections_load(struct db *db);
 void adb_collections_free(struct db *db);
 
 /** An adb_find_index_fn; the context is the database, which nobody else knows yet. */
-armdb_err adb_collections_find_index(void *db, uint32_t collection_id,
-                                     struct shard_index **index_out);
+const char *adb_collections_find_index(void *db, const struct shard_origin *origin,
+                                       struct shard_index **index_out);
+
+/** Why a record that claims to be of `origin` cannot be; NULL if it can. */
+const char *adb_origin_check(const struct shard_origin *origin, const struct manifest *manifest,
+                             const struct router *router);
 
 /* ---------------------------------------------- directory (db_directory.c) */
 

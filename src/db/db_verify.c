@@ -28,16 +28,19 @@ on_shard_damage(void *context, uint32_t shard, const armdb_error_detail *detail)
     report_damage((struct verifier *)context, shard, detail);
 }
 
-static armdb_err
-find_index(void *context, uint32_t collection_id, struct shard_index **index_out)
+static const char *
+find_index(void *context, const struct shard_origin *origin, struct shard_index **index_out)
 {
     const struct verifier *verifier = (const struct verifier *)context;
+    const struct manifest *manifest = &verifier->manifest;
+    const struct router router = {manifest->hash_seed, manifest->shards,
+                                  manifest->shard_prefix_bits};
     *index_out = NULL;
-    for (uint32_t i = 0; i < verifier->manifest.collection_count; i++) {
-        if (verifier->indexes[i].collection_id == collection_id)
+    for (uint32_t i = 0; i < manifest->collection_count; i++) {
+        if (verifier->indexes[i].collection_id == origin->collection_id)
             *index_out = &verifier->indexes[i];
     }
-    return collection_id < verifier->manifest.next_collection_id ? ARMDB_OK : ARMDB_CORRUPT;
+    return adb_origin_check(origin, manifest, &router);
 }
 
 static armdb_err

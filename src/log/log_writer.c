@@ -119,6 +119,7 @@ reserve(struct log_writer *writer, uint64_t end)
         ahead = RESERVE_BYTES_MAX;
     uint64_t need = adb_round_up(end, RESERVE_UNIT) - file->allocated;
     uint64_t bytes = need > ahead ? need : ahead;
+    const armdb_error_detail before = *adb_err_detail();
     armdb_err err = adb_file_allocate(file->file, file->allocated, bytes);
     if (err == ARMDB_NO_SPACE && bytes > need) {
         bytes = need;
@@ -127,19 +128,19 @@ reserve(struct log_writer *writer, uint64_t end)
     if (err == ARMDB_NO_SPACE)
         return err;
     /* Any other failure only means that there is no promise: if the disk is in trouble, the write
-     * will say so. */
+     * will say so. A call that succeeds leaves no trace of it. */
+    ADB_IGNORE(adb_err_restore(&before));
     file->allocated += bytes;
     return ARMDB_OK;
 }
 
 /* ---------------------------------------------------------------------- flush */
 
-/* A failure after which nothing is known about the file: never one that may be tried again. */
+/* The newest failure as one after which nothing is known about the file: ARMDB_IO, whatever the
+ * system called it. */
 static armdb_err
-as_broken(armdb_err err)
+as_broken(void)
 {
-    if (err != ARMDB_NO_SPACE && err != ARMDB_NO_MEMORY)
-        return err;
     armdb_error_detail detail = *adb_err_detail();
     detail.code = ARMDB_IO;
     return adb_err_restore(&detail);
@@ -149,14 +150,15 @@ as_broken(armdb_err err)
 static armdb_err
 sync_locked(struct data_file *file)
 {
-    if (file->is_sync_failed)
-        return as_broken(adb_fail_errno(file->sync_errno, "sync", file->path, 0));
-    armdb_err err = adb_file_sync(file->file);
-    if (err == ARMDB_OK)
+    if (file->is_sync_failed) {
+        ADB_IGNORE(adb_fail_errno(file->sync_errno, "sync", file->path, 0));
+        return as_broken();
+    }
+    if (adb_file_sync(file->file) == ARMDB_OK)
         return ARMDB_OK;
     file->is_sync_failed = true;
     file->sync_errno = adb_err_detail()->os_errno;
-    return as_broken(err);
+    return as_broken();
 }
 
 /* The only way to sync a data file that is being written: the kernel tells a failure to one caller
@@ -171,22 +173,22 @@ sync_file(struct data_file *file)
 }
 
 /*
- * Takes a write at `offset` back that lack of space or memory has stopped: whatever part of it is in
- * the file could pass for whole records after a crash (they may end in zeros, as files do), though
- * their writers are told that nothing was changed. If it cannot be removed for good, the log is in
- * doubt.
+ * Takes a write at `offset` back that lack of space or memory has stopped: whatever part of it is
+ * in the file could pass for whole records after a crash (they may end in zeros, as files do),
+ * though their writers are told that nothing was changed. If it cannot be removed for good, the log
+ * is in doubt.
  */
 static armdb_err
 take_back(struct data_file *file, uint64_t offset, armdb_err err)
 {
     if (err != ARMDB_NO_SPACE && err != ARMDB_NO_MEMORY)
-        return err;
+        return as_broken();
     const armdb_error_detail detail = *adb_err_detail();
     armdb_err back_err = adb_file_truncate(file->file, offset);
     if (back_err == ARMDB_OK)
         back_err = sync_file(file);
     if (back_err != ARMDB_OK)
-        return as_broken(back_err);
+        return as_broken();
     file->allocated = offset;
     return adb_err_restore(&detail);
 }
@@ -441,7 +443,7 @@ adb_log_writer_seal(struct log_writer *writer)
      * there is a successor: the end of a sealed file is never cut. */
     err = adb_file_truncate(file->file, file->end);
     if (err != ARMDB_OK)
-        return as_broken(err);
+        return as_broken();
     ADB_TRY(flush_and_sync(writer));
     file->is_sealed = true;
     atomic_store_explicit(&file->tail, (struct log_tail *)NULL, memory_order_release);

@@ -60,7 +60,8 @@ struct adb_os_ops {
      * ARMDB_OK and nothing is done. */
     armdb_err (*allocate)(struct adb_file *file, uint64_t offset, uint64_t bytes);
     /* Takes the exclusive lock that `file` stands for (flock), without waiting. ARMDB_BUSY (no
-     * record) if any other open of the same path has it, in this process too. Released by close. */
+     * record) if any other open of the same path has it, in this process too. Released by close, or
+     * when the process ends. */
     armdb_err (*lock)(struct adb_file *file);
     /* Atomically replaces `to`. Durable after sync_dir. */
     armdb_err (*rename)(struct adb_os *os, const char *from, const char *to);
@@ -72,6 +73,9 @@ struct adb_os_ops {
     armdb_err (*sync_dir)(struct adb_os *os, const char *path);
     /* ARMDB_NOT_FOUND (no record) if there is no such directory. Order undefined. */
     armdb_err (*list)(struct adb_os *os, const char *path, adb_list_fn fn, void *context);
+    /* The absolute path of an existing file or directory, without links, so that a change of the
+     * working directory does not matter; free with adb_mem_free(). */
+    armdb_err (*resolve)(struct adb_os *os, const char *path, char **absolute_out);
     /* Monotonic time, nanoseconds since some start. */
     uint64_t (*now_ns)(struct adb_os *os);
     /* Fills `bytes` of unpredictable bytes (predictable from the seed in the simulator). */
@@ -181,6 +185,12 @@ static inline armdb_err
 adb_os_list(struct adb_os *os, const char *path, adb_list_fn fn, void *context)
 {
     return os->ops->list(os, path, fn, context);
+}
+
+static inline armdb_err
+adb_os_resolve(struct adb_os *os, const char *path, char **absolute_out)
+{
+    return os->ops->resolve(os, path, absolute_out);
 }
 
 static inline uint64_t

@@ -4,7 +4,8 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdio.h> /* rename */
+#include <stdio.h>  /* rename */
+#include <stdlib.h> /* realpath */
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
@@ -19,8 +20,9 @@
 
 struct posix_file {
     struct adb_file base;
-    int fd;      /* owned */
-    char path[]; /* for error details */
+    int fd;       /* owned */
+    pid_t locker; /* the process that took the lock; 0 if none did */
+    char path[];  /* for error details */
 };
 
 typedef ssize_t (*transfer_fn)(int fd, const struct iovec *iov, int iov_count, off_t offset);
@@ -44,6 +46,9 @@ file_close(struct adb_file *base)
 {
     struct posix_file *file = posix_file_of(base);
     armdb_err err = ARMDB_OK;
+    /* A child that was forked meanwhile shares the lock and would keep it; and must not end it. */
+    if (file->locker == getpid())
+        (void)flock(file->fd, LOCK_UN);
     /* Linux has closed the descriptor whatever it says; a second close could hit a stranger's. */
     if (close(file->fd) != 0 && errno != EINTR)
         err = fail_file(errno, "close", file, 0);
@@ -197,8 +202,10 @@ file_lock(struct adb_file *base)
     do {
         result = flock(file->fd, LOCK_EX | LOCK_NB);
     } while (result != 0 && errno == EINTR);
-    if (result == 0)
+    if (result == 0) {
+        file->locker = getpid();
         return ARMDB_OK;
+    }
     return errno == EWOULDBLOCK ? ARMDB_BUSY : fail_file(errno, "lock", file, 0);
 }
 
@@ -249,6 +256,7 @@ os_open(struct adb_os *os, const char *path, enum adb_open_how how, struct adb_f
     if (file == NULL)
         return adb_fail_errno(ENOMEM, "open", path, 0);
     file->base.os = os;
+    file->locker = 0;
     memcpy(file->path, path, path_bytes);
     file->fd = open_retrying(path, open_flags(how));
     if (file->fd < 0) {
@@ -378,6 +386,20 @@ os_entropy(struct adb_os *os, void *buffer, size_t bytes)
     return ARMDB_OK;
 }
 
+static armdb_err
+os_resolve(struct adb_os *os, const char *path, char **absolute_out)
+{
+    char absolute[PATH_MAX];
+    (void)os;
+    *absolute_out = NULL;
+    if (realpath(path, absolute) == NULL)
+        return adb_fail_errno(errno, "resolve", path, 0);
+    *absolute_out = adb_mem_strdup(absolute);
+    if (*absolute_out == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "resolve", "no memory for a path");
+    return ARMDB_OK;
+}
+
 static uint32_t
 os_process_id(struct adb_os *os)
 {
@@ -400,6 +422,7 @@ static const struct adb_os_ops posix_ops = {
     .mkdir = os_mkdir,
     .sync_dir = os_sync_dir,
     .list = os_list,
+    .resolve = os_resolve,
     .now_ns = os_now_ns,
     .entropy = os_entropy,
     .process_id = os_process_id,

@@ -41,17 +41,25 @@ struct shard_index {
 
 /* ---------------------------------------------------------------- open, close */
 
-/** Makes the directory of a new shard, and the first file of its log. Durable once the database's directory is synced. */
+/** Makes the directory of a new shard, and the first file of its log. Durable once the database's
+ * directory is synced. */
 ADB_MUST_USE armdb_err adb_shard_create(const struct shard_config *config);
 
+/** Where a record that is being recovered says it belongs, and where it was found. */
+struct shard_origin {
+    uint32_t shard; /* found in its log */
+    uint32_t collection_id;
+    armdb_slice key;
+};
+
 /**
- * Finds the index of a collection id, during recovery.
+ * Finds the index that a record belongs to, during recovery.
  *
  * @param index_out  NULL if the collection was dropped: its records are skipped.
- * Returns:  ARMDB_OK; ARMDB_CORRUPT (not raised) if there never was one.
+ * Returns:  NULL; or one line saying why there can't be such a record.
  */
-typedef armdb_err (*adb_find_index_fn)(void *context, uint32_t collection_id,
-                                       struct shard_index **index_out);
+typedef const char *(*adb_find_index_fn)(void *context, const struct shard_origin *origin,
+                                         struct shard_index **index_out);
 
 /** What recovery met. */
 struct shard_recovery {
@@ -109,6 +117,9 @@ void adb_shard_fence(struct shard *shard);
 /** Takes and gives back the writers' lock: for those who need all writers to stand still. */
 void adb_shard_lock(struct shard *shard);
 void adb_shard_unlock(struct shard *shard);
+
+/** Counts the record at a location, which no index names any more, as dead. */
+void adb_shard_bury(struct shard *shard, uint64_t location, armdb_slice key);
 
 /* -------------------------------------------------------------------- reading */
 

@@ -21,14 +21,13 @@ struct applier {
 
 /* The index that a record belongs to; NULL if its collection was dropped. */
 static armdb_err
-find_index(const struct applier *applier, const struct log_record *record, uint64_t offset,
-           struct shard_index **index_out)
+find_index(const struct applier *applier, const struct log_record *record, armdb_slice key,
+           uint64_t offset, struct shard_index **index_out)
 {
-    armdb_err err = applier->find(applier->context, record->collection_id, index_out);
-    if (err != ARMDB_OK)
-        return adb_fail_at(ARMDB_CORRUPT, "recover", applier->file->path, offset,
-                           "a record of collection %" PRIu32 ", which never was",
-                           record->collection_id);
+    const struct shard_origin origin = {applier->file->header.shard, record->collection_id, key};
+    const char *why_not = applier->find(applier->context, &origin, index_out);
+    if (why_not != NULL)
+        return adb_fail_at(ARMDB_CORRUPT, "recover", applier->file->path, offset, "%s", why_not);
     if (*index_out != NULL && (*index_out)->key_bytes != ARMDB_KEY_VARIABLE &&
         (*index_out)->key_bytes != record->key_len)
         return adb_fail_at(ARMDB_CORRUPT, "recover", applier->file->path, offset,
@@ -40,8 +39,6 @@ find_index(const struct applier *applier, const struct log_record *record, uint6
 static void
 count_dead(struct data_file *file, uint64_t bytes)
 {
-    if (file == NULL)
-        return; /* of another shard, which cannot be unless files were forged */
     atomic_fetch_add_explicit(&file->dead_bytes, bytes, memory_order_relaxed);
 }
 
@@ -52,7 +49,7 @@ apply_record(void *context, const struct log_record *record, armdb_slice key, ui
     struct shard *shard = applier->shard;
     struct shard_index *index;
     uint64_t old;
-    ADB_TRY(find_index(applier, record, offset, &index));
+    ADB_TRY(find_index(applier, record, key, offset, &index));
     if (shard == NULL)
         return ARMDB_OK;
     uint64_t bytes = adb_log_record_bytes(record->key_len, record->value_len);
@@ -70,9 +67,7 @@ apply_record(void *context, const struct log_record *record, armdb_slice key, ui
                            &shard->spare);
     }
     if (old != 0)
-        count_dead(
-            atomic_load_explicit(&shard->files[adb_location_slot(old)], memory_order_relaxed),
-            adb_log_record_bytes(record->key_len, adb_location_value_len(old)));
+        adb_shard_bury(shard, old, key);
     return ARMDB_OK;
 }
 
@@ -113,8 +108,9 @@ enum { REWRITE_BYTES = 256 * 1024 };
 
 /*
  * Writes what no MARK vouches for once more. After a failed sync Linux keeps showing the data to
- * readers, but takes it for written, so that a later sync would succeed without it: only a new write
- * makes it dirty again. Whether there was such a failure, in a process that is gone, nobody knows.
+ * readers, but takes it for written, so that a later sync would succeed without it: only a new
+ * write makes it dirty again. Whether there was such a failure, in a process that is gone, nobody
+ * knows.
  */
 static armdb_err
 rewrite_unproven(struct data_file *file, const struct log_scan_result *result)

@@ -86,15 +86,12 @@ rotate(struct shard *shard)
 
 /* ---------------------------------------------------------------------- write */
 
-/* Counts the record at `location` as dead. */
-static void
-bury(struct shard *shard, uint64_t location, armdb_slice key)
+void
+adb_shard_bury(struct shard *shard, uint64_t location, armdb_slice key)
 {
     struct data_file *file = atomic_load_explicit(&shard->files[adb_location_slot(location)],
-                                                  memory_order_relaxed);
+                                                  memory_order_acquire);
     uint64_t bytes = adb_log_record_bytes((uint32_t)key.len, adb_location_value_len(location));
-    if (file == NULL)
-        return; /* of another shard, which cannot be unless files were forged */
     atomic_fetch_add_explicit(&file->dead_bytes, bytes, memory_order_relaxed);
 }
 
@@ -116,7 +113,7 @@ publish(struct shard *shard, const struct shard_write *write, uint64_t offset)
         shard->puts++;
     }
     if (old != 0)
-        bury(shard, old, write->key);
+        adb_shard_bury(shard, old, write->key);
 }
 
 /* Appends the record, as far as the durability level wants it before it is seen. */

@@ -21,16 +21,17 @@ struct fault_case {
     uint32_t ops;
     bool strikes_reads; /* what the test looks at could fail too */
     bool strikes_syncs;
+    uint32_t tries; /* for each operation: how much of it comes through is drawn anew */
 };
 
 static const struct fault_case cases[] = {
-    {"error of a change", SIM_FAULT_ERROR, SIM_CHANGES & ~SIM_SYNCS, false, false},
-    {"error of a read", SIM_FAULT_ERROR, SIM_ALL & ~SIM_CHANGES, true, false},
-    {"short write", SIM_FAULT_SHORT_WRITE, 0, false, false},
-    {"no space", SIM_FAULT_NO_SPACE, SIM_ALL & ~SIM_SYNCS, false, false},
-    {"no space to write", SIM_FAULT_NO_SPACE, SIM_WRITES, false, false},
-    {"no space to sync", SIM_FAULT_NO_SPACE, SIM_SYNCS, false, true},
-    {"failed sync", SIM_FAULT_SYNC, 0, false, true},
+    {"error of a change", SIM_FAULT_ERROR, SIM_CHANGES & ~SIM_SYNCS, false, false, 1},
+    {"error of a read", SIM_FAULT_ERROR, SIM_ALL & ~SIM_CHANGES, true, false, 1},
+    {"short write", SIM_FAULT_SHORT_WRITE, 0, false, false, 2},
+    {"no space", SIM_FAULT_NO_SPACE, SIM_ALL & ~SIM_SYNCS, false, false, 1},
+    {"no space to write", SIM_FAULT_NO_SPACE, SIM_WRITES, false, false, 6},
+    {"no space to sync", SIM_FAULT_NO_SPACE, SIM_SYNCS, false, true, 1},
+    {"failed sync", SIM_FAULT_SYNC, 0, false, true, 1},
 };
 
 enum { CASES = sizeof cases / sizeof cases[0], STEPS = 35 };
@@ -254,16 +255,16 @@ finish(struct run *run, uint64_t n)
 /* A run with the n-th operation failing; whether there was one. */
 static bool
 fail_disk_at(const struct work_plan *plan, const struct fault_case *how, bool is_persistent,
-             uint64_t n)
+             uint64_t n, uint32_t attempt)
 {
     struct run run;
     const struct sim_fault fault = {.kind = how->kind,
                                     .fail_at = n,
                                     .ops = how->ops,
                                     .is_persistent = is_persistent,
-                                    .seed = plan->seed + n};
-    require_context("plan %" PRIu64 " of %u steps, %s %s at %" PRIu64, plan->seed, plan->steps,
-                    is_persistent ? "persistent" : "transient", how->name, n);
+                                    .seed = plan->seed + n + attempt * UINT64_C(1000000)};
+    require_context("plan %" PRIu64 " of %u steps, %s %s at %" PRIu64 ", try %u", plan->seed,
+                    plan->steps, is_persistent ? "persistent" : "transient", how->name, n, attempt);
     run_init(&run, plan);
     run.work.may_fail = true;
     run.work.is_check_light = how->strikes_reads;
@@ -275,6 +276,17 @@ fail_disk_at(const struct work_plan *plan, const struct fault_case *how, bool is
     finish(&run, n);
     run_fini(&run);
     return fired;
+}
+
+/* All operations, one run after the other. */
+static void
+fail_disk(const struct work_plan *plan, const struct fault_case *how, bool is_persistent)
+{
+    bool fired = true;
+    for (uint64_t n = 1; fired; n++) {
+        for (uint32_t attempt = 0; attempt < how->tries; attempt++)
+            fired = fail_disk_at(plan, how, is_persistent, n, attempt);
+    }
 }
 
 /* Faults in a verify of a database that is not open. */
@@ -335,9 +347,7 @@ main(void)
         struct work_plan plan = workload_plan(test_rng_next(&rng), STEPS);
         plan.shards = 1 + (uint32_t)i % 3;
         for (int j = 0; j < 2 * CASES; j++) {
-            uint64_t n = 1;
-            while (fail_disk_at(&plan, &cases[j / 2], j % 2 == 1, n))
-                n++;
+            fail_disk(&plan, &cases[j / 2], j % 2 == 1);
         }
         fail_verify(&plan);
         for (int j = 0; j < 2; j++) {

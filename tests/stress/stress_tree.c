@@ -40,7 +40,7 @@ enum {
     N_WRITERS = 2,
     N_READERS = 2,
     WRITES = IS_SLOW ? 30000 : 400000, /* of each writer */
-    KEY_SHIFT = 40                      /* a location is key number << 40 | anything but 0 */
+    KEY_SHIFT = 40                     /* a location is key number << 40 | anything but 0 */
 };
 
 static uint64_t seed;

@@ -204,6 +204,12 @@ hook_list(struct adb_os *os, const char *path, adb_list_fn fn, void *context)
 
 /* --------------------------------------------------------------- all the rest */
 
+static armdb_err
+hook_resolve(struct adb_os *os, const char *path, char **absolute_out)
+{
+    return adb_os_resolve(hook_of(os)->inner, path, absolute_out);
+}
+
 static uint64_t
 hook_now_ns(struct adb_os *os)
 {
@@ -237,6 +243,7 @@ static const struct adb_os_ops hook_ops = {
     .mkdir = hook_mkdir,
     .sync_dir = hook_sync_dir,
     .list = hook_list,
+    .resolve = hook_resolve,
     .now_ns = hook_now_ns,
     .entropy = hook_entropy,
     .process_id = hook_process_id,

@@ -547,6 +547,16 @@ os_entropy(struct adb_os *os, void *buffer, size_t bytes)
     return end(&call);
 }
 
+static armdb_err
+os_resolve(struct adb_os *os, const char *path, char **absolute_out)
+{
+    (void)os; /* there is no working directory */
+    *absolute_out = adb_mem_strdup(path);
+    if (*absolute_out == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "resolve", "no memory for a path");
+    return ARMDB_OK;
+}
+
 static uint32_t
 os_process_id(struct adb_os *os)
 {
@@ -569,6 +579,7 @@ static const struct adb_os_ops sim_ops = {
     .mkdir = os_mkdir,
     .sync_dir = os_sync_dir,
     .list = os_list,
+    .resolve = os_resolve,
     .now_ns = os_now_ns,
     .entropy = os_entropy,
     .process_id = os_process_id,

@@ -390,6 +390,50 @@ test_api_db__verify__reads_what_a_closed_database_holds(void **state)
     assert_int_equal(report.damages, 0);
 }
 
+/* The database stays where it is, wherever the process goes. */
+static void
+test_api_db__relative_path_and_chdir__stays_in_its_directory(void **state)
+{
+    struct api_fixture *fixture = (struct api_fixture *)*state;
+    armdb_collection *collection;
+    armdb_verify_report report;
+    char elsewhere[420];
+    char before[400];
+    assert_non_null(getcwd(before, sizeof before));
+    snprintf(elsewhere, sizeof elsewhere, "%s/elsewhere", fixture->root);
+    assert_int_equal(mkdir(elsewhere, 0755), 0);
+    assert_int_equal(chdir(fixture->root), 0);
+    assert_ok(armdb_open("db", &fixture->options, &fixture->db));
+    assert_int_equal(chdir(elsewhere), 0);
+    assert_ok(armdb_collection_create(fixture->db, "late", NULL, &collection));
+    assert_ok(armdb_put(collection, armdb_str("key"), armdb_str("value"), NULL));
+    close_db(fixture);
+    assert_int_equal(chdir(before), 0);
+    assert_int_equal(rmdir(elsewhere), 0); /* it is empty */
+    assert_ok(armdb_verify(fixture->path, NULL, NULL, &report));
+    assert_int_equal(report.records, 1);
+}
+
+/* A child that lives on shares the lock's file; the parent may close and open all the same. */
+static void
+test_api_db__closed_while_a_forked_child_lives__can_be_opened(void **state)
+{
+    struct api_fixture *fixture = (struct api_fixture *)*state;
+    int ends[2];
+    char byte;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)close(ends[1]);
+        _exit(read(ends[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    assert_int_equal(close(ends[0]), 0);
+    close_db(fixture);
+    open_db(fixture);
+    assert_int_equal(close(ends[1]), 0);
+    assert_int_equal(exit_status_of(child), 0);
+}
+
 static void
 test_api_db__version__is_that_of_the_header(void **state)
 {
@@ -416,6 +460,8 @@ main(void)
         API_TEST(test_api_db__stats_and_shards__need_their_size),
         API_TEST(test_api_db__flush_and_sync__reach_the_file),
         API_TEST(test_api_db__verify__reads_what_a_closed_database_holds),
+        DIRECTORY_TEST(test_api_db__relative_path_and_chdir__stays_in_its_directory),
+        API_TEST(test_api_db__closed_while_a_forked_child_lives__can_be_opened),
         cmocka_unit_test(test_api_db__version__is_that_of_the_header),
     };
     return cmocka_run_group_tests_name("api/api_db", tests, NULL, NULL);

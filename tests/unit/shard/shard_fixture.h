@@ -45,12 +45,12 @@ struct shard_fixture {
 #define assert_ok(expression) assert_int_equal((expression), ARMDB_OK)
 
 /* There are two collections: COLLECTION, and DROPPED, which is gone. */
-static inline armdb_err
-find_index(void *context, uint32_t collection_id, struct shard_index **index_out)
+static inline const char *
+find_index(void *context, const struct shard_origin *origin, struct shard_index **index_out)
 {
     struct shard_fixture *fixture = (struct shard_fixture *)context;
-    *index_out = collection_id == COLLECTION ? &fixture->index : NULL;
-    return collection_id <= DROPPED ? ARMDB_OK : ARMDB_CORRUPT;
+    *index_out = origin->collection_id == COLLECTION ? &fixture->index : NULL;
+    return origin->collection_id <= DROPPED ? NULL : "a collection that never was";
 }
 
 static inline void

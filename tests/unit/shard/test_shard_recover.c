@@ -152,13 +152,13 @@ test_shard_recover__collection_that_never_was__is_corrupt(void **state)
     expect_damage(fixture, ARMDB_CORRUPT, FILE_PATH(1), 96, "never was");
 }
 
-static armdb_err
-find_fixed(void *context, uint32_t collection_id, struct shard_index **index_out)
+static const char *
+find_fixed(void *context, const struct shard_origin *origin, struct shard_index **index_out)
 {
-    armdb_err err = find_index(context, collection_id, index_out);
+    const char *why_not = find_index(context, origin, index_out);
     if (*index_out != NULL)
         (*index_out)->key_bytes = 4;
-    return err;
+    return why_not;
 }
 
 static void
