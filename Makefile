@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 60
 DEPS = bash scripts/deps.sh
 CTEST = ctest -j $(JOBS) --no-label-summary
 
-.PHONY: all help deps demo test install lint format asan tsan clang release-test coverage fuzz clean
+.PHONY: all help deps demo bench test install lint format asan tsan clang release-test coverage fuzz clean
 .NOTPARALLEL:
 
 all: ## build the library and the command armdb (optimised)
@@ -25,6 +25,9 @@ deps: ## install the Debian packages that building and testing need, if any is m
 
 demo: all ## build, then run the demonstration
 	bash scripts/demo.sh build/release
+
+bench: all ## measure puts and gets at each durability level, in a temporary directory
+	bash scripts/bench.sh build/release
 
 test: ## build with all assertions and run all tests
 	@$(DEPS) build test

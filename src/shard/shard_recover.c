@@ -6,6 +6,7 @@
  */
 #include <inttypes.h>
 
+#include "base/assert.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "shard/shard_private.h"
@@ -161,6 +162,7 @@ recover_files(struct shard *shard, const struct shard_listing *listing, struct a
               struct shard_recovery *recovery)
 {
     struct log_scan_result result = {.how = LOG_SCAN_WHOLE};
+    ADB_ASSERT(listing->count > 0);
     if (listing->count > LOCATION_SLOTS)
         return adb_fail_at(ARMDB_LIMIT, "recover", shard->path, 0,
                            "%" PRIu32 " data files, %d at most", listing->count, LOCATION_SLOTS);
