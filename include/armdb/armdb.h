@@ -87,7 +87,8 @@ armdb_bytes(const void *data, size_t len)
  *           ARMDB_FORMAT (written by a newer armdb); ARMDB_READ_ONLY; ARMDB_IO, ARMDB_NO_SPACE,
  *           ARMDB_NO_MEMORY.
  * Durable:  a created database is on the device on return.
- * Cost:     reads every byte of the log.
+ * Cost:     reads every byte of the log; after a kill, also writes once more what was not known to
+ *           be synced (at most one data file of each shard).
  * Source:   docs/recovery.md.
  */
 ARMDB_API armdb_err armdb_open(const char *path, const armdb_options *options, armdb_db **db_out);
@@ -261,15 +262,23 @@ ARMDB_API armdb_err armdb_collection_list(armdb_db *db, armdb_collection_info *i
 ARMDB_API armdb_err armdb_collection_get_info(armdb_collection *collection,
                                               armdb_collection_info *info_out);
 
-/* --------------------------------------------------------------------- writes All writes: `key`
- * has the collection's key length, or 1..ARMDB_KEY_MAX bytes if that is variable; `value`
- * 0..ARMDB_VALUE_MAX bytes; `options` NULL = the database's durability. On any error but
- * ARMDB_FAILED and ARMDB_IO nothing was changed. Returns: ARMDB_OK; ARMDB_KEY_LENGTH;
- * ARMDB_TOO_BIG; ARMDB_NO_COLLECTION (dropped); ARMDB_NO_SPACE (the disk is full: writes work again
- * once there is room); ARMDB_NO_MEMORY; ARMDB_IO (this write broke the shard, or the next data file
- * could not be made); ARMDB_FAILED (an earlier one broke it); ARMDB_LIMIT (16384 data files in the
- * shard: raise max_file_bytes). Threads: any; writers of one shard take turns, and share their
- * syncs. Cost: one append of 20 bytes + key + value, rounded up to 8; one index walk. / */
+/* --------------------------------------------------------------------- writes
+ *
+ * All writes: `key` has the collection's key length, or 1..ARMDB_KEY_MAX bytes if that is variable;
+ * `value` 0..ARMDB_VALUE_MAX bytes; `options` NULL = the database's durability.
+ * On any error but ARMDB_FAILED and ARMDB_IO nothing was changed. An answer that writes nothing
+ * (ARMDB_EXISTS, ARMDB_NOT_FOUND) makes nothing durable, whatever the level.
+ *
+ * Returns:  ARMDB_OK; ARMDB_KEY_LENGTH; ARMDB_TOO_BIG; ARMDB_NO_COLLECTION (dropped);
+ *           ARMDB_NO_SPACE (the disk is full: writes work again once there is room);
+ *           ARMDB_NO_MEMORY; ARMDB_IO (this write broke the shard, or the next data file could not
+ *           be made); ARMDB_FAILED (an earlier one broke it); ARMDB_LIMIT (16384 data files in the
+ *           shard: raise max_file_bytes).
+ * Threads:  any; writers of one shard take turns, and share their syncs.
+ * Cost:     one append of 20 bytes + key + value, rounded up to 8; one index walk. Now and then
+ *           (a full write buffer) a wait for the readers of the moment; and when a data file is
+ *           full, the sync of what is unsynced in it.
+ */
 
 /** Stores `value` under `key`, replacing what was there. */
 ARMDB_API armdb_err armdb_put(armdb_collection *collection, armdb_slice key, armdb_slice value,
@@ -341,7 +350,8 @@ armdb_value_bytes(const armdb_value *value)
     return slice;
 }
 
-/** Makes `copy_out` a second handle on the same bytes; each is released by itself. Cannot fail. */
+/** Makes `copy_out` (another struct) a second handle on the same bytes; each is released by itself.
+ * Cannot fail. */
 ARMDB_API void armdb_value_ref(const armdb_value *value, armdb_value *copy_out);
 
 /** Gives a handle back and empties it. NULL and empty ones are allowed. Any thread. */
@@ -354,8 +364,9 @@ ARMDB_API void armdb_value_release(armdb_value *value);
  * the last one. It holds no lock and keeps no version: see "what will surprise you" above.
  *
  * Moves return ARMDB_OK (the cursor stands on a key), ARMDB_END (it stands beyond the end in that
- * direction; a step back comes to the key at that end), or an error of reading the value
- * (ARMDB_CORRUPT, ARMDB_IO, ARMDB_NO_MEMORY: the cursor stands on that key, and can go on).
+ * direction, and stays there: a step back comes to the key at that end, a seek to where you like),
+ * or an error of reading the value (ARMDB_CORRUPT, ARMDB_IO, ARMDB_NO_MEMORY: the cursor stands on
+ * that key, and can go on).
  *
  * Threads:  one at a time for each cursor.
  * Cost:     O(1) amortised a step, and a read of the file for the value unless keys_only is set.

@@ -34,7 +34,7 @@
     X(ARMDB_NO_MEMORY, -42, "out of memory")                                                       \
     X(ARMDB_CORRUPT, -43, "damaged data")                                                          \
     X(ARMDB_FORMAT, -44, "format version not known to this library")                               \
-    X(ARMDB_READ_ONLY, -45, "not writable")                                                        \
+    X(ARMDB_READ_ONLY, -45, "read-only, or not permitted")                                         \
     X(ARMDB_FAILED, -46, "shard refuses writes after an earlier failure")                          \
     X(ARMDB_LIMIT, -47, "a limit of the database is reached")
 

@@ -1,8 +1,8 @@
 /*
  * armdb/options.h: everything that can be chosen, with units, defaults, ranges and what 0 means.
  *
- * Start each struct from its _INIT macro, which fills `struct_bytes` (so that a program built
- * against an older header keeps working) and leaves all else 0 = default.
+ * Start each struct from its _INIT macro, which fills `struct_bytes` (by which the library knows
+ * what header a program was built with) and leaves all else 0 = default.
  * Include <armdb/armdb.h>; it brings this header.
  */
 #ifndef ARMDB_OPTIONS_H
@@ -73,7 +73,8 @@ typedef struct armdb_options {
     armdb_open_mode open_mode;   /* 0: ARMDB_OPEN_OR_CREATE */
     armdb_durability durability; /* level of writes that do not name one; 0: ARMDB_WRITTEN */
     /* bytes after which a shard's log goes on in a new file, 65536..4294967296 (64 KiB..4 GiB);
-     * a record that is longer gets a file of its own. 0: 268435456 (256 MiB). */
+     * a record that is longer gets a file of its own. Each file holds a descriptor while the
+     * database is open (and one more is needed at times). 0: 268435456 (256 MiB). */
     uint64_t max_file_bytes;
     /* bytes of each shard's write buffer, 16384..67108864 (16 KiB..64 MiB), at most max_file_bytes.
      * A shard keeps two. 0: 1048576 (1 MiB), or max_file_bytes if that is less. */
@@ -116,7 +117,7 @@ typedef struct armdb_bound {
     armdb_slice key;
 } armdb_bound;
 
-/** What a cursor walks over; all-zero: the whole collection with its values. */
+/** What a cursor walks over; as the _INIT macro leaves it: the whole collection with its values. */
 typedef struct armdb_cursor_options {
     uint32_t struct_bytes; /* sizeof(armdb_cursor_options); filled by the _INIT macro */
     uint32_t keys_only;    /* nonzero: values are not read; 0: they are */

@@ -69,19 +69,25 @@ armdb_sync(armdb_db *db)
     return adb_db_sync(inner);
 }
 
+/* Zeroes a struct that the library is to fill, but for its size, which the caller has set. */
 static armdb_err
-refuse_struct_bytes(const char *operation, uint32_t bytes, size_t known)
+clear_struct(const char *operation, void *to, uint32_t *struct_bytes, size_t known)
 {
-    return adb_fail(ARMDB_INVALID, operation, "struct_bytes is %u, allowed is %zu", bytes, known);
+    uint32_t bytes = *struct_bytes;
+    if (bytes != known)
+        return adb_fail(ARMDB_INVALID, operation, "struct_bytes is %u, allowed is %zu", bytes,
+                        known);
+    memset(to, 0, known);
+    *struct_bytes = bytes;
+    return ARMDB_OK;
 }
 
 armdb_err
 armdb_get_stats(armdb_db *db, armdb_stats *stats)
 {
-    API_OBJECT(struct db, inner, db, HANDLE_DB, "stats");
     API_NEED(stats, "stats");
-    if (stats->struct_bytes != sizeof *stats)
-        return refuse_struct_bytes("stats", stats->struct_bytes, sizeof *stats);
+    ADB_TRY(clear_struct("stats", stats, &stats->struct_bytes, sizeof *stats));
+    API_OBJECT(struct db, inner, db, HANDLE_DB, "stats");
     adb_db_get_stats(inner, stats);
     return ARMDB_OK;
 }
@@ -89,10 +95,9 @@ armdb_get_stats(armdb_db *db, armdb_stats *stats)
 armdb_err
 armdb_get_shard_info(armdb_db *db, uint32_t shard, armdb_shard_info *info)
 {
-    API_OBJECT(struct db, inner, db, HANDLE_DB, "shard info");
     API_NEED(info, "shard info");
-    if (info->struct_bytes != sizeof *info)
-        return refuse_struct_bytes("shard info", info->struct_bytes, sizeof *info);
+    ADB_TRY(clear_struct("shard info", info, &info->struct_bytes, sizeof *info));
+    API_OBJECT(struct db, inner, db, HANDLE_DB, "shard info");
     return adb_db_get_shard_info(inner, shard, info);
 }
 

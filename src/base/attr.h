@@ -12,6 +12,5 @@
 #define ADB_LIKELY(x) __builtin_expect(!!(x), 1)
 #define ADB_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define ADB_CACHE_LINE 64
-#define ADB_CACHE_ALIGNED _Alignas(ADB_CACHE_LINE)
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * counter.h: counters that many threads bump without meeting.
  *
- * A thread adds to one of a few stripes, each on a cache line of its own; reading sums them up.
+ * A thread adds to one of a few stripes, each a cache line away from the next; reading sums them
+ * up.
  * Threads: any. Relaxed: a sum read while others add is some value in between.
  */
 #ifndef ADB_BASE_COUNTER_H
@@ -14,8 +15,10 @@
 
 enum { COUNTER_STRIPES = 16 };
 
+/* Padded, not aligned: the heap gives no such alignment, and being apart is what counts. */
 struct adb_counter_stripe {
-    ADB_CACHE_ALIGNED _Atomic(uint64_t) value;
+    _Atomic(uint64_t) value;
+    unsigned char padding[ADB_CACHE_LINE - sizeof(uint64_t)];
 };
 
 struct adb_counter {

@@ -9,8 +9,8 @@ static atomic_uint_fast64_t fail_countdown;
 static atomic_bool fail_persistent;
 static atomic_bool fail_happened;
 
-static bool
-must_fail(void)
+bool
+adb_mem_must_fail(void)
 {
     uint_fast64_t left = atomic_load_explicit(&fail_countdown, memory_order_relaxed);
     if (left == 0)
@@ -28,19 +28,19 @@ must_fail(void)
 void *
 adb_mem_zalloc(size_t count, size_t bytes)
 {
-    return must_fail() ? NULL : calloc(count, bytes);
+    return adb_mem_must_fail() ? NULL : calloc(count, bytes);
 }
 
 void *
 adb_mem_alloc(size_t bytes)
 {
-    return must_fail() ? NULL : malloc(bytes);
+    return adb_mem_must_fail() ? NULL : malloc(bytes);
 }
 
 void *
 adb_mem_realloc(void *memory, size_t bytes)
 {
-    return must_fail() ? NULL : realloc(memory, bytes);
+    return adb_mem_must_fail() ? NULL : realloc(memory, bytes);
 }
 
 void

@@ -36,6 +36,12 @@ char *adb_mem_strdup(const char *text);
  */
 void adb_mem_fail_at(uint64_t countdown, bool persistent);
 
+/**
+ * Counts as an allocation: whether adb_mem_fail_at() wants this one to fail. For memory that does
+ * not come from here.
+ */
+bool adb_mem_must_fail(void);
+
 /** Tests only: whether the failure that adb_mem_fail_at() asked for has happened. */
 bool adb_mem_has_failed(void);
 

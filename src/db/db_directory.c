@@ -33,7 +33,7 @@ look_at_data_file(struct looker *looker, const char *name)
     if (err != ARMDB_OK)
         return err == ARMDB_NOT_FOUND ? ARMDB_OK : err;
     err = adb_file_size(file, &bytes);
-    ADB_IGNORE(adb_file_close(file));
+    adb_file_discard(file);
     looker->has_data_files = looker->has_data_files || bytes > LOG_FILE_HEADER_BYTES;
     return err;
 }
@@ -147,32 +147,95 @@ open_lock_file(struct adb_os *os, const char *path, struct adb_file **file_out)
                : err;
 }
 
+/* What stands in a lock file: the pid of the newest holder, and the boot in which its logs were
+ * last known to be whole. */
+struct lock_text {
+    char pid[24];
+    char boot_id[ADB_BOOT_ID_BYTES];
+};
+
+/* Copies the line at `*at` and moves behind it. */
+static void
+take_line(const char **at, char *to, size_t capacity)
+{
+    size_t len = strcspn(*at, "\n");
+    snprintf(to, capacity, "%.*s", (int)len, *at);
+    *at += len + ((*at)[len] == '\n');
+}
+
+static armdb_err
+read_lock_text(struct adb_file *file, struct lock_text *text_out)
+{
+    char bytes[sizeof *text_out + 2] = "";
+    const struct iovec iov = {bytes, sizeof bytes - 1};
+    const char *at = bytes;
+    size_t len;
+    *text_out = (struct lock_text){{0}, {0}};
+    ADB_TRY(adb_file_read(file, &iov, 1, 0, &len));
+    bytes[len] = '\0';
+    take_line(&at, text_out->pid, sizeof text_out->pid);
+    take_line(&at, text_out->boot_id, sizeof text_out->boot_id);
+    return ARMDB_OK;
+}
+
+/* On a full disk it stays empty: the lock itself is the kernel's, and ends with the process; and
+ * where no boot is named, none is believed. */
+static armdb_err
+write_lock_text(struct adb_os *os, struct adb_file *file, const char *boot_id)
+{
+    char bytes[sizeof(struct lock_text) + 2];
+    int len = snprintf(bytes, sizeof bytes, "%" PRIu32 "\n%s%s", adb_os_process_id(os), boot_id,
+                       boot_id[0] != '\0' ? "\n" : "");
+    const struct iovec iov = {bytes, (size_t)len};
+    const armdb_error_detail detail = *adb_err_detail();
+    size_t written;
+    armdb_err err = adb_file_truncate(file, 0);
+    if (err == ARMDB_OK)
+        err = adb_file_write(file, &iov, 1, 0, &written);
+    if (err != ARMDB_NO_SPACE)
+        return err;
+    ADB_IGNORE(adb_err_restore(&detail));
+    return ARMDB_OK;
+}
+
 /* Raises ARMDB_BUSY with what the holder wrote into the file. */
 static armdb_err
 name_holder(struct adb_file *file, const char *path)
 {
-    char pid[24] = "";
-    const struct iovec iov = {pid, sizeof pid - 1};
-    size_t len = 0;
-    if (adb_file_read(file, &iov, 1, 0, &len) != ARMDB_OK)
-        len = 0;
-    pid[len] = '\0';
-    pid[strspn(pid, "0123456789")] = '\0';
+    struct lock_text text;
+    if (read_lock_text(file, &text) != ARMDB_OK)
+        text.pid[0] = '\0';
+    text.pid[strspn(text.pid, "0123456789")] = '\0';
     return adb_fail_at(ARMDB_BUSY, "lock", path, 0, "the database is in use by process %s",
-                       pid[0] != '\0' ? pid : "(unknown)");
+                       text.pid[0] != '\0' ? text.pid : "(unknown)");
 }
 
-/* The pid in the file is only for people, so it does not matter if it can't be written: the lock
- * itself is the kernel's, and ends with the process. */
-static void
+static armdb_err
 sign(struct adb_os *os, struct adb_file *file)
 {
-    char pid[24];
-    int len = snprintf(pid, sizeof pid, "%" PRIu32 "\n", adb_os_process_id(os));
-    const struct iovec iov = {pid, (size_t)len};
-    size_t written;
-    ADB_IGNORE(adb_file_truncate(file, 0));
-    ADB_IGNORE(adb_file_write(file, &iov, 1, 0, &written));
+    struct lock_text text;
+    ADB_TRY(read_lock_text(file, &text));
+    return write_lock_text(os, file, text.boot_id);
+}
+
+armdb_err
+adb_directory_is_same_boot(struct adb_os *os, struct adb_file *lock_file, bool *is_same_out)
+{
+    struct lock_text text;
+    char boot_id[ADB_BOOT_ID_BYTES];
+    *is_same_out = false;
+    ADB_TRY(read_lock_text(lock_file, &text));
+    adb_os_boot_id(os, boot_id);
+    *is_same_out = boot_id[0] != '\0' && strcmp(text.boot_id, boot_id) == 0;
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_directory_note_boot(struct adb_os *os, struct adb_file *lock_file)
+{
+    char boot_id[ADB_BOOT_ID_BYTES];
+    adb_os_boot_id(os, boot_id);
+    return write_lock_text(os, lock_file, boot_id);
 }
 
 armdb_err
@@ -189,17 +252,13 @@ adb_directory_lock(struct adb_os *os, const char *path, struct adb_file **lock_o
     if (err == ARMDB_BUSY)
         err = name_holder(file, lock_path);
     else if (err == ARMDB_OK)
-        sign(os, file);
+        err = sign(os, file);
     if (err == ARMDB_OK) {
         *lock_out = file;
         file = NULL;
     }
 out:
-    if (file != NULL) {
-        const armdb_error_detail detail = *adb_err_detail();
-        (void)adb_file_close(file);
-        err = adb_err_restore(&detail);
-    }
+    adb_file_discard(file);
     adb_mem_free(lock_path);
     return err;
 }

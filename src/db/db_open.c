@@ -27,6 +27,7 @@ configure_shard(const struct db *db, uint32_t number, struct shard_config *confi
         .max_file_bytes = db->settings.max_file_bytes,
         .write_buffer_bytes = db->settings.write_buffer_bytes,
         .pages = db->pages,
+        .is_same_boot = db->is_same_boot,
     };
     memcpy(config_out->db_id, db->manifest.db_id, LOG_DB_ID_BYTES);
 }
@@ -171,7 +172,9 @@ open_contents(struct db *db, const armdb_options *options, bool is_new)
     if (db->account == NULL)
         return adb_fail(ARMDB_NO_MEMORY, "open", "no memory for a database");
     ADB_TRY(adb_collections_load(db));
+    ADB_TRY(adb_directory_is_same_boot(db->os, db->lock_file, &db->is_same_boot));
     ADB_TRY(open_shards(db));
+    ADB_TRY(adb_directory_note_boot(db->os, db->lock_file));
     return adb_work_start(db);
 }
 
@@ -202,7 +205,7 @@ free_db(struct db *db)
     adb_pages_free(db->pages);
     adb_value_account_unref(db->account);
     adb_manifest_fini(&db->manifest);
-    (void)adb_file_close(db->lock_file);
+    adb_file_discard(db->lock_file);
     adb_cond_fini(&db->work.wake);
     adb_mutex_fini(&db->work.lock);
     adb_mutex_fini(&db->collections_lock);
@@ -258,9 +261,8 @@ adb_db_open(struct adb_os *os, const char *path, const armdb_options *options, s
     armdb_err err = db->path == NULL ? adb_fail(ARMDB_NO_MEMORY, "open", "no memory for a path")
                                      : open_directory(db, &checked);
     if (err != ARMDB_OK) {
-        const armdb_error_detail detail = *adb_err_detail();
         free_db(db);
-        return adb_err_restore(&detail);
+        return err;
     }
     *db_out = db;
     return ARMDB_OK;
@@ -293,9 +295,8 @@ adb_db_close(struct db *db, bool *is_closed_out)
                         (unsigned long long)cursors);
     adb_work_stop(db);
     armdb_err err = for_each_shard(db, adb_shard_finish);
-    const armdb_error_detail detail = *adb_err_detail();
     free_db(db);
-    return err == ARMDB_OK ? ARMDB_OK : adb_err_restore(&detail);
+    return err;
 }
 
 void

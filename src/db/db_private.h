@@ -32,6 +32,7 @@ struct db {
     struct db_settings settings;
     struct router router;
     struct adb_pages *pages;        /* owned */
+    bool is_same_boot;              /* as in struct shard_config */
     struct value_account *account;  /* counted */
     struct shard **shards;          /* owned, [settings.shards] */
     struct shard_recovery recovery; /* of all shards */
@@ -103,6 +104,16 @@ ADB_MUST_USE armdb_err adb_directory_look(struct adb_os *os, const char *path,
  */
 ADB_MUST_USE armdb_err adb_directory_lock(struct adb_os *os, const char *path,
                                           struct adb_file **lock_out);
+
+/**
+ * Whether the machine has run without a break since adb_directory_note_boot(): then what was with
+ * the system is there, in order, and a hole in a log is damage.
+ */
+ADB_MUST_USE armdb_err adb_directory_is_same_boot(struct adb_os *os, struct adb_file *lock_file,
+                                                  bool *is_same_out);
+
+/** Notes, in the lock file, that all logs are whole in this boot. */
+ADB_MUST_USE armdb_err adb_directory_note_boot(struct adb_os *os, struct adb_file *lock_file);
 
 /** Raises ARMDB_NO_DATABASE or ARMDB_CORRUPT for a state in which there is nothing to open. */
 ADB_MUST_USE armdb_err adb_directory_refuse(const char *path, enum directory_state state);

@@ -9,6 +9,7 @@ struct verifier {
     armdb_damage_fn on_damage; /* may be NULL */
     void *context;
     armdb_verify_report *report;
+    bool is_same_boot;
     struct manifest manifest;    /* owned */
     struct shard_index *indexes; /* owned: [manifest.collection_count], without trees */
 };
@@ -16,7 +17,8 @@ struct verifier {
 static void
 report_damage(struct verifier *verifier, uint32_t shard, const armdb_error_detail *detail)
 {
-    const armdb_damage damage = {detail->file, detail->offset, shard, detail->message};
+    const armdb_error_detail copy = *detail; /* the callback may call the library */
+    const armdb_damage damage = {copy.file, copy.offset, shard, copy.message};
     verifier->report->damages++;
     if (verifier->on_damage != NULL)
         verifier->on_damage(verifier->context, &damage);
@@ -61,7 +63,8 @@ static armdb_err
 check_shards(struct verifier *verifier)
 {
     armdb_verify_report *report = verifier->report;
-    struct shard_config config = {.os = verifier->os, .directory = verifier->path};
+    struct shard_config config = {
+        .os = verifier->os, .directory = verifier->path, .is_same_boot = verifier->is_same_boot};
     memcpy(config.db_id, verifier->manifest.db_id, LOG_DB_ID_BYTES);
     for (uint32_t i = 0; i < verifier->manifest.shards; i++) {
         struct shard_check check = {0};
@@ -114,13 +117,14 @@ adb_db_verify(struct adb_os *os, const char *path, armdb_damage_fn on_damage, vo
     if (state != DIRECTORY_DATABASE && state != DIRECTORY_HEADLESS)
         return adb_directory_refuse(path, state);
     ADB_TRY(adb_directory_lock(os, path, &lock_file));
-    armdb_err err = verify_locked(&verifier);
-    const armdb_error_detail detail = *adb_err_detail();
+    armdb_err err = adb_directory_is_same_boot(os, lock_file, &verifier.is_same_boot);
+    if (err == ARMDB_OK)
+        err = verify_locked(&verifier);
     adb_mem_free(verifier.indexes);
     adb_manifest_fini(&verifier.manifest);
-    (void)adb_file_close(lock_file);
+    adb_file_discard(lock_file);
     if (err != ARMDB_OK)
-        return adb_err_restore(&detail);
+        return err;
     if (report_out->damages > 0)
         return adb_fail_at(ARMDB_CORRUPT, "verify", path, 0, "%llu pieces of damage",
                            (unsigned long long)report_out->damages);

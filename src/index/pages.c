@@ -204,6 +204,8 @@ armdb_err
 adb_pages_take(struct adb_pages *pages, struct adb_page **page_out)
 {
     *page_out = NULL;
+    if (adb_mem_must_fail())
+        return adb_fail(ARMDB_NO_MEMORY, "index", "no memory for a page");
     adb_mutex_lock(&pages->lock);
     armdb_err err = take_locked(pages, page_out);
     if (err == ARMDB_OK)

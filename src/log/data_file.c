@@ -61,7 +61,7 @@ publish_header(struct adb_os *os, const char *directory, struct data_file *file,
     ADB_TRY(adb_os_rename(os, temporary, file->path));
     ADB_TRY(adb_os_sync_dir(os, directory));
     /* Opened anew, because an open file tells errors under the name that it was opened by. */
-    (void)adb_file_close(file->file);
+    adb_file_discard(file->file);
     file->file = NULL;
     err = adb_os_open(os, file->path, ADB_OPEN_READ_WRITE, &file->file);
     return err == ARMDB_NOT_FOUND
@@ -97,7 +97,7 @@ adb_data_file_create(struct adb_os *os, const char *directory, const struct log_
     file = NULL;
 out:
     adb_mem_free(temporary);
-    adb_data_file_close(file);
+    adb_data_file_discard(file);
     return err;
 }
 
@@ -150,7 +150,7 @@ adb_data_file_open(struct adb_os *os, const char *directory, const struct log_fi
     if (err == ARMDB_OK)
         err = check_header(file, size);
     if (err != ARMDB_OK) {
-        adb_data_file_close(file);
+        adb_data_file_discard(file);
         return err;
     }
     set_size(file, size);
@@ -168,6 +168,14 @@ adb_data_file_close(struct data_file *file)
     adb_mem_free(file->path);
     adb_mem_free(file);
     return err;
+}
+
+void
+adb_data_file_discard(struct data_file *file)
+{
+    const armdb_error_detail detail = *adb_err_detail();
+    ADB_IGNORE(adb_data_file_close(file));
+    ADB_IGNORE(adb_err_restore(&detail));
 }
 
 /* ----------------------------------------------------------------------- read */

@@ -86,6 +86,9 @@ ADB_MUST_USE armdb_err adb_data_file_open(struct adb_os *os, const char *directo
 /** Frees the file. Returns the error of closing it. NULL is allowed. No reader may be left. */
 armdb_err adb_data_file_close(struct data_file *file);
 
+/** The same where its error does not matter: the calling thread's detail record stays. */
+void adb_data_file_discard(struct data_file *file);
+
 /**
  * Copies the value of a record, and checks the record if it comes from the file.
  *

@@ -93,7 +93,7 @@ adb_log_record_bytes(uint32_t key_len, uint32_t value_len)
                         LOG_RECORD_ALIGNMENT);
 }
 
-/** Writes the 20 header bytes of a record; the checksum field is left for adb_log_seal_record(). */
+/** Writes the 20 header bytes of a record; the checksum field is left to the caller. */
 static inline void
 adb_log_encode_record(const struct log_record *record, unsigned char *to)
 {

@@ -130,27 +130,36 @@ is_mark(const struct found *found)
            (found->front[0] == LOG_META_MARK || found->front[0] == LOG_META_SEAL);
 }
 
-/* Looks behind a bad place for a MARK or SEAL that says the place had been synced. */
+/*
+ * Looks behind a bad place: for whole records, and for a MARK or SEAL that says the place had been
+ * synced.
+ */
 static armdb_err
-find_proof(struct scanner *scanner, uint64_t bad, bool *found_out)
+look_behind(struct scanner *scanner, uint64_t bad, bool *has_proof_out)
 {
     struct found found;
-    *found_out = false;
-    for (uint64_t offset = bad + LOG_RECORD_ALIGNMENT;
-         offset + LOG_MARK_RECORD_BYTES <= scanner->result->size; offset += LOG_RECORD_ALIGNMENT) {
+    uint64_t offset = bad + LOG_RECORD_ALIGNMENT;
+    *has_proof_out = false;
+    while (offset + LOG_PAD_RECORD_BYTES_MIN <= scanner->result->size) {
         const unsigned char *at;
         struct log_record record;
+        uint64_t step = LOG_RECORD_ALIGNMENT;
         ADB_TRY(look_at(scanner, offset, LOG_RECORD_HEADER_BYTES, &at));
         if (at == NULL)
             break;
         adb_log_decode_record(at, &record);
-        if (record.flags != LOG_FLAG_META || record.value_len != LOG_MARK_VALUE_BYTES)
-            continue;
-        ADB_TRY(parse_record(scanner, offset, &found));
-        if (found.is_whole && is_mark(&found) && adb_load_u64(found.front + 8) > bad) {
-            *found_out = true;
-            break;
+        if (adb_log_record_is_sane(&record)) {
+            ADB_TRY(parse_record(scanner, offset, &found));
+            if (found.is_whole) {
+                step = found.bytes;
+                scanner->result->has_records_behind = true;
+            }
+            if (found.is_whole && is_mark(&found) && adb_load_u64(found.front + 8) > bad) {
+                *has_proof_out = true;
+                break;
+            }
         }
+        offset += step;
     }
     return ARMDB_OK;
 }
@@ -176,12 +185,29 @@ judge_end(struct scanner *scanner, bool is_newest, uint64_t offset, const char *
     ADB_TRY(is_zero_from(scanner, offset, &is_zero));
     if (is_zero)
         return ARMDB_OK;
-    ADB_TRY(find_proof(scanner, offset, &has_proof));
+    ADB_TRY(look_behind(scanner, offset, &has_proof));
     if (has_proof)
         report_damage(scanner, offset, why_not);
     else
         scanner->result->how = LOG_SCAN_TORN;
     return ARMDB_OK;
+}
+
+/* Why a whole record cannot be at this place after all; NULL if it can. */
+static const char *
+misplacement(const struct log_scan_result *result, const struct found *found)
+{
+    const struct log_record *record = &found->record;
+    bool is_meta = record->flags == LOG_FLAG_META;
+    if (result->is_sealed)
+        return "a record behind the SEAL of its file";
+    if (record->sequence != result->sequence + (is_meta ? 0 : 1))
+        return "a gap in the sequence numbers";
+    if (is_meta && found->front[0] != LOG_META_PAD && !is_mark(found))
+        return "a META record of an unknown kind";
+    if (!is_meta && result->end >= LOCATION_OFFSET_LIMIT)
+        return "a record behind the first 4 GiB";
+    return NULL;
 }
 
 /* Takes a whole record into the result; says whether the scan goes on. */
@@ -194,12 +220,9 @@ accept(struct scanner *scanner, const struct found *found, adb_scan_fn fn, void 
     uint64_t offset = result->end;
     bool is_meta = record->flags == LOG_FLAG_META;
     *go_on_out = false;
-    if (result->is_sealed) {
-        report_damage(scanner, offset, "a record behind the SEAL of its file");
-        return ARMDB_OK;
-    }
-    if (record->sequence != result->sequence + (is_meta ? 0 : 1)) {
-        report_damage(scanner, offset, "a gap in the sequence numbers");
+    const char *misplaced = misplacement(result, found);
+    if (misplaced != NULL) {
+        report_damage(scanner, offset, misplaced);
         return ARMDB_OK;
     }
     if (is_meta) {

@@ -34,7 +34,8 @@ struct log_scan_result {
     uint64_t records;  /* META ones not counted */
     uint64_t marked;   /* as in struct data_file */
     uint64_t marked_at;
-    bool is_sealed; /* the last record is a SEAL */
+    bool is_sealed;          /* the last record is a SEAL */
+    bool has_records_behind; /* torn: there are whole records behind the place */
     uint64_t damaged_at;
     char message[128]; /* what the damage is */
 };

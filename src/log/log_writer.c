@@ -95,7 +95,7 @@ adb_log_writer_is_full(const struct log_writer *writer, uint32_t key_len, uint32
     const struct data_file *file = writer->active;
     if (file == NULL || file->is_sealed)
         return true;
-    if (file->end == LOG_FILE_HEADER_BYTES)
+    if (writer->sequence == file->header.base_sequence)
         return false; /* a file takes at least one record, however long */
     uint64_t end = file->end + LOG_MARK_RECORD_BYTES;
     if (value_len >= LOCATION_LARGE)

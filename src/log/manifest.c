@@ -35,7 +35,7 @@ adb_manifest_load(struct adb_os *os, const char *directory, struct manifest *man
     armdb_err err = adb_os_open(os, path, ADB_OPEN_READ, &file);
     if (err == ARMDB_OK) {
         err = read_and_decode(file, path, manifest_out);
-        (void)adb_file_close(file);
+        adb_file_discard(file);
     }
     adb_mem_free(path);
     return err;
@@ -55,7 +55,10 @@ write_temporary(struct adb_os *os, const char *path, const unsigned char *bytes,
     err = adb_file_write(file, &iov, 1, 0, &written);
     if (err == ARMDB_OK)
         err = adb_file_sync(file);
-    err = adb_err_first(err, adb_file_close(file));
+    if (err == ARMDB_OK)
+        err = adb_file_close(file);
+    else
+        adb_file_discard(file);
     if (err != ARMDB_OK) {
         const armdb_error_detail detail = *adb_err_detail();
         (void)adb_os_unlink(os, path);

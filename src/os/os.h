@@ -20,10 +20,12 @@
 #include <sys/uio.h>
 
 #include "armdb/error.h"
-#include "base/attr.h"
+#include "base/err.h"
 
 struct adb_os;
 struct adb_file;
+
+enum { ADB_BOOT_ID_BYTES = 40 }; /* room for a boot id, its end included */
 
 enum adb_open_how {
     ADB_OPEN_READ,       /* must exist; reading only */
@@ -80,6 +82,8 @@ struct adb_os_ops {
     uint64_t (*now_ns)(struct adb_os *os);
     /* Fills `bytes` of unpredictable bytes (predictable from the seed in the simulator). */
     armdb_err (*entropy)(struct adb_os *os, void *buffer, size_t bytes);
+    /* A text that is the same until the machine is started anew; "" if there is none to be had. */
+    void (*boot_id)(struct adb_os *os, char id_out[ADB_BOOT_ID_BYTES]);
     /* Number of this process, for people who look into the lock file. */
     uint32_t (*process_id)(struct adb_os *os);
 };
@@ -111,6 +115,15 @@ static inline armdb_err
 adb_file_close(struct adb_file *file)
 {
     return file == NULL ? ARMDB_OK : file->os->ops->close(file);
+}
+
+/** Closes a file when its end does not matter: the calling thread's detail record stays. */
+static inline void
+adb_file_discard(struct adb_file *file)
+{
+    const armdb_error_detail detail = *adb_err_detail();
+    ADB_IGNORE(adb_file_close(file));
+    ADB_IGNORE(adb_err_restore(&detail));
 }
 
 static inline armdb_err
@@ -203,6 +216,12 @@ static inline armdb_err
 adb_os_entropy(struct adb_os *os, void *buffer, size_t bytes)
 {
     return os->ops->entropy(os, buffer, bytes);
+}
+
+static inline void
+adb_os_boot_id(struct adb_os *os, char id_out[ADB_BOOT_ID_BYTES])
+{
+    os->ops->boot_id(os, id_out);
 }
 
 static inline uint32_t

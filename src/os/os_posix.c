@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "os/os.h"
+#include "os/rcu.h"
 
 struct posix_file {
     struct adb_file base;
@@ -400,6 +401,20 @@ os_resolve(struct adb_os *os, const char *path, char **absolute_out)
     return ARMDB_OK;
 }
 
+static void
+os_boot_id(struct adb_os *os, char id_out[ADB_BOOT_ID_BYTES])
+{
+    (void)os;
+    ssize_t len = -1;
+    int fd = open_retrying("/proc/sys/kernel/random/boot_id", O_RDONLY);
+    if (fd >= 0) {
+        len = read(fd, id_out, ADB_BOOT_ID_BYTES - 1);
+        (void)close(fd);
+    }
+    id_out[len > 0 ? len : 0] = '\0';
+    id_out[strcspn(id_out, "\n")] = '\0';
+}
+
 static uint32_t
 os_process_id(struct adb_os *os)
 {
@@ -425,6 +440,7 @@ static const struct adb_os_ops posix_ops = {
     .resolve = os_resolve,
     .now_ns = os_now_ns,
     .entropy = os_entropy,
+    .boot_id = os_boot_id,
     .process_id = os_process_id,
 };
 
@@ -444,9 +460,16 @@ count_cpus(void)
     posix_instance.cpu_count = count < 1 ? 1 : (uint32_t)count;
 }
 
+static void
+start(void)
+{
+    count_cpus();
+    adb_rcu_init();
+}
+
 struct adb_os *
 adb_os_posix(void)
 {
-    ADB_ASSERT(pthread_once(&posix_once, count_cpus) == 0);
+    ADB_ASSERT(pthread_once(&posix_once, start) == 0);
     return &posix_instance;
 }

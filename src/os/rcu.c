@@ -1,6 +1,9 @@
 #include "os/rcu.h"
 
+#include <pthread.h>
 #include <urcu-bp.h>
+
+#include "base/assert.h"
 
 #if defined(__SANITIZE_THREAD__)
 #define ADB_TSAN 1
@@ -15,6 +18,13 @@ void __tsan_acquire(void *address);
 void __tsan_release(void *address);
 static char scopes_ended; /* stands for "all scopes that ended so far" */
 #endif
+
+void
+adb_rcu_init(void)
+{
+    ADB_ASSERT(pthread_atfork(urcu_bp_before_fork, urcu_bp_after_fork_parent,
+                              urcu_bp_after_fork_child) == 0);
+}
 
 void
 adb_rcu_enter(void)

@@ -12,6 +12,10 @@
 #ifndef ADB_OS_RCU_H
 #define ADB_OS_RCU_H
 
+/** Once in a process, before anything else: keeps a forked child from waiting for threads that
+ * exist only in its parent. */
+void adb_rcu_init(void);
+
 void adb_rcu_enter(void);
 void adb_rcu_leave(void);
 

@@ -26,6 +26,7 @@ struct shard_config {
     uint64_t max_file_bytes;
     uint32_t write_buffer_bytes;
     struct adb_pages *pages; /* of the indexes that it writes to; borrowed, outlives the shard */
+    bool is_same_boot;       /* the power has not failed since the log was last known to be whole */
 };
 
 /**
@@ -72,8 +73,8 @@ struct shard_recovery {
  *
  * @param shard_out  end it with adb_shard_close().
  *
- * Returns:  ARMDB_OK; ARMDB_CORRUPT (nothing was changed), ARMDB_FORMAT, ARMDB_IO, ARMDB_NO_MEMORY,
- *           ARMDB_READ_ONLY, ARMDB_LIMIT.
+ * Returns:  ARMDB_OK; ARMDB_CORRUPT (the log is as it was), ARMDB_FORMAT, ARMDB_IO,
+ *           ARMDB_NO_MEMORY, ARMDB_READ_ONLY, ARMDB_LIMIT.
  */
 ADB_MUST_USE armdb_err adb_shard_open(const struct shard_config *config, adb_find_index_fn find,
                                       void *context, struct shard_recovery *recovery_out,

@@ -132,6 +132,7 @@ new_shard(const struct shard_config *config, struct shard **shard_out)
         return adb_fail(ARMDB_NO_MEMORY, "open shard", "no memory for a shard");
     shard->os = config->os;
     shard->pages = config->pages;
+    shard->is_same_boot = config->is_same_boot;
     shard->identity.shard = config->number;
     memcpy(shard->identity.db_id, config->db_id, LOG_DB_ID_BYTES);
     adb_mutex_init(&shard->lock);
@@ -199,7 +200,7 @@ adb_shard_close(struct shard *shard)
         return;
     adb_rcu_wait();
     for (uint32_t slot = 0; slot < shard->file_count; slot++)
-        (void)adb_data_file_close(atomic_load_explicit(&shard->files[slot], memory_order_relaxed));
+        adb_data_file_discard(atomic_load_explicit(&shard->files[slot], memory_order_relaxed));
     adb_tree_spare_fini(shard->pages, &shard->spare);
     adb_log_writer_fini(&shard->writer);
     adb_mem_free(shard->files);

@@ -18,6 +18,7 @@ struct shard {
     char *path;                      /* owned: the shard's directory */
     struct log_file_header identity; /* of its files, but for file_id and base_sequence */
     struct adb_pages *pages;         /* borrowed */
+    bool is_same_boot;               /* as in struct shard_config */
     _Atomic(struct data_file *)
         *files; /* owned, [LOCATION_SLOTS]; entries owned, stored under lock,
                                          * loaded by readers inside an RCU scope */

@@ -81,6 +81,20 @@ raise_damage(const struct data_file *file, const struct log_scan_result *result)
                        result->message);
 }
 
+/*
+ * A torn end has whole records behind it if the power failed and sectors reached the device out of
+ * order. If it did not fail, all that was written is there, and something else has made the hole.
+ */
+static armdb_err
+check_torn_end(const struct data_file *file, const struct log_scan_result *result,
+               bool is_same_boot)
+{
+    if (result->how != LOG_SCAN_TORN || !is_same_boot || !result->has_records_behind)
+        return ARMDB_OK;
+    return adb_fail_at(ARMDB_CORRUPT, "recover", file->path, result->end,
+                       "a damaged record with whole ones behind it, and the power has not failed");
+}
+
 /* Scans one file, the next of its shard. */
 static armdb_err
 recover_file(struct shard *shard, uint64_t file_id, bool is_newest, struct applier *applier,
@@ -96,6 +110,7 @@ recover_file(struct shard *shard, uint64_t file_id, bool is_newest, struct appli
         adb_log_scan(file, is_newest, shard->writer.sequence, apply_record, applier, result_out));
     if (result_out->how == LOG_SCAN_DAMAGED)
         return raise_damage(file, result_out);
+    ADB_TRY(check_torn_end(file, result_out, shard->is_same_boot));
     file->end = result_out->end;
     file->marked = result_out->marked;
     file->marked_at = result_out->marked_at;
@@ -116,9 +131,7 @@ enum { REWRITE_BYTES = 256 * 1024 };
 static armdb_err
 rewrite_unproven(struct data_file *file, const struct log_scan_result *result)
 {
-    bool is_closed_well = result->marked == result->marked_at &&
-                          result->end == result->marked_at + LOG_MARK_RECORD_BYTES;
-    if (is_closed_well || result->marked >= result->end)
+    if (result->marked >= result->end)
         return ARMDB_OK;
     unsigned char *bytes = (unsigned char *)adb_mem_alloc(REWRITE_BYTES);
     if (bytes == NULL)
@@ -230,6 +243,8 @@ check_open_file(struct checker *checker, struct data_file *file, bool is_newest)
     checker->sequence = result.sequence;
     if (err == ARMDB_OK && result.how == LOG_SCAN_DAMAGED)
         err = raise_damage(file, &result);
+    if (err == ARMDB_OK)
+        err = check_torn_end(file, &result, checker->config->is_same_boot);
     if (err != ARMDB_OK)
         checker->sequence = UINT64_MAX;
     else if (result.how == LOG_SCAN_TORN)
@@ -251,7 +266,7 @@ check_file(struct checker *checker, uint64_t file_id, bool is_newest)
         return report(checker, err);
     }
     err = check_open_file(checker, file, is_newest);
-    (void)adb_data_file_close(file);
+    adb_data_file_discard(file);
     return err;
 }
 

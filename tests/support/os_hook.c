@@ -210,6 +210,12 @@ hook_resolve(struct adb_os *os, const char *path, char **absolute_out)
     return adb_os_resolve(hook_of(os)->inner, path, absolute_out);
 }
 
+static void
+hook_boot_id(struct adb_os *os, char id_out[ADB_BOOT_ID_BYTES])
+{
+    adb_os_boot_id(hook_of(os)->inner, id_out);
+}
+
 static uint64_t
 hook_now_ns(struct adb_os *os)
 {
@@ -244,6 +250,7 @@ static const struct adb_os_ops hook_ops = {
     .sync_dir = hook_sync_dir,
     .list = hook_list,
     .resolve = hook_resolve,
+    .boot_id = hook_boot_id,
     .now_ns = hook_now_ns,
     .entropy = hook_entropy,
     .process_id = hook_process_id,

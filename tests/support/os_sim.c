@@ -557,6 +557,13 @@ os_resolve(struct adb_os *os, const char *path, char **absolute_out)
     return ARMDB_OK;
 }
 
+static void
+os_boot_id(struct adb_os *os, char id_out[ADB_BOOT_ID_BYTES])
+{
+    snprintf(id_out, ADB_BOOT_ID_BYTES, "power-%llu",
+             (unsigned long long)((struct sim_boot *)os)->sim->power_cuts);
+}
+
 static uint32_t
 os_process_id(struct adb_os *os)
 {
@@ -582,6 +589,7 @@ static const struct adb_os_ops sim_ops = {
     .resolve = os_resolve,
     .now_ns = os_now_ns,
     .entropy = os_entropy,
+    .boot_id = os_boot_id,
     .process_id = os_process_id,
 };
 

@@ -184,6 +184,7 @@ sim_power_cut_as(struct sim *sim, enum sim_cut mode, uint64_t seed)
 {
     adb_mutex_lock(&sim->lock);
     sim_end_boot(sim);
+    sim->power_cuts++;
     hold_all_nodes(sim);
     struct test_rng rng = test_rng_make(seed);
     if (mode == SIM_CUT_ANY && test_rng_one_in(&rng, 4))

@@ -9,8 +9,12 @@
 
 #include <cmocka.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "os/os.h"
 #include "os/thread.h"
 #include "support/seed.h"
 
@@ -167,10 +171,42 @@ test_rcu__memory_reused_after_a_wait__is_never_seen_changing(void **state)
         adb_thread_join(&readers[i]);
 }
 
+/* A child that was forked while another thread was inside does not wait for that thread, which it
+ * does not have. */
+static void
+test_rcu__forked_while_a_thread_is_inside__does_not_wait_for_it(void **state)
+{
+    (void)state;
+    struct steps steps = {0};
+    struct adb_thread reader;
+    int status = 0;
+    (void)adb_os_posix(); /* prepares for forks */
+    assert_int_equal(adb_thread_start(&reader, stay_inside, &steps), ARMDB_OK);
+    while (!atomic_load(&steps.is_inside))
+        sched_yield();
+    pid_t child = fork();
+    if (child == 0) {
+        sigset_t none;
+        (void)sigemptyset(&none);
+        (void)sigprocmask(SIG_SETMASK, &none, NULL);
+        (void)alarm(20); /* in place of a hang */
+        adb_rcu_enter();
+        adb_rcu_leave();
+        adb_rcu_wait();
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    atomic_store(&steps.may_leave, true);
+    adb_thread_join(&reader);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rcu__forked_while_a_thread_is_inside__does_not_wait_for_it),
         cmocka_unit_test(test_rcu__wait__lasts_until_open_scopes_have_ended),
         cmocka_unit_test(test_rcu__nested_scopes__end_with_the_outermost),
         cmocka_unit_test(test_rcu__wait_without_readers__returns),
