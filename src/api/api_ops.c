@@ -12,8 +12,8 @@ adb_check_slice(const char *operation, const char *parameter, armdb_slice slice)
 /* --------------------------------------------------------------------- writes */
 
 static armdb_err
-write_one(armdb_collection *collection, enum db_verb verb, const char *operation, armdb_slice key,
-          armdb_slice value, const armdb_write_options *options)
+write_one(armdb_collection *collection, enum shard_verb verb, const char *operation,
+          armdb_slice key, armdb_slice value, const armdb_write_options *options)
 {
     API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, operation);
     ADB_TRY(adb_check_slice(operation, "key", key));
@@ -25,20 +25,20 @@ armdb_err
 armdb_put(armdb_collection *collection, armdb_slice key, armdb_slice value,
           const armdb_write_options *options)
 {
-    return write_one(collection, DB_PUT, "put", key, value, options);
+    return write_one(collection, SHARD_PUT, "put", key, value, options);
 }
 
 armdb_err
 armdb_insert(armdb_collection *collection, armdb_slice key, armdb_slice value,
              const armdb_write_options *options)
 {
-    return write_one(collection, DB_INSERT, "insert", key, value, options);
+    return write_one(collection, SHARD_INSERT, "insert", key, value, options);
 }
 
 armdb_err
 armdb_delete(armdb_collection *collection, armdb_slice key, const armdb_write_options *options)
 {
-    return write_one(collection, DB_DELETE, "delete", key, (armdb_slice){NULL, 0}, options);
+    return write_one(collection, SHARD_DELETE, "delete", key, (armdb_slice){NULL, 0}, options);
 }
 
 /* ---------------------------------------------------------------------- reads */

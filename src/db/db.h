@@ -12,6 +12,7 @@
 #include "armdb/armdb.h"
 #include "base/attr.h"
 #include "os/os.h"
+#include "shard/shard.h"
 
 struct db;
 struct collection;
@@ -62,9 +63,7 @@ ADB_MUST_USE armdb_err adb_collection_get_info(struct collection *collection,
 
 /* ------------------------------------------------------ writing and reading */
 
-enum db_verb { DB_PUT, DB_INSERT, DB_DELETE };
-
-ADB_MUST_USE armdb_err adb_db_write(struct collection *collection, enum db_verb verb,
+ADB_MUST_USE armdb_err adb_db_write(struct collection *collection, enum shard_verb verb,
                                     armdb_slice key, armdb_slice value,
                                     const armdb_write_options *options);
 ADB_MUST_USE armdb_err adb_db_get(struct collection *collection, armdb_slice key, void *buffer,

@@ -5,27 +5,13 @@
 
 /* --------------------------------------------------------------------- writes */
 
-static enum shard_verb
-shard_verb_of(enum db_verb verb)
-{
-    switch (verb) {
-    case DB_PUT:
-        return SHARD_PUT;
-    case DB_INSERT:
-        return SHARD_INSERT;
-    case DB_DELETE:
-        break;
-    }
-    return SHARD_DELETE;
-}
-
 armdb_err
-adb_db_write(struct collection *collection, enum db_verb verb, armdb_slice key, armdb_slice value,
-             const armdb_write_options *options)
+adb_db_write(struct collection *collection, enum shard_verb verb, armdb_slice key,
+             armdb_slice value, const armdb_write_options *options)
 {
     struct db *db = collection->db;
     struct shard_write write = {
-        .verb = shard_verb_of(verb), .index = &collection->index, .key = key, .value = value};
+        .verb = verb, .index = &collection->index, .key = key, .value = value};
     ADB_TRY(adb_write_options_settle(options, db->settings.durability, &write.durability));
     ADB_TRY(adb_collection_check_key(collection, key));
     if (value.len > ARMDB_VALUE_MAX)

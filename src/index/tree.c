@@ -198,31 +198,16 @@ adb_tree_replace(struct adb_tree *tree, armdb_slice key, uint64_t expected, uint
 
 /* ------------------------------------------------------------------ counters */
 
-static struct adb_tree_stripe *
-stripe_of_thread(struct adb_tree *tree)
-{
-    /* Numbers threads as they come; only spreads them, so any number will do. */
-    static _Atomic uint32_t n_threads;
-    static _Thread_local uint32_t number;
-    if (number == 0)
-        number = 1 + atomic_fetch_add_explicit(&n_threads, 1, memory_order_relaxed) % TREE_STRIPES;
-    return &tree->stripes[number - 1];
-}
-
 void
 adb_tree_add_keys(struct adb_tree *tree, uint64_t change)
 {
-    atomic_fetch_add_explicit(&stripe_of_thread(tree)->n_keys, change, memory_order_relaxed);
+    adb_counter_add(&tree->keys, change);
 }
 
 uint64_t
 adb_tree_count(const struct adb_tree *tree)
 {
-    /* One stripe may be below 0 when keys are removed by another thread; the sum is not. */
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < TREE_STRIPES; i++)
-        sum += atomic_load_explicit(&tree->stripes[i].n_keys, memory_order_relaxed);
-    return sum;
+    return adb_counter_sum(&tree->keys);
 }
 
 uint64_t

@@ -2,18 +2,12 @@
 #ifndef ADB_INDEX_TREE_PRIVATE_H
 #define ADB_INDEX_TREE_PRIVATE_H
 
+#include "base/counter.h"
 #include "index/node.h"
 #include "index/tree.h"
 
 enum {
-    TREE_DEPTH_MAX = 40, /* levels; each has at least twice the nodes of the one above */
-    TREE_STRIPES = 16
-};
-
-/** One of the counters of a tree, alone in its cache line. */
-struct adb_tree_stripe {
-    _Atomic uint64_t n_keys;
-    unsigned char padding[ADB_CACHE_LINE - sizeof(uint64_t)];
+    TREE_DEPTH_MAX = 40 /* levels; each has at least twice the nodes of the one above */
 };
 
 struct adb_tree {
@@ -23,8 +17,7 @@ struct adb_tree {
     struct adb_node_layout layout;
     /* atomic */
     _Atomic uint64_t n_nodes;
-    /* atomic: the sum of all is the number of keys; each thread adds to one of them */
-    struct adb_tree_stripe stripes[TREE_STRIPES];
+    struct adb_counter keys; /* a stripe alone may be below 0, modulo 2^64; the sum is right */
 };
 
 /** One node on the way down, as it was seen. */

@@ -25,8 +25,8 @@ put_synced(struct db *db, const char *key, size_t value_len)
     armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
     options.durability = ARMDB_SYNCED;
     memset(value, key[0], sizeof value);
-    return adb_db_write(adb_db_default(db), DB_PUT, armdb_str(key), armdb_bytes(value, value_len),
-                        &options);
+    return adb_db_write(adb_db_default(db), SHARD_PUT, armdb_str(key),
+                        armdb_bytes(value, value_len), &options);
 }
 
 static struct db *
@@ -126,7 +126,7 @@ run_round_of_rot(uint64_t seed, bool has_power_failed)
     bool is_closed;
     for (char key[] = "a"; key[0] <= 'z'; key[0]++)
         assert_int_equal(
-            adb_db_write(adb_db_default(db), DB_PUT, armdb_str(key), armdb_str("value"), NULL),
+            adb_db_write(adb_db_default(db), SHARD_PUT, armdb_str(key), armdb_str("value"), NULL),
             ARMDB_OK);
     if (has_power_failed)
         sim_power_cut_as(sim, SIM_CUT_KEEP, seed);

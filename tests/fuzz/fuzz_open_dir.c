@@ -24,7 +24,7 @@ put(struct collection *collection, uint32_t id, uint32_t number, uint32_t versio
     char room[32];
     unsigned char value[FUZZ_VALUE_MAX];
     fuzz_value(id, number, version, value, len);
-    ADB_ASSERT(adb_db_write(collection, DB_PUT, fuzz_key(number, id == 1, room),
+    ADB_ASSERT(adb_db_write(collection, SHARD_PUT, fuzz_key(number, id == 1, room),
                             armdb_bytes(value, len), NULL) == ARMDB_OK);
 }
 
@@ -32,8 +32,8 @@ static void
 drop_pair(struct collection *collection, uint32_t id, uint32_t number)
 {
     char room[32];
-    ADB_ASSERT(adb_db_write(collection, DB_DELETE, fuzz_key(number, id == 1, room), armdb_str(""),
-                            NULL) == ARMDB_OK);
+    ADB_ASSERT(adb_db_write(collection, SHARD_DELETE, fuzz_key(number, id == 1, room),
+                            armdb_str(""), NULL) == ARMDB_OK);
 }
 
 static void
@@ -278,8 +278,8 @@ write_and_reopen(struct sim *sim, struct db *db, bool is_forged)
     bool is_closed;
     fuzz_value(0, 500, 1, value, sizeof value);
     const armdb_slice key = fuzz_key(500, is_forged, room);
-    armdb_err err = adb_db_write(adb_db_default(db), DB_PUT, key, armdb_bytes(value, sizeof value),
-                                 NULL);
+    armdb_err err = adb_db_write(adb_db_default(db), SHARD_PUT, key,
+                                 armdb_bytes(value, sizeof value), NULL);
     ADB_ASSERT(err == ARMDB_OK || is_forged);
     ADB_ASSERT(adb_db_close(db, &is_closed) == ARMDB_OK && is_closed);
     ADB_ASSERT(open_db(sim, &db) == ARMDB_OK);

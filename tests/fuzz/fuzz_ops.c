@@ -86,7 +86,7 @@ reopen(struct state *state, uint32_t how)
 /* -------------------------------------------------------------- operations */
 
 static void
-write_pair(struct state *state, struct fuzz_input *input, enum db_verb verb)
+write_pair(struct state *state, struct fuzz_input *input, enum shard_verb verb)
 {
     armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
     unsigned char value[FUZZ_VALUE_MAX];
@@ -100,15 +100,15 @@ write_pair(struct state *state, struct fuzz_input *input, enum db_verb verb)
     options.durability = (armdb_durability)take_below(input, 4);
     fuzz_value(id, number, ++state->version, value, len);
     armdb_err expected = ARMDB_OK;
-    if (verb == DB_INSERT && *pair != 0)
+    if (verb == SHARD_INSERT && *pair != 0)
         expected = ARMDB_EXISTS;
-    if (verb == DB_DELETE && *pair == 0)
+    if (verb == SHARD_DELETE && *pair == 0)
         expected = ARMDB_NOT_FOUND;
-    const armdb_slice bytes = {value, verb == DB_DELETE ? 0 : len};
+    const armdb_slice bytes = {value, verb == SHARD_DELETE ? 0 : len};
     ADB_ASSERT(adb_db_write(state->collections[id], verb, key_of(id, number, room), bytes,
                             &options) == expected);
     if (expected == ARMDB_OK)
-        *pair = verb == DB_DELETE ? 0 : (uint64_t)state->version << 16 | (len + 1);
+        *pair = verb == SHARD_DELETE ? 0 : (uint64_t)state->version << 16 | (len + 1);
 }
 
 static void
@@ -168,14 +168,14 @@ operate(struct state *state, struct fuzz_input *input)
     case 2:
     case 3:
     case 4:
-        write_pair(state, input, DB_PUT);
+        write_pair(state, input, SHARD_PUT);
         break;
     case 5:
-        write_pair(state, input, DB_INSERT);
+        write_pair(state, input, SHARD_INSERT);
         break;
     case 6:
     case 7:
-        write_pair(state, input, DB_DELETE);
+        write_pair(state, input, SHARD_DELETE);
         break;
     case 8:
     case 9:

@@ -91,9 +91,9 @@ step(struct collection *const *collections, uint32_t *random)
                                                ARMDB_SYNCED};
     options.durability = levels[next_random(random) % 4];
     armdb_err err = adb_db_write(collections[which],
-                                 verb < 2    ? DB_DELETE
-                                 : verb == 2 ? DB_INSERT
-                                             : DB_PUT,
+                                 verb < 2    ? SHARD_DELETE
+                                 : verb == 2 ? SHARD_INSERT
+                                             : SHARD_PUT,
                                  armdb_bytes(key, key_len),
                                  armdb_bytes(value, verb < 2 ? 0 : value_len), &options);
     ADB_ASSERT(err == ARMDB_OK || err == ARMDB_NOT_FOUND || err == ARMDB_EXISTS);
@@ -126,7 +126,7 @@ rotate(struct sim *sim, struct collection *collection)
     for (unsigned char first = 0; first < 32; first++) {
         /* The sealed file gives its reserve back: enough for a new file, not for the value. */
         sim_set_capacity(sim, sim_used_bytes(sim) - 32 * 1024);
-        ADB_ASSERT(adb_db_write(collection, DB_PUT, armdb_bytes(&first, 1),
+        ADB_ASSERT(adb_db_write(collection, SHARD_PUT, armdb_bytes(&first, 1),
                                 armdb_bytes(large, sizeof large), NULL) == ARMDB_NO_SPACE);
     }
     sim_set_capacity(sim, UINT64_MAX);

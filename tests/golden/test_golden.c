@@ -152,13 +152,13 @@ test_golden__written_to__old_pairs_stay(void **state)
     copy_to_sim(sim);
     assert_int_equal(adb_db_open(sim_os(sim), GOLDEN_PATH, NULL, &db), ARMDB_OK);
     const armdb_slice key = armdb_str("a key that is not among them");
-    assert_int_equal(adb_db_write(adb_db_default(db), DB_INSERT, key, armdb_str("new"), NULL),
+    assert_int_equal(adb_db_write(adb_db_default(db), SHARD_INSERT, key, armdb_str("new"), NULL),
                      ARMDB_OK);
     assert_int_equal(adb_db_close(db, &is_closed), ARMDB_OK);
     assert_int_equal(adb_db_open(sim_os(sim), GOLDEN_PATH, NULL, &db), ARMDB_OK);
     assert_int_equal(adb_db_get(adb_db_default(db), key, buffer, sizeof buffer, &len), ARMDB_OK);
     assert_int_equal(len, 3);
-    assert_int_equal(adb_db_write(adb_db_default(db), DB_DELETE, key, armdb_str(""), NULL),
+    assert_int_equal(adb_db_write(adb_db_default(db), SHARD_DELETE, key, armdb_str(""), NULL),
                      ARMDB_OK);
     assert_dump_is_golden(db);
     assert_int_equal(adb_db_close(db, &is_closed), ARMDB_OK);

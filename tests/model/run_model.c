@@ -144,7 +144,7 @@ do_reopen(struct runner *runner)
 /* --------------------------------------------------------------------- writes */
 
 static void
-do_write(struct runner *runner, enum db_verb verb)
+do_write(struct runner *runner, enum shard_verb verb)
 {
     int place = pick(runner);
     struct model_collection *model = &runner->models[place];
@@ -154,16 +154,16 @@ do_write(struct runner *runner, enum db_verb verb)
     bool is_there = model_find(model, key) != NULL;
     armdb_err expected = ARMDB_OK;
     options.durability = gen_durability(&runner->gen);
-    if (verb != DB_DELETE)
+    if (verb != SHARD_DELETE)
         value = gen_value(&runner->gen, runner->value);
-    if (verb == DB_INSERT && is_there)
+    if (verb == SHARD_INSERT && is_there)
         expected = ARMDB_EXISTS;
-    if (verb == DB_DELETE && !is_there)
+    if (verb == SHARD_DELETE && !is_there)
         expected = ARMDB_NOT_FOUND;
     REQUIRE_ERR(adb_db_write(runner->opened[place], verb, key, value, &options), expected);
     if (expected != ARMDB_OK)
         return;
-    if (verb == DB_DELETE)
+    if (verb == SHARD_DELETE)
         REQUIRE(model_delete(model, key), "the model lacks the key");
     else
         model_put(model, key, value);
@@ -324,7 +324,7 @@ do_walk(struct runner *runner)
     for (uint32_t i = 0; i < walking.plan.move_count; i++) {
         do_move(runner, &walking, walking.plan.moves[i]);
         if (is_disturbed && i % 3 == 0)
-            do_write(runner, i % 2 == 0 ? DB_PUT : DB_DELETE);
+            do_write(runner, i % 2 == 0 ? SHARD_PUT : SHARD_DELETE);
     }
     adb_cursor_close(walking.cursor);
 }
@@ -395,8 +395,8 @@ call_with_bad_key(struct runner *runner, int place)
     memset(runner->key, 'x', sizeof runner->key);
     if (test_rng_one_in(&runner->gen.rng, 2))
         key.len = key_bytes == ARMDB_KEY_VARIABLE ? 0 : key_bytes - 1;
-    REQUIRE_ERR(adb_db_write(opened, DB_PUT, key, key, NULL), ARMDB_KEY_LENGTH);
-    REQUIRE_ERR(adb_db_write(opened, DB_DELETE, key, (armdb_slice){NULL, 0}, NULL),
+    REQUIRE_ERR(adb_db_write(opened, SHARD_PUT, key, key, NULL), ARMDB_KEY_LENGTH);
+    REQUIRE_ERR(adb_db_write(opened, SHARD_DELETE, key, (armdb_slice){NULL, 0}, NULL),
                 ARMDB_KEY_LENGTH);
     REQUIRE_ERR(adb_db_get_value(opened, key, &value), ARMDB_KEY_LENGTH);
     REQUIRE(value.len == 0 && value.block == NULL, "a value of a bad key");
@@ -417,7 +417,7 @@ do_bad(struct runner *runner)
         call_with_bad_key(runner, place);
         break;
     case 1:
-        REQUIRE_ERR(adb_db_write(opened, DB_PUT, key,
+        REQUIRE_ERR(adb_db_write(opened, SHARD_PUT, key,
                                  (armdb_slice){runner->value, ARMDB_VALUE_MAX + (size_t)1}, NULL),
                     ARMDB_TOO_BIG);
         break;
@@ -444,13 +444,13 @@ do_operation(struct runner *runner, enum op_kind kind)
 {
     switch (kind) {
     case OP_PUT:
-        do_write(runner, DB_PUT);
+        do_write(runner, SHARD_PUT);
         break;
     case OP_INSERT:
-        do_write(runner, DB_INSERT);
+        do_write(runner, SHARD_INSERT);
         break;
     case OP_DELETE:
-        do_write(runner, DB_DELETE);
+        do_write(runner, SHARD_DELETE);
         break;
     case OP_GET:
     case OP_GET_VALUE:

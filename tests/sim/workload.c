@@ -129,12 +129,12 @@ draw_value_len(struct workload *work)
     return 524288 - 4 + (uint32_t)test_rng_below(rng, 20000);
 }
 
-static enum db_verb
+static enum shard_verb
 verb_of(enum work_kind kind)
 {
     if (kind == WORK_PUT)
-        return DB_PUT;
-    return kind == WORK_INSERT ? DB_INSERT : DB_DELETE;
+        return SHARD_PUT;
+    return kind == WORK_INSERT ? SHARD_INSERT : SHARD_DELETE;
 }
 
 static armdb_shard_info

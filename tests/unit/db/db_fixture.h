@@ -153,8 +153,8 @@ tear_down_db(void **state)
 /* ----------------------------------------------------------------- operations */
 
 static inline armdb_err
-write_at_level(struct collection *collection, enum db_verb verb, const char *key, const char *value,
-               armdb_durability level)
+write_at_level(struct collection *collection, enum shard_verb verb, const char *key,
+               const char *value, armdb_durability level)
 {
     armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
     options.durability = level;
@@ -164,7 +164,7 @@ write_at_level(struct collection *collection, enum db_verb verb, const char *key
 static inline void
 put_at(struct collection *collection, const char *key, const char *value, armdb_durability level)
 {
-    assert_ok(write_at_level(collection, DB_PUT, key, value, level));
+    assert_ok(write_at_level(collection, SHARD_PUT, key, value, level));
 }
 
 static inline void
@@ -176,7 +176,7 @@ put(struct collection *collection, const char *key, const char *value)
 static inline armdb_err
 try_delete(struct collection *collection, const char *key)
 {
-    return adb_db_write(collection, DB_DELETE, armdb_str(key), armdb_str(""), NULL);
+    return adb_db_write(collection, SHARD_DELETE, armdb_str(key), armdb_str(""), NULL);
 }
 
 static inline void
@@ -219,7 +219,7 @@ static inline armdb_err
 try_put_bytes(struct collection *collection, armdb_slice key, size_t len, uint64_t salt)
 {
     unsigned char *bytes = make_bytes(len, salt);
-    armdb_err err = adb_db_write(collection, DB_PUT, key, armdb_bytes(bytes, len), NULL);
+    armdb_err err = adb_db_write(collection, SHARD_PUT, key, armdb_bytes(bytes, len), NULL);
     free(bytes);
     return err;
 }

@@ -183,8 +183,8 @@ test_db_collection__dropped__refuses_every_call(void **state)
     bool found;
     put(other, "key", "value");
     assert_ok(adb_collection_drop(fixture->db, "other"));
-    for (int verb = DB_PUT; verb <= DB_DELETE; verb++)
-        assert_int_equal(write_at_level(other, (enum db_verb)verb, "key", "", ARMDB_SYNCED),
+    for (int verb = SHARD_PUT; verb <= SHARD_DELETE; verb++)
+        assert_int_equal(write_at_level(other, (enum shard_verb)verb, "key", "", ARMDB_SYNCED),
                          ARMDB_NO_COLLECTION);
     assert_int_equal(adb_db_get(other, armdb_str("key"), buffer, sizeof buffer, &len),
                      ARMDB_NO_COLLECTION);
@@ -237,7 +237,7 @@ test_db_collection__name_of_a_dropped_one__is_a_new_collection(void **state)
     assert_ptr_not_equal(first, second);
     expect_count(second, 0);
     put(second, "both", "new");
-    assert_int_equal(write_at_level(first, DB_PUT, "x", "", ARMDB_WRITTEN), ARMDB_NO_COLLECTION);
+    assert_int_equal(write_at_level(first, SHARD_PUT, "x", "", ARMDB_WRITTEN), ARMDB_NO_COLLECTION);
     for (int round = 0; round < 2; round++) {
         second = open_collection(fixture->db, "name");
         assert_ok(adb_collection_get_info(second, &info));
@@ -338,7 +338,7 @@ check_unsure(struct db_fixture *fixture, uint32_t operation, bool is_drop)
     assert_int_equal(err, ARMDB_IO);
     assert_null(made);
     /* The disk may hold either manifest: no write may be acknowledged any more. */
-    assert_int_equal(write_at_level(fixture->collection, DB_PUT, "k", "v", ARMDB_BUFFERED),
+    assert_int_equal(write_at_level(fixture->collection, SHARD_PUT, "k", "v", ARMDB_BUFFERED),
                      ARMDB_FAILED);
     assert_int_equal(adb_collection_create(fixture->db, "more", NULL, &made), ARMDB_FAILED);
     assert_int_equal(adb_collection_drop(fixture->db, "other"), ARMDB_FAILED);

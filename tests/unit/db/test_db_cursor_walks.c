@@ -83,11 +83,11 @@ change(struct walk *walk)
     key->is_there = !key->is_there || test_rng_one_in(&walk->rng, 3);
     if (key->is_there) {
         key->version++;
-        assert_ok(adb_db_write(walk->collection, DB_PUT, slice_of(key),
+        assert_ok(adb_db_write(walk->collection, SHARD_PUT, slice_of(key),
                                armdb_bytes(&key->version, sizeof key->version), NULL));
     } else {
-        assert_ok(
-            adb_db_write(walk->collection, DB_DELETE, slice_of(key), armdb_bytes(NULL, 0), NULL));
+        assert_ok(adb_db_write(walk->collection, SHARD_DELETE, slice_of(key), armdb_bytes(NULL, 0),
+                               NULL));
     }
 }
 

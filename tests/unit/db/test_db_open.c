@@ -430,7 +430,8 @@ test_db_close__failed_shard__says_failed_and_frees_all(void **state)
     bool is_closed;
     put(fixture->collection, "key", "value");
     set_fault(fixture, SIM_FAULT_SYNC, SIM_SYNCS, 1, false);
-    assert_int_equal(write_at_level(fixture->collection, DB_PUT, "b", "c", ARMDB_SYNCED), ARMDB_IO);
+    assert_int_equal(write_at_level(fixture->collection, SHARD_PUT, "b", "c", ARMDB_SYNCED),
+                     ARMDB_IO);
     assert_int_equal(adb_db_close(fixture->db, &is_closed), ARMDB_FAILED);
     expect_detail(ARMDB_FAILED, "shard 0", "sync", NULL);
     assert_true(is_closed);

@@ -16,7 +16,7 @@ fill_key(unsigned char *key, size_t len, unsigned salt)
 static armdb_err
 try_insert(struct collection *collection, armdb_slice key, const char *value)
 {
-    return adb_db_write(collection, DB_INSERT, key, armdb_str(value), NULL);
+    return adb_db_write(collection, SHARD_INSERT, key, armdb_str(value), NULL);
 }
 
 /* Each verb, on a key that is not there, and on one that is. */
@@ -31,7 +31,7 @@ check_verbs(struct collection *collection, armdb_slice key)
     assert_ok(adb_db_contains(collection, key, &found));
     assert_false(found);
     assert_int_equal(adb_db_value_len(collection, key, &len), ARMDB_NOT_FOUND);
-    assert_int_equal(adb_db_write(collection, DB_DELETE, key, armdb_str(""), NULL),
+    assert_int_equal(adb_db_write(collection, SHARD_DELETE, key, armdb_str(""), NULL),
                      ARMDB_NOT_FOUND);
 
     assert_ok(try_insert(collection, key, "first"));
@@ -39,16 +39,16 @@ check_verbs(struct collection *collection, armdb_slice key)
     assert_ok(adb_db_get(collection, key, buffer, sizeof buffer, &len));
     assert_int_equal(len, 5);
     assert_memory_equal(buffer, "first", 5);
-    assert_ok(adb_db_write(collection, DB_PUT, key, armdb_str("replaced"), NULL));
+    assert_ok(adb_db_write(collection, SHARD_PUT, key, armdb_str("replaced"), NULL));
     assert_ok(adb_db_value_len(collection, key, &len));
     assert_int_equal(len, 8);
     assert_ok(adb_db_contains(collection, key, &found));
     assert_true(found);
 
-    assert_ok(adb_db_write(collection, DB_DELETE, key, armdb_str(""), NULL));
-    assert_int_equal(adb_db_write(collection, DB_DELETE, key, armdb_str(""), NULL),
+    assert_ok(adb_db_write(collection, SHARD_DELETE, key, armdb_str(""), NULL));
+    assert_int_equal(adb_db_write(collection, SHARD_DELETE, key, armdb_str(""), NULL),
                      ARMDB_NOT_FOUND);
-    assert_ok(adb_db_write(collection, DB_PUT, key, armdb_str("final"), NULL));
+    assert_ok(adb_db_write(collection, SHARD_PUT, key, armdb_str("final"), NULL));
 }
 
 static void
@@ -139,8 +139,8 @@ expect_key_refused(struct collection *collection, armdb_slice key)
     size_t len = 9;
     bool found = true;
     armdb_value value = {.len = 3};
-    for (int verb = DB_PUT; verb <= DB_DELETE; verb++) {
-        assert_int_equal(adb_db_write(collection, (enum db_verb)verb, key, armdb_str(""), NULL),
+    for (int verb = SHARD_PUT; verb <= SHARD_DELETE; verb++) {
+        assert_int_equal(adb_db_write(collection, (enum shard_verb)verb, key, armdb_str(""), NULL),
                          ARMDB_KEY_LENGTH);
     }
     assert_int_equal(adb_db_get(collection, key, buffer, sizeof buffer, &len), ARMDB_KEY_LENGTH);
@@ -268,10 +268,10 @@ test_db_ops__value_over_the_limit__is_refused(void **state)
     static const char byte = 'x';
     const armdb_slice value = armdb_bytes(&byte, (size_t)ARMDB_VALUE_MAX + 1);
     uint64_t operations = sim_op_count(fixture->sim, SIM_ALL);
-    assert_int_equal(adb_db_write(fixture->collection, DB_PUT, armdb_str("k"), value, NULL),
+    assert_int_equal(adb_db_write(fixture->collection, SHARD_PUT, armdb_str("k"), value, NULL),
                      ARMDB_TOO_BIG);
     expect_detail(ARMDB_TOO_BIG, "268435457", "0..268435456", NULL);
-    assert_int_equal(adb_db_write(fixture->collection, DB_INSERT, armdb_str("k"),
+    assert_int_equal(adb_db_write(fixture->collection, SHARD_INSERT, armdb_str("k"),
                                   armdb_bytes(&byte, ((size_t)1 << 32) + 1), NULL),
                      ARMDB_TOO_BIG);
     assert_int_equal(sim_op_count(fixture->sim, SIM_ALL), operations);
@@ -370,7 +370,7 @@ test_db_ops__level_of_the_call__overrides_the_databases(void **state)
     assert_int_equal(sim_op_count(fixture->sim, SIM_SYNCS), syncs);
     put(fixture->collection, "default", "again");
     assert_int_equal(sim_op_count(fixture->sim, SIM_SYNCS), syncs + 1);
-    assert_ok(write_at_level(fixture->collection, DB_DELETE, "default", "", ARMDB_SYNCED));
+    assert_ok(write_at_level(fixture->collection, SHARD_DELETE, "default", "", ARMDB_SYNCED));
     assert_int_equal(sim_op_count(fixture->sim, SIM_SYNCS), syncs + 2);
     cut_and_open(fixture, SIM_CUT_LOSE);
     expect_absent(fixture->collection, "default");

@@ -44,9 +44,9 @@ test_db_stats__writes__count_what_was_written(void **state)
     put(fixture->collection, "a", "1");
     put(fixture->collection, "a", "2");
     put(fixture->collection, "b", "3");
-    assert_int_equal(write_at_level(fixture->collection, DB_INSERT, "b", "4", ARMDB_WRITTEN),
+    assert_int_equal(write_at_level(fixture->collection, SHARD_INSERT, "b", "4", ARMDB_WRITTEN),
                      ARMDB_EXISTS);
-    assert_ok(write_at_level(fixture->collection, DB_INSERT, "c", "5", ARMDB_WRITTEN));
+    assert_ok(write_at_level(fixture->collection, SHARD_INSERT, "c", "5", ARMDB_WRITTEN));
     assert_int_equal(try_delete(fixture->collection, "x"), ARMDB_NOT_FOUND);
     assert_ok(try_delete(fixture->collection, "a"));
     armdb_stats stats = stats_of(fixture->db);

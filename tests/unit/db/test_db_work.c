@@ -191,7 +191,7 @@ test_db_work__failed_flush__is_told_to_the_next_writer(void **state)
     assert_int_equal(info.failure, ARMDB_IO);
     assert_string_equal(info.failure_detail.operation, "write");
     assert_string_equal(info.failure_detail.file, FIRST_FILE);
-    assert_int_equal(write_at_level(fixture->collection, DB_PUT, "k", "v", ARMDB_BUFFERED),
+    assert_int_equal(write_at_level(fixture->collection, SHARD_PUT, "k", "v", ARMDB_BUFFERED),
                      ARMDB_FAILED);
     expect_detail(ARMDB_FAILED, "shard 0 refuses writes", "write", NULL);
     expect_get(fixture->collection, "key", "value"); /* still in the buffer */
