@@ -687,7 +687,7 @@ test_prepare__allocation_fails__spare_stays_valid(void **state)
         if (err == ARMDB_OK)
             err = adb_tree_new(pages, 16, &tree);
         unsigned char key[16] = {0};
-        for (uint32_t i = 0; err == ARMDB_OK && i < 60000; i++) {
+        for (uint32_t i = 0; err == ARMDB_OK && i < 8000; i++) {
             err = adb_tree_prepare(tree, &spare);
             if (err != ARMDB_OK)
                 break;
