@@ -165,8 +165,7 @@ open_contents(struct db *db, const armdb_options *options, bool is_new)
         ADB_TRY(adb_os_sync_dir(db->os, db->path));
     }
     db->settings = adb_options_settle(options, &db->manifest);
-    db->router = (struct router){db->manifest.hash_seed, db->manifest.shards,
-                                 db->manifest.shard_prefix_bits};
+    db->router = adb_manifest_router(&db->manifest);
     ADB_TRY(adb_pages_new(&db->pages));
     db->account = adb_value_account_new();
     if (db->account == NULL)

@@ -89,15 +89,22 @@ adb_db_get_value(struct collection *collection, armdb_slice key, armdb_value *va
     return err;
 }
 
+/* Where the value of a key is, without looking at it. */
+static armdb_err
+locate(struct collection *collection, armdb_slice key, uint64_t *location_out)
+{
+    ADB_TRY(adb_collection_check_key(collection, key));
+    adb_rcu_enter();
+    armdb_err err = find(collection, key, location_out);
+    adb_rcu_leave();
+    return err;
+}
+
 armdb_err
 adb_db_contains(struct collection *collection, armdb_slice key, bool *found_out)
 {
     uint64_t location;
-    *found_out = false;
-    ADB_TRY(adb_collection_check_key(collection, key));
-    adb_rcu_enter();
-    armdb_err err = find(collection, key, &location);
-    adb_rcu_leave();
+    armdb_err err = locate(collection, key, &location);
     *found_out = err == ARMDB_OK;
     return err == ARMDB_NOT_FOUND ? ARMDB_OK : err;
 }
@@ -107,13 +114,9 @@ adb_db_value_len(struct collection *collection, armdb_slice key, size_t *len_out
 {
     uint64_t location;
     *len_out = 0;
-    ADB_TRY(adb_collection_check_key(collection, key));
-    adb_rcu_enter();
-    armdb_err err = find(collection, key, &location);
-    adb_rcu_leave();
-    if (err == ARMDB_OK)
-        *len_out = adb_location_value_len(location);
-    return err;
+    ADB_TRY(locate(collection, key, &location));
+    *len_out = adb_location_value_len(location);
+    return ARMDB_OK;
 }
 
 armdb_err

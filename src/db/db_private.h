@@ -53,6 +53,13 @@ struct db {
     struct db_work work;
 };
 
+/** How a database with this manifest routes keys. */
+static inline struct router
+adb_manifest_router(const struct manifest *manifest)
+{
+    return (struct router){manifest->hash_seed, manifest->shards, manifest->shard_prefix_bits};
+}
+
 /** The shard that `key` belongs to. */
 static inline struct shard *
 adb_db_route(const struct db *db, armdb_slice key)

@@ -11,6 +11,7 @@ struct verifier {
     armdb_verify_report *report;
     bool is_same_boot;
     struct manifest manifest;    /* owned */
+    struct router router;        /* of the manifest */
     struct shard_index *indexes; /* owned: [manifest.collection_count], without trees */
 };
 
@@ -35,14 +36,12 @@ find_index(void *context, const struct shard_origin *origin, struct shard_index 
 {
     const struct verifier *verifier = (const struct verifier *)context;
     const struct manifest *manifest = &verifier->manifest;
-    const struct router router = {manifest->hash_seed, manifest->shards,
-                                  manifest->shard_prefix_bits};
     *index_out = NULL;
     for (uint32_t i = 0; i < manifest->collection_count; i++) {
         if (verifier->indexes[i].collection_id == origin->collection_id)
             *index_out = &verifier->indexes[i];
     }
-    return adb_origin_check(origin, manifest, &router);
+    return adb_origin_check(origin, manifest, &verifier->router);
 }
 
 static armdb_err
@@ -98,6 +97,7 @@ verify_locked(struct verifier *verifier)
         err = adb_directory_refuse(verifier->path, DIRECTORY_HEADLESS);
     if (err != ARMDB_OK)
         return as_damage(verifier, err);
+    verifier->router = adb_manifest_router(&verifier->manifest);
     verifier->report->files++;
     verifier->report->bytes += adb_manifest_bytes(&verifier->manifest);
     ADB_TRY(make_indexes(verifier));

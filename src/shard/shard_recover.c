@@ -126,7 +126,8 @@ enum { REWRITE_BYTES = 256 * 1024 };
  * Writes what no MARK vouches for once more. After a failed sync Linux keeps showing the data to
  * readers, but takes it for written, so that a later sync would succeed without it: only a new
  * write makes it dirty again. Whether there was such a failure, in a process that is gone, nobody
- * knows.
+ * knows. (Of a log that was closed well this is only its last MARK: its own sync may be the one
+ * that failed.)
  */
 static armdb_err
 rewrite_unproven(struct data_file *file, const struct log_scan_result *result)
