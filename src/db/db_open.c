@@ -144,7 +144,11 @@ open_shards(struct db *db)
         adb_thread_join(&threads[--started]);
     adb_mutex_fini(&opening.lock);
     db->recovery_ns = adb_os_now_ns(db->os) - start_ns;
-    return opening.err == ARMDB_OK ? ARMDB_OK : adb_err_restore(&opening.detail);
+    if (opening.err != ARMDB_OK)
+        return adb_err_restore(&opening.detail);
+    for (uint32_t i = 0; i < db->settings.shards; i++)
+        ADB_TRY(adb_shard_share_buffer(db->shards[i]));
+    return ARMDB_OK;
 }
 
 /* Everything behind the lock. */

@@ -1,9 +1,21 @@
 #include "db/db_private.h"
 
+/* At the rate of a fast writer, a shard's log grows by some 10 MiB in this time. */
+#define TEND_INTERVAL_NS UINT64_C(100000000)
+
 static uint64_t
 interval_of(const struct db *db, enum work_job job)
 {
-    return job == WORK_FLUSH ? db->settings.flush_interval_ns : db->settings.sync_interval_ns;
+    switch (job) {
+    case WORK_FLUSH:
+        return db->settings.flush_interval_ns;
+    case WORK_SYNC:
+        return db->settings.sync_interval_ns;
+    case WORK_TEND:
+    case WORK_JOBS:
+        break;
+    }
+    return TEND_INTERVAL_NS;
 }
 
 static void
@@ -19,8 +31,10 @@ run(struct db *db, enum work_job job)
     for (uint32_t i = 0; i < db->settings.shards; i++) {
         if (job == WORK_FLUSH)
             ADB_IGNORE(adb_shard_flush(db->shards[i]));
-        else
+        else if (job == WORK_SYNC)
             ADB_IGNORE(adb_shard_sync(db->shards[i]));
+        else
+            ADB_IGNORE(adb_shard_tend(db->shards[i]));
     }
 }
 
@@ -63,12 +77,9 @@ adb_work_start(struct db *db)
 {
     struct db_work *work = &db->work;
     uint64_t now_ns = adb_os_now_ns(db->os);
-    bool has_work = false;
-    for (int job = 0; job < WORK_JOBS; job++) {
+    for (int job = 0; job < WORK_JOBS; job++)
         schedule(db, (enum work_job)job, now_ns);
-        has_work = has_work || work->due_ns[job] != UINT64_MAX;
-    }
-    if (!db->os->has_threads || !has_work)
+    if (!db->os->has_threads)
         return ARMDB_OK;
     armdb_err err = adb_thread_start(&work->thread, work_thread, db);
     work->has_thread = err == ARMDB_OK;

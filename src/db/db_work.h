@@ -1,10 +1,10 @@
 /*
  * db_work.h: background work of a database: what happens by itself as time goes by.
  *
- * Two jobs: hand buffered writes to the system, and sync. Each is due at an interval from the
- * options. Where the system has threads, one thread sleeps until the next is due; else the owner
- * calls adb_work_step() and decides when. A job that fails has left its reason with the shard; it
- * runs again at its next time.
+ * Three jobs: hand buffered writes to the system, sync (each at an interval from the options), and
+ * see to the shards' logs (adb_shard_tend()). Where the system has threads, one thread sleeps until
+ * the next is due; else the owner calls adb_work_step() and decides when. A job that fails has left
+ * its reason with the shard; it runs again at its next time.
  */
 #ifndef ADB_DB_DB_WORK_H
 #define ADB_DB_DB_WORK_H
@@ -14,7 +14,7 @@
 
 struct db;
 
-enum work_job { WORK_FLUSH, WORK_SYNC, WORK_JOBS };
+enum work_job { WORK_FLUSH, WORK_SYNC, WORK_TEND, WORK_JOBS };
 
 struct db_work {
     struct adb_mutex lock;
@@ -27,7 +27,7 @@ struct db_work {
     uint64_t due_ns[WORK_JOBS]; /* monotonic; UINT64_MAX: never */
 };
 
-/** Starts the thread, if the system has them and there is anything to do by itself. */
+/** Starts the thread, if the system has them. */
 ADB_MUST_USE armdb_err adb_work_start(struct db *db);
 
 /** Stops it and waits for the job that is running. Also right if it never started. */

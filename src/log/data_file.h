@@ -22,9 +22,10 @@
 
 /** A window [base, base + capacity) of the file being written. */
 struct log_tail {
-    uint64_t base;         /* file offset of bytes[0]; immutable while published */
-    uint32_t capacity;     /* immutable */
-    unsigned char bytes[]; /* filled under the shard's lock; what is published is immutable */
+    uint64_t base;        /* file offset of bytes[0]; immutable while published */
+    uint32_t capacity;    /* immutable */
+    unsigned char *bytes; /* borrowed from the log buffer; filled under the shard's lock; what is
+                           * published is immutable */
 };
 
 struct data_file {
@@ -36,11 +37,12 @@ struct data_file {
     uint32_t slot; /* in the shard's table of files */
 
     /* guarded by the shard's lock */
-    uint64_t end;       /* where the next record goes */
-    uint64_t allocated; /* writes before this offset cannot fail for lack of space */
-    uint64_t marked;    /* the newest MARK says that everything before this offset is synced */
-    uint64_t marked_at; /* where that MARK is */
-    bool is_sealed;     /* its last record is a SEAL: nothing is appended any more */
+    uint64_t end;        /* where the next record goes */
+    uint64_t allocated;  /* writes before this offset cannot fail for lack of space */
+    uint64_t prewritten; /* zeros were written up to here: a sync there changes no metadata */
+    uint64_t marked;     /* the newest MARK says that everything before this offset is synced */
+    uint64_t marked_at;  /* where that MARK is */
+    bool is_sealed;      /* its last record is a SEAL: nothing is appended any more */
 
     /* atomic: stored (release) under the shard's lock, loaded (acquire) by readers */
     _Atomic(uint64_t) written;       /* bytes before it are with the system */

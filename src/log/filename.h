@@ -10,6 +10,7 @@
 
 #define FILENAME_LOCK "LOCK"
 #define FILENAME_MANIFEST "MANIFEST"
+#define FILENAME_BUFFER "buffer"
 #define FILENAME_TEMPORARY_SUFFIX ".tmp"
 
 enum { FILENAME_BYTES_MAX = 32 }; /* room for any name below, its end included */

@@ -259,11 +259,25 @@ scan_records(struct scanner *scanner, bool is_newest, adb_scan_fn fn, void *cont
     return ARMDB_OK;
 }
 
+/* Scans from result->end on. */
+static armdb_err
+scan_from_end(struct data_file *file, bool is_newest, adb_scan_fn fn, void *context,
+              struct log_scan_result *result)
+{
+    struct scanner scanner = {.file = file, .result = result};
+    scanner.window = (unsigned char *)adb_mem_alloc(WINDOW_BYTES);
+    if (scanner.window == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "scan data file", "no memory for a window of %d bytes",
+                        WINDOW_BYTES);
+    armdb_err err = scan_records(&scanner, is_newest, fn, context);
+    adb_mem_free(scanner.window);
+    return err;
+}
+
 armdb_err
 adb_log_scan(struct data_file *file, bool is_newest, uint64_t sequence, adb_scan_fn fn,
              void *context, struct log_scan_result *result_out)
 {
-    struct scanner scanner = {.file = file, .result = result_out};
     *result_out = (struct log_scan_result){.how = LOG_SCAN_WHOLE,
                                            .end = LOG_FILE_HEADER_BYTES,
                                            .sequence = sequence,
@@ -277,11 +291,15 @@ adb_log_scan(struct data_file *file, bool is_newest, uint64_t sequence, adb_scan
                  file->header.base_sequence, sequence);
         return ARMDB_OK;
     }
-    scanner.window = (unsigned char *)adb_mem_alloc(WINDOW_BYTES);
-    if (scanner.window == NULL)
-        return adb_fail(ARMDB_NO_MEMORY, "scan data file", "no memory for a window of %d bytes",
-                        WINDOW_BYTES);
-    armdb_err err = scan_records(&scanner, is_newest, fn, context);
-    adb_mem_free(scanner.window);
-    return err;
+    return scan_from_end(file, is_newest, fn, context, result_out);
+}
+
+armdb_err
+adb_log_scan_on(struct data_file *file, adb_scan_fn fn, void *context,
+                struct log_scan_result *result)
+{
+    result->how = LOG_SCAN_WHOLE;
+    result->has_records_behind = false;
+    ADB_TRY(adb_file_size(file->file, &result->size));
+    return scan_from_end(file, true, fn, context, result);
 }

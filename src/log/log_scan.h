@@ -53,4 +53,9 @@ ADB_MUST_USE armdb_err adb_log_scan(struct data_file *file, bool is_newest, uint
                                     adb_scan_fn fn, void *context,
                                     struct log_scan_result *result_out);
 
+/** Goes on where a scan that found no damage has ended, in a file that has grown since: as
+ * adb_log_scan() of the newest file. */
+ADB_MUST_USE armdb_err adb_log_scan_on(struct data_file *file, adb_scan_fn fn, void *context,
+                                       struct log_scan_result *result);
+
 #endif

@@ -7,10 +7,14 @@
 #include "os/rcu.h"
 
 enum {
+    ZERO_BYTES = 4096,
     RESERVE_BYTES_MIN = 64 * 1024, /* reserved ahead: as much as the file has, between these two */
     RESERVE_BYTES_MAX = 8 * 1024 * 1024,
     RESERVE_UNIT = 4096,
-    MARK_EVERY_BYTES = 4096 /* a MARK at most once in so many bytes: 1 % of the log */
+    MARK_EVERY_BYTES = 4096, /* a MARK at most once in so many bytes: 1 % of the log */
+    /* Zeros are written ahead by so much, if no more than a fourth of it is synced at once. */
+    PREWRITE_BYTES = 256 * 1024,
+    SMALL_SYNC_BYTES = PREWRITE_BYTES / 4
 };
 
 /* ----------------------------------------------------------------------- life */
@@ -19,27 +23,13 @@ armdb_err
 adb_log_writer_init(struct log_writer *writer, uint64_t max_file_bytes, uint32_t tail_bytes)
 {
     *writer = (struct log_writer){.max_file_bytes = max_file_bytes, .tail_bytes = tail_bytes};
-    for (int i = 0; i < LOG_WRITER_TAILS; i++) {
-        size_t bytes = sizeof(struct log_tail) + tail_bytes;
-        writer->tails[i] = (struct log_tail *)adb_mem_alloc(bytes);
-        if (writer->tails[i] == NULL) {
-            adb_log_writer_fini(writer);
-            return adb_fail(ARMDB_NO_MEMORY, "open log",
-                            "no memory for a write buffer of %zu bytes", bytes);
-        }
-        writer->tails[i]->base = 0;
-        writer->tails[i]->capacity = tail_bytes;
-    }
-    return ARMDB_OK;
+    return adb_log_buffer_init(&writer->buffer, tail_bytes);
 }
 
 void
 adb_log_writer_fini(struct log_writer *writer)
 {
-    for (int i = 0; i < LOG_WRITER_TAILS; i++) {
-        adb_mem_free(writer->tails[i]);
-        writer->tails[i] = NULL;
-    }
+    adb_log_buffer_fini(&writer->buffer);
 }
 
 static struct log_tail *
@@ -69,24 +59,26 @@ static void
 advance_tail(struct log_writer *writer)
 {
     struct data_file *file = writer->active;
-    struct log_tail *last = current_tail(writer);
-    struct log_tail *next = writer->tails[last == writer->tails[0] ? 1 : 0];
+    struct log_tail *windows = writer->buffer.windows;
+    struct log_tail *next = &windows[current_tail(writer) == &windows[0] ? 1 : 0];
     ADB_ASSERT(file->end == written_end(writer));
     adb_rcu_wait();
-    next->base = file->end;
+    adb_log_buffer_begin(&writer->buffer, next, file, file->end);
     atomic_store_explicit(&file->tail, next, memory_order_release);
 }
 
 void
 adb_log_writer_use(struct log_writer *writer, struct data_file *file)
 {
+    struct log_tail *window = &writer->buffer.windows[0];
     writer->active = file;
     note_flushed(writer);
+    writer->planned_end = file->end;
     if (file->is_sealed)
         return;
     adb_rcu_wait(); /* both windows may have been in use by the file before */
-    writer->tails[0]->base = file->end;
-    atomic_store_explicit(&file->tail, writer->tails[0], memory_order_release);
+    adb_log_buffer_begin(&writer->buffer, window, file, file->end);
+    atomic_store_explicit(&file->tail, window, memory_order_release);
 }
 
 bool
@@ -133,8 +125,6 @@ reserve(struct log_writer *writer, uint64_t end)
     file->allocated += bytes;
     return ARMDB_OK;
 }
-
-/* ---------------------------------------------------------------------- flush */
 
 /* The newest failure as one after which nothing is known about the file: ARMDB_IO, whatever the
  * system called it. */
@@ -190,6 +180,8 @@ take_back(struct data_file *file, uint64_t offset, armdb_err err)
     if (back_err != ARMDB_OK)
         return as_broken();
     file->allocated = offset;
+    if (file->prewritten > offset)
+        file->prewritten = offset;
     return adb_err_restore(&detail);
 }
 
@@ -371,20 +363,69 @@ adb_log_writer_append(struct log_writer *writer, const struct log_entry *entry,
     return ARMDB_OK;
 }
 
+/* Takes back what was appended at `offset`, and is in the tail only. */
+static void
+take_from_tail(struct log_writer *writer, uint64_t offset)
+{
+    const struct log_tail *tail = current_tail(writer);
+    ADB_ASSERT(offset >= written_end(writer) && offset < writer->active->end);
+    writer->active->end = offset;
+    adb_log_buffer_forget(&writer->buffer, tail->bytes + (offset - tail->base));
+}
+
 void
 adb_log_writer_undo(struct log_writer *writer, uint64_t offset)
 {
-    struct data_file *file = writer->active;
-    ADB_ASSERT(offset >= written_end(writer) && offset < file->end);
-    file->end = offset;
+    take_from_tail(writer, offset);
     writer->sequence--;
+}
+
+/* Writes zeros over [from, to), which is reserved and behind everything that was appended. */
+static armdb_err
+write_zeros(struct log_writer *writer, uint64_t from, uint64_t to)
+{
+    static const unsigned char zeros[ZERO_BYTES] = {0};
+    /* Page by page: a system that caches a file in pieces as large as the writes that made them is
+     * slow to change little of one. */
+    for (uint64_t at = from; at < to; at += ZERO_BYTES) {
+        size_t written;
+        const struct iovec iov = {(void *)(uintptr_t)zeros, ZERO_BYTES};
+        ADB_TRY(adb_file_write(writer->active->file, &iov, 1, at, &written));
+        writer->writes++;
+        writer->written_bytes += ZERO_BYTES;
+    }
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_log_writer_prewrite(struct log_writer *writer)
+{
+    struct data_file *file = writer->active;
+    uint64_t from = adb_round_up(file->end, ZERO_BYTES);
+    uint64_t to = from + PREWRITE_BYTES;
+    if (to > writer->max_file_bytes)
+        to = writer->max_file_bytes & ~(uint64_t)(ZERO_BYTES - 1);
+    if (!writer->syncs_little || from < file->prewritten || from >= to)
+        return ARMDB_OK;
+    const armdb_error_detail before = *adb_err_detail();
+    armdb_err err = reserve(writer, to);
+    if (err == ARMDB_OK)
+        err = write_zeros(writer, from, to);
+    if (err != ARMDB_OK && err != ARMDB_NO_SPACE && err != ARMDB_NO_MEMORY)
+        return as_broken();
+    /* What could not be prewritten is only slower to sync; not to be tried for each record. */
+    file->prewritten = to;
+    ADB_IGNORE(adb_err_restore(&before));
+    return ARMDB_OK;
 }
 
 /* ----------------------------------------------------------------------- sync */
 
 struct log_sync
-adb_log_writer_plan_sync(const struct log_writer *writer)
+adb_log_writer_plan_sync(struct log_writer *writer)
 {
+    writer->syncs_little = writer->flushed_end - writer->planned_end <= SMALL_SYNC_BYTES;
+    writer->planned_end = writer->flushed_end;
     return (struct log_sync){writer->active, writer->flushed_end, writer->flushed_sequence};
 }
 
@@ -416,7 +457,7 @@ flush_and_sync(struct log_writer *writer)
 static void
 undo_mark(struct log_writer *writer, uint64_t offset)
 {
-    writer->active->end = offset;
+    take_from_tail(writer, offset);
     /* There is no MARK there; the next record may end where one would have. */
     writer->active->marked = LOG_FILE_HEADER_BYTES;
     writer->active->marked_at = 0;

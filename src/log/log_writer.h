@@ -1,8 +1,9 @@
 /*
  * log_writer.h: the writing end of one shard's log.
  *
- * Records are encoded straight into the tail of the active file and leave it by one write call per
- * flush; a record larger than the tail is written from the caller's memory. Disk space is reserved
+ * Records are encoded straight into the tail of the active file, a window of the write buffer
+ * (log_buffer.h), and leave it by one write call per flush; a record larger than the tail is
+ * written from the caller's memory. Disk space is reserved
  * before a record is encoded, so that lack of space refuses a write whole, and never meets one that
  * was accepted.
  *
@@ -18,28 +19,30 @@
 #define ADB_LOG_LOG_WRITER_H
 
 #include "log/data_file.h"
-
-enum { LOG_WRITER_TAILS = 2 };
+#include "log/log_buffer.h"
 
 struct log_writer {
     /* immutable after init */
     uint64_t max_file_bytes;
     uint32_t tail_bytes;
 
-    struct data_file *active; /* borrowed from the shard's table; NULL before the first append */
-    struct log_tail *tails[LOG_WRITER_TAILS]; /* owned; one is active->tail, the other is free */
-    uint64_t sequence;                        /* of the newest record */
-    uint64_t flushed_end;                     /* where the newest flush that succeeded ended */
-    uint64_t flushed_sequence;                /* newest record before it */
-    uint64_t writes;                          /* write calls */
+    struct data_file *active;  /* borrowed from the shard's table; NULL before the first append */
+    struct log_buffer buffer;  /* owned; one window is active->tail, the other is free */
+    uint64_t sequence;         /* of the newest record */
+    uint64_t flushed_end;      /* where the newest flush that succeeded ended */
+    uint64_t flushed_sequence; /* newest record before it */
+    uint64_t planned_end;      /* flushed_end when a sync was planned last */
+    bool syncs_little;         /* that plan had little to sync: prewriting pays */
+    uint64_t writes;           /* write calls */
     uint64_t written_bytes;
 };
 
-/** Prepares a writer; it owns nothing yet but its tails. ARMDB_NO_MEMORY is raised. */
+/** Prepares a writer; it owns nothing yet but its windows, in ordinary memory (share them, if that
+ * is wanted, before the first use). ARMDB_NO_MEMORY is raised. */
 ADB_MUST_USE armdb_err adb_log_writer_init(struct log_writer *writer, uint64_t max_file_bytes,
                                            uint32_t tail_bytes);
 
-/** Frees the tails. No reader may be left. */
+/** Frees the windows. No reader may be left. */
 void adb_log_writer_fini(struct log_writer *writer);
 
 /** Makes `file` (new, or recovered up to file->end) the active one. */
@@ -66,6 +69,22 @@ struct log_entry {
 ADB_MUST_USE armdb_err adb_log_writer_append(struct log_writer *writer,
                                              const struct log_entry *entry, uint64_t *offset_out);
 
+/** Whether what is appended is with the system at once, without a flush. */
+static inline bool
+adb_log_writer_is_shared(const struct log_writer *writer)
+{
+    return adb_log_buffer_is_shared(&writer->buffer);
+}
+
+/**
+ * Prepares for a record that is to be synced soon: if syncs are small, writes zeros some way ahead
+ * of the end, unless that is done. A sync there is faster, because it changes no metadata of the
+ * file. Call it before appending.
+ *
+ * Returns:  ARMDB_OK, also where there is no space for it; ARMDB_IO and others (see above).
+ */
+ADB_MUST_USE armdb_err adb_log_writer_prewrite(struct log_writer *writer);
+
 /** Takes back the newest record, appended at `offset`, whose location nobody has seen. */
 void adb_log_writer_undo(struct log_writer *writer, uint64_t offset);
 
@@ -90,7 +109,7 @@ struct log_sync {
 };
 
 /** Says what to sync: everything flushed so far. */
-struct log_sync adb_log_writer_plan_sync(const struct log_writer *writer);
+struct log_sync adb_log_writer_plan_sync(struct log_writer *writer);
 
 /**
  * Syncs what adb_log_writer_plan_sync() named. Without the shard's lock.

@@ -61,6 +61,13 @@ struct adb_os_ops {
      * file's size stays. ARMDB_NO_SPACE if there is none. Where the file system cannot promise it:
      * ARMDB_OK and nothing is done. */
     armdb_err (*allocate)(struct adb_file *file, uint64_t offset, uint64_t bytes);
+    /* Maps the first `bytes` of the file, which are written and synced, for reading and writing:
+     * what is stored there is with the system at once, as if by write, whatever becomes of the
+     * process. *memory_out is NULL, with ARMDB_OK, where that cannot be had, or where the file
+     * system cannot promise that such a store never fails for lack of space. */
+    armdb_err (*map)(struct adb_file *file, uint64_t bytes, void **memory_out);
+    /* Ends a mapping; before the file is closed. */
+    void (*unmap)(struct adb_file *file, void *memory, uint64_t bytes);
     /* Takes the exclusive lock that `file` stands for (flock), without waiting. ARMDB_BUSY (no
      * record) if any other open of the same path has it, in this process too. Released by close, or
      * when the process ends. */
@@ -162,6 +169,18 @@ static inline armdb_err
 adb_file_allocate(struct adb_file *file, uint64_t offset, uint64_t bytes)
 {
     return file->os->ops->allocate(file, offset, bytes);
+}
+
+static inline armdb_err
+adb_file_map(struct adb_file *file, uint64_t bytes, void **memory_out)
+{
+    return file->os->ops->map(file, bytes, memory_out);
+}
+
+static inline void
+adb_file_unmap(struct adb_file *file, void *memory, uint64_t bytes)
+{
+    file->os->ops->unmap(file, memory, bytes);
 }
 
 static inline armdb_err

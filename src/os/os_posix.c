@@ -8,8 +8,10 @@
 #include <stdlib.h> /* realpath */
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -193,6 +195,42 @@ file_allocate(struct adb_file *base, uint64_t offset, uint64_t bytes)
     if (result == 0 || is_not_supported(errno))
         return ARMDB_OK;
     return fail_file(errno, "allocate", file, offset);
+}
+
+/*
+ * Whether a store into a mapped page whose block is allocated and written needs no other block:
+ * file systems that write in place. Those that copy on write may run out of space then, which would
+ * be a SIGBUS.
+ */
+static bool
+writes_in_place(int fd)
+{
+    enum { EXT4 = 0xEF53, XFS = 0x58465342, TMPFS = 0x01021994 }; /* also ext2 and ext3 */
+    struct statfs info;
+    if (fstatfs(fd, &info) != 0)
+        return false;
+    return info.f_type == EXT4 || info.f_type == XFS || info.f_type == TMPFS;
+}
+
+static armdb_err
+file_map(struct adb_file *base, uint64_t bytes, void **memory_out)
+{
+    struct posix_file *file = posix_file_of(base);
+    *memory_out = NULL;
+    if (!writes_in_place(file->fd))
+        return ARMDB_OK;
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file->fd,
+                        0);
+    if (memory != MAP_FAILED)
+        *memory_out = memory;
+    return ARMDB_OK;
+}
+
+static void
+file_unmap(struct adb_file *file, void *memory, uint64_t bytes)
+{
+    (void)file;
+    ADB_ASSERT(munmap(memory, bytes) == 0);
 }
 
 static armdb_err
@@ -431,6 +469,8 @@ static const struct adb_os_ops posix_ops = {
     .size = file_size,
     .truncate = file_truncate,
     .allocate = file_allocate,
+    .map = file_map,
+    .unmap = file_unmap,
     .lock = file_lock,
     .rename = os_rename,
     .unlink = os_unlink,

@@ -80,6 +80,15 @@ ADB_MUST_USE armdb_err adb_shard_open(const struct shard_config *config, adb_fin
                                       void *context, struct shard_recovery *recovery_out,
                                       struct shard **shard_out);
 
+/**
+ * Lets what is written from now on survive the process without a write call each, if the system can
+ * (log/log_buffer.h). Until then nothing has been written or read. Apart from adb_shard_open(),
+ * so that a shard changes nothing on disk as long as another one may turn out to be damaged.
+ *
+ * Returns:  ARMDB_OK, whether it can or not; ARMDB_IO, ARMDB_NO_MEMORY ...
+ */
+ADB_MUST_USE armdb_err adb_shard_share_buffer(struct shard *shard);
+
 /** Flushes, syncs and marks the log as whole. The shard must still be closed. */
 ADB_MUST_USE armdb_err adb_shard_finish(struct shard *shard);
 
@@ -96,6 +105,9 @@ struct shard_write {
     struct shard_index *index;
     armdb_slice key;   /* checked by the caller */
     armdb_slice value; /* empty for SHARD_DELETE */
+    /* NULL; or, for ARMDB_SYNCED: do not wait for the sync, but say what adb_shard_commit() is to
+     * wait for. */
+    uint64_t *ticket_out;
 };
 
 /**
@@ -110,6 +122,27 @@ ADB_MUST_USE armdb_err adb_shard_flush(struct shard *shard);
 
 /** Flushes, and makes everything written before the call durable. Returns as adb_shard_flush(). */
 ADB_MUST_USE armdb_err adb_shard_sync(struct shard *shard);
+
+/**
+ * Waits until the write that got `ticket`, and all before it, are on the device, syncing them if
+ * nobody else does.
+ *
+ * Returns:  ARMDB_OK; ARMDB_NO_SPACE (not on the device yet, but nothing is lost: may be called
+ *           again), ARMDB_IO, ARMDB_FAILED.
+ */
+ADB_MUST_USE armdb_err adb_shard_commit(struct shard *shard, uint64_t ticket);
+
+/** Whether everything up to `ticket` is on the device. Cost: one load. */
+bool adb_shard_is_synced(struct shard *shard, uint64_t ticket);
+
+/**
+ * One step of what a shard wants done now and then: syncs when much is unsynced, so that no sync
+ * takes long; and when the active file is nearly full, goes on in a new one before a writer must
+ * wait for that.
+ *
+ * Returns:  ARMDB_OK; whatever failed, which the shard knows by then.
+ */
+ADB_MUST_USE armdb_err adb_shard_tend(struct shard *shard);
 
 /** Makes all later writes return ARMDB_FAILED for the reason in the calling thread's detail
  * record. */

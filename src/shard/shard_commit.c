@@ -19,40 +19,44 @@ adb_shard_note_synced(struct shard *shard, uint64_t sequence)
     }
 }
 
-/* One sync for everything flushed so far. */
-static armdb_err
-lead(struct shard *shard)
+armdb_err
+adb_shard_sync_plan(struct shard *shard, const struct log_sync *plan)
 {
-    adb_mutex_lock(&shard->lock);
-    armdb_err err = adb_shard_failed(shard);
-    const struct log_sync plan = adb_log_writer_plan_sync(&shard->writer);
-    adb_mutex_unlock(&shard->lock);
-    if (err == ARMDB_OK) {
-        err = adb_log_writer_sync(&plan);
-        if (err != ARMDB_OK)
-            adb_shard_fence(shard);
-    }
+    armdb_err err = adb_log_writer_sync(plan);
     if (err == ARMDB_OK)
-        adb_shard_note_synced(shard, plan.sequence);
+        adb_shard_note_synced(shard, plan->sequence);
+    else
+        adb_shard_fence(shard);
     return err;
 }
 
-static bool
-is_synced(struct shard *shard, uint64_t sequence)
+/* One sync for everything appended so far. */
+static armdb_err
+lead(struct shard *shard)
 {
-    return atomic_load_explicit(&shard->synced_sequence, memory_order_acquire) >= sequence;
+    ADB_TRY(adb_shard_flush(shard));
+    adb_mutex_lock(&shard->lock);
+    const struct log_sync plan = adb_log_writer_plan_sync(&shard->writer);
+    adb_mutex_unlock(&shard->lock);
+    return adb_shard_sync_plan(shard, &plan);
+}
+
+bool
+adb_shard_is_synced(struct shard *shard, uint64_t ticket)
+{
+    return atomic_load_explicit(&shard->synced_sequence, memory_order_acquire) >= ticket;
 }
 
 armdb_err
-adb_shard_commit(struct shard *shard, uint64_t sequence)
+adb_shard_commit(struct shard *shard, uint64_t ticket)
 {
     armdb_err err = ARMDB_OK;
     adb_mutex_lock(&shard->commit_lock);
     shard->sync_waits++;
-    while (err == ARMDB_OK && !is_synced(shard, sequence)) {
+    while (err == ARMDB_OK && !adb_shard_is_synced(shard, ticket)) {
         if (shard->has_leader) {
             adb_cond_wait(&shard->commit_done, &shard->commit_lock);
-            err = is_synced(shard, sequence) ? ARMDB_OK : adb_shard_failed(shard);
+            err = adb_shard_is_synced(shard, ticket) ? ARMDB_OK : adb_shard_failed(shard);
             continue;
         }
         shard->has_leader = true;
@@ -70,10 +74,9 @@ adb_shard_commit(struct shard *shard, uint64_t sequence)
 armdb_err
 adb_shard_sync(struct shard *shard)
 {
-    uint64_t sequence;
-    ADB_TRY(adb_shard_flush(shard));
+    ADB_TRY(adb_shard_failed(shard));
     adb_mutex_lock(&shard->lock);
-    sequence = shard->writer.flushed_sequence; /* what the flush has reached, or later ones */
+    uint64_t newest = shard->writer.sequence;
     adb_mutex_unlock(&shard->lock);
-    return adb_shard_commit(shard, sequence);
+    return adb_shard_commit(shard, newest);
 }

@@ -183,12 +183,24 @@ adb_shard_add_file(struct shard *shard, struct data_file *file)
 }
 
 armdb_err
+adb_shard_share_buffer(struct shard *shard)
+{
+    struct log_writer *writer = &shard->writer;
+    /* What was in the file of an earlier life is in the log by now, durably. */
+    ADB_TRY(adb_log_buffer_share(&writer->buffer, shard->os, shard->path));
+    adb_log_writer_use(writer, writer->active);
+    return ARMDB_OK;
+}
+
+armdb_err
 adb_shard_finish(struct shard *shard)
 {
     adb_mutex_lock(&shard->lock);
     armdb_err err = adb_shard_failed(shard);
     if (err == ARMDB_OK)
         err = adb_log_writer_finish(&shard->writer);
+    if (err == ARMDB_OK)
+        adb_log_buffer_remove(shard->os, shard->path);
     adb_mutex_unlock(&shard->lock);
     return err;
 }
@@ -216,7 +228,7 @@ adb_shard_close(struct shard *shard)
 void
 adb_shard_get_stats(struct shard *shard, struct shard_stats *stats_out)
 {
-    struct shard_stats stats = {.buffer_bytes = (uint64_t)LOG_WRITER_TAILS *
+    struct shard_stats stats = {.buffer_bytes = (uint64_t)LOG_BUFFER_WINDOWS *
                                                 shard->writer.tail_bytes};
     adb_mutex_lock(&shard->lock);
     stats.files = shard->file_count;

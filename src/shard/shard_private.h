@@ -58,9 +58,8 @@ void adb_shard_add_file(struct shard *shard, struct data_file *file);
 /** Raises synced_sequence. */
 void adb_shard_note_synced(struct shard *shard, uint64_t sequence);
 
-/** Waits until everything up to `sequence` is on the device, syncing it if nobody else does.
- * Everything up to it must have been flushed. Without the lock. */
-ADB_MUST_USE armdb_err adb_shard_commit(struct shard *shard, uint64_t sequence);
+/** Syncs what the plan says, without the lock; fences the shard if that fails. */
+ADB_MUST_USE armdb_err adb_shard_sync_plan(struct shard *shard, const struct log_sync *plan);
 
 /** The ids of the data files in a shard's directory, ascending. */
 struct shard_listing {

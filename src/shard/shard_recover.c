@@ -95,6 +95,27 @@ check_torn_end(const struct data_file *file, const struct log_scan_result *resul
                        "a damaged record with whole ones behind it, and the power has not failed");
 }
 
+/* Goes on with what a killed process had in its write buffer. */
+static armdb_err
+salvage_buffer(struct shard *shard, struct applier *applier, struct log_scan_result *result)
+{
+    bool goes_on = true;
+    while (goes_on) { /* once for each window at most */
+        uint64_t bytes;
+        armdb_err err = adb_log_buffer_salvage(shard->os, shard->path, applier->file, result,
+                                               &bytes);
+        goes_on = err == ARMDB_OK && bytes > 0;
+        /* A kill leaves the space that was reserved. A power cut may not, but then nothing in the
+         * buffer was promised, and a full disk need not keep the rest of the log away. */
+        if (err != ARMDB_OK && (err != ARMDB_NO_SPACE || shard->is_same_boot))
+            return err;
+        ADB_TRY(adb_log_scan_on(applier->file, apply_record, applier, result));
+        if (result->how == LOG_SCAN_DAMAGED)
+            return raise_damage(applier->file, result);
+    }
+    return ARMDB_OK;
+}
+
 /* Scans one file, the next of its shard. */
 static armdb_err
 recover_file(struct shard *shard, uint64_t file_id, bool is_newest, struct applier *applier,
@@ -110,6 +131,8 @@ recover_file(struct shard *shard, uint64_t file_id, bool is_newest, struct appli
         adb_log_scan(file, is_newest, shard->writer.sequence, apply_record, applier, result_out));
     if (result_out->how == LOG_SCAN_DAMAGED)
         return raise_damage(file, result_out);
+    if (is_newest && !result_out->is_sealed)
+        ADB_TRY(salvage_buffer(shard, applier, result_out));
     ADB_TRY(check_torn_end(file, result_out, shard->is_same_boot));
     file->end = result_out->end;
     file->marked = result_out->marked;

@@ -69,6 +69,7 @@ static void
 run_round(uint64_t seed)
 {
     struct sim *sim = sim_new(seed);
+    sim_set_can_map(sim, seed % 2 == 0);
     bool is_closed;
     struct db *db = open_on(sim);
     assert_int_equal(put_synced(db, "first", 100), ARMDB_OK);
@@ -96,6 +97,7 @@ static void
 run_round_of_close(uint64_t seed, uint64_t which)
 {
     struct sim *sim = sim_new(seed);
+    sim_set_can_map(sim, seed % 2 == 0);
     bool is_closed;
     struct db *db = open_on(sim);
     assert_int_equal(put_synced(db, "first", 100), ARMDB_OK);

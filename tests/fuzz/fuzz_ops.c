@@ -214,7 +214,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     state->options.max_file_bytes = 65536;
     state->options.write_buffer_bytes = UINT32_C(16384) << take_below(&input, 2);
     state->options.sync_interval_ms = 1 + take_u8(&input);
-    state->sim = sim_new(take_u8(&input));
+    uint32_t seed = take_u8(&input);
+    state->sim = sim_new(seed);
+    sim_set_can_map(state->sim, seed % 2 == 0);
     open_db(state);
     for (int i = 0; i < OPERATIONS_MAX && input.size > 0; i++)
         operate(state, &input);

@@ -539,6 +539,7 @@ main(void)
     for (uint64_t i = 0; i < require_rounds(300); i++) {
         struct test_rng rng = test_rng_fork(seed, i);
         struct sim *sim = sim_new(i);
+        sim_set_can_map(sim, i % 2 == 0);
         run(test_rng_next(&rng), 1500, sim_os(sim), sim, "/db");
         sim_free(sim);
     }

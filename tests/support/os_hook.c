@@ -145,6 +145,18 @@ hook_allocate(struct adb_file *base, uint64_t offset, uint64_t bytes)
 }
 
 static armdb_err
+hook_map(struct adb_file *base, uint64_t bytes, void **memory_out)
+{
+    return adb_file_map(file_of(base)->inner, bytes, memory_out);
+}
+
+static void
+hook_unmap(struct adb_file *base, void *memory, uint64_t bytes)
+{
+    adb_file_unmap(file_of(base)->inner, memory, bytes);
+}
+
+static armdb_err
 hook_lock(struct adb_file *base)
 {
     const struct os_call call = call_on(base, SIM_OP_LOCK, 0);
@@ -243,6 +255,8 @@ static const struct adb_os_ops hook_ops = {
     .size = hook_size,
     .truncate = hook_truncate,
     .allocate = hook_allocate,
+    .map = hook_map,
+    .unmap = hook_unmap,
     .lock = hook_lock,
     .rename = hook_rename,
     .unlink = hook_unlink,

@@ -88,6 +88,8 @@ strike(struct call *call)
     sim->fault_left = fault->is_persistent ? 1 : 0;
     sim->fault_fired = true;
     sim->is_off = fault->kind == SIM_FAULT_CUT;
+    if (sim->is_off)
+        sim_fold_all(sim, true);
     call->is_fault = !sim->is_off;
     call->os_errno = errno_of_fault(fault);
 }
@@ -115,6 +117,9 @@ begin(struct adb_os *os, enum sim_op op, const char *path, uint64_t offset, uint
         return call;
     }
     sim->op_counts[op]++;
+    /* The system may write back what is stored into a mapping at any time; here it is now. */
+    if ((SIM_SYNCS & SIM_BIT(op)) != 0)
+        sim_fold_all(sim, false);
     strike(&call);
     if (call.is_fault)
         call.rng = test_rng_fork(sim->fault.seed, count_ops(sim, SIM_ALL));
@@ -305,6 +310,40 @@ file_allocate(struct adb_file *base, uint64_t offset, uint64_t bytes)
     if (call.os_errno == 0 && sim_space_take(file->node, offset, bytes) < bytes)
         call.os_errno = ENOSPC;
     return end(&call);
+}
+
+static armdb_err
+file_map(struct adb_file *base, uint64_t bytes, void **memory_out)
+{
+    struct sim_file *file = sim_file_of(base);
+    struct sim *sim = boot_of(base->os)->sim;
+    *memory_out = NULL;
+    adb_mutex_lock(&sim->lock);
+    struct sim_node *node = file->node;
+    if (node != NULL && !sim->is_off && sim->can_map) {
+        ADB_ASSERT(node->mapped == NULL && bytes <= sim_bytes_len(node->latest));
+        node->mapped = (unsigned char *)sim_zalloc(1, (size_t)bytes);
+        node->mapped_bytes = bytes;
+        memcpy(node->mapped, node->latest->data, (size_t)bytes);
+        *memory_out = node->mapped;
+    }
+    adb_mutex_unlock(&sim->lock);
+    return ARMDB_OK;
+}
+
+static void
+file_unmap(struct adb_file *base, void *memory, uint64_t bytes)
+{
+    struct sim_file *file = sim_file_of(base);
+    struct sim *sim = boot_of(base->os)->sim;
+    (void)bytes;
+    adb_mutex_lock(&sim->lock);
+    if (file->node != NULL) {
+        sim_node_fold(file->node);
+        file->node->mapped = NULL;
+    }
+    adb_mutex_unlock(&sim->lock);
+    free(memory);
 }
 
 static armdb_err
@@ -580,6 +619,8 @@ static const struct adb_os_ops sim_ops = {
     .size = file_size,
     .truncate = file_truncate,
     .allocate = file_allocate,
+    .map = file_map,
+    .unmap = file_unmap,
     .lock = file_lock,
     .rename = os_rename,
     .unlink = os_unlink,

@@ -18,7 +18,10 @@
  *     that the old instance can still be closed to free its memory. Call sim_os() anew to go on.
  *  5. Space is counted in blocks of 4 KiB that a file has written or allocated. A write that runs
  *     out of it is done in part; so is an allocation. Names take no space. A file ends at 1 GiB.
- *  6. rename works inside one directory; across directories it fails with EXDEV, because the model
+ *  6. What is stored into a mapped file counts as written: with the system when the process is
+ *     killed, not durable when the power is cut (but for what it has written back by itself: all
+ *     there is at each sync of anything may be).
+ *  7. rename works inside one directory; across directories it fails with EXDEV, because the model
  *     of 1 could not keep it atomic.
  *
  * Paths start at the root directory, which always exists; "/a/b" and "a/b" are the same.
@@ -127,6 +130,8 @@ void sim_set_capacity(struct sim *sim, uint64_t bytes);
 uint64_t sim_used_bytes(struct sim *sim);
 /** The unit in which a cut tears and reorders writes: 512, the default, or 4096. */
 void sim_set_sector_bytes(struct sim *sim, uint32_t bytes);
+/** Whether files can be mapped; false if not set. */
+void sim_set_can_map(struct sim *sim, bool can_map);
 /** 2 if not set. For the current and later boots. */
 void sim_set_cpu_count(struct sim *sim, uint32_t count);
 /** Writes a line for each operation to `to` (borrowed); NULL ends it. */
@@ -149,6 +154,8 @@ void sim_sync_all(struct sim *sim);
 /** Replaces the fault that was set before, if any. */
 void sim_set_fault(struct sim *sim, const struct sim_fault *fault);
 void sim_clear_fault(struct sim *sim);
+/** Whether SIM_FAULT_CUT has struck: stores into mappings have no effect any more either. */
+bool sim_is_off(struct sim *sim);
 /** Whether the fault set last has happened; stays true after it is cleared, until the next. */
 bool sim_fault_fired(struct sim *sim);
 /** Operations of the set `ops` since sim_new(), in all boots; those of ended boots, or while the

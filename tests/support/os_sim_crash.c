@@ -128,6 +128,7 @@ void
 sim_end_boot(struct sim *sim)
 {
     sim->boots->is_over = true;
+    sim_fold_all(sim, true);
     for (struct sim_file *file = sim->files; file != NULL; file = file->next) {
         if (file->node->lock_owner == file)
             file->node->lock_owner = NULL;
@@ -213,6 +214,7 @@ void
 sim_sync_all(struct sim *sim)
 {
     adb_mutex_lock(&sim->lock);
+    sim_fold_all(sim, false);
     hold_all_nodes(sim);
     for (struct sim_node *node = sim->nodes; node != NULL; node = node->next) {
         if (node->is_directory)
@@ -303,12 +305,14 @@ struct sim *
 sim_clone(struct sim *sim)
 {
     adb_mutex_lock(&sim->lock);
+    sim_fold_all(sim, false);
     struct sim *clone = sim_new_bare();
     clone->now_ns = sim->now_ns;
     clone->entropy = sim->entropy;
     clone->capacity_bytes = sim->capacity_bytes;
     clone->sector_bytes = sim->sector_bytes;
     clone->cpu_count = sim->cpu_count;
+    clone->can_map = sim->can_map;
     clone->is_off = sim->is_off;
     memcpy(clone->op_counts, sim->op_counts, sizeof clone->op_counts);
     copy_nodes(clone, sim);

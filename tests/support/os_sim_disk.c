@@ -432,6 +432,30 @@ sim_node_forget_changes(struct sim_node *node)
 }
 
 void
+sim_node_fold(struct sim_node *node)
+{
+    uint64_t sector = node->sim->sector_bytes;
+    if (node->mapped == NULL)
+        return;
+    for (uint64_t at = 0; at < node->mapped_bytes; at += sector) {
+        uint64_t len = node->mapped_bytes - at < sector ? node->mapped_bytes - at : sector;
+        const struct iovec iov = {node->mapped + at, (size_t)len};
+        if (memcmp(node->latest->data + at, node->mapped + at, (size_t)len) != 0)
+            sim_node_write(node, &iov, at, len);
+    }
+}
+
+void
+sim_fold_all(struct sim *sim, bool for_good)
+{
+    for (struct sim_node *node = sim->nodes; node != NULL; node = node->next) {
+        sim_node_fold(node);
+        if (for_good)
+            node->mapped = NULL;
+    }
+}
+
+void
 sim_node_sync(struct sim_node *node)
 {
     for (size_t i = 0; i < node->change_count; i++)

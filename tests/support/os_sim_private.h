@@ -82,6 +82,8 @@ struct sim_node {
     uint64_t block_count;
     uint64_t used_blocks;
     struct sim_file *lock_owner;
+    unsigned char *mapped; /* what a boot stores into; borrowed from who mapped it; NULL if none */
+    uint64_t mapped_bytes;
 
     /* directory */
     struct sim_entries entries; /* what readers see */
@@ -123,6 +125,7 @@ struct sim {
     uint64_t used_bytes;
     uint32_t sector_bytes;
     uint32_t cpu_count;
+    bool can_map;
     FILE *trace;
 
     struct sim_fault fault;
@@ -179,6 +182,10 @@ void sim_node_apply(struct sim_node *node, const struct sim_change *change, uint
 void sim_node_forget_changes(struct sim_node *node);
 /* Makes all pending changes durable. */
 void sim_node_sync(struct sim_node *node);
+/* Takes over what was stored into the mapping since, as writes that are not durable. */
+void sim_node_fold(struct sim_node *node);
+/* The same for all files. With `for_good`, later stores have no effect. */
+void sim_fold_all(struct sim *sim, bool for_good);
 
 /* Space. */
 /* Backs [offset, offset + len) with blocks; returns how many bytes from `offset` are. */

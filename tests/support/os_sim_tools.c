@@ -40,6 +40,23 @@ sim_set_sector_bytes(struct sim *sim, uint32_t bytes)
     adb_mutex_unlock(&sim->lock);
 }
 
+bool
+sim_is_off(struct sim *sim)
+{
+    adb_mutex_lock(&sim->lock);
+    bool is_off = sim->is_off;
+    adb_mutex_unlock(&sim->lock);
+    return is_off;
+}
+
+void
+sim_set_can_map(struct sim *sim, bool can_map)
+{
+    adb_mutex_lock(&sim->lock);
+    sim->can_map = can_map;
+    adb_mutex_unlock(&sim->lock);
+}
+
 void
 sim_set_cpu_count(struct sim *sim, uint32_t count)
 {

@@ -1,0 +1,84 @@
+/*
+ * log_buffer.h: the write buffer of a shard: two windows of its active file, kept in memory that
+ * survives the process where the system allows it.
+ *
+ * The memory is a file, `buffer` in the shard's directory, whose blocks are all written, mapped
+ * shared: what is stored there is with the system at once. So a record counts as written as soon as
+ * it is encoded, without a system call; a process that is killed leaves its newest records there,
+ * and recovery puts them into the log (adb_log_buffer_salvage()). Where such memory cannot be had,
+ * the windows are ordinary memory, and written means a write call for each record.
+ *
+ * On disk: docs/format.md. The file is made anew at each open, so that nothing of an earlier life
+ * can be taken for this one's, and removed by a clean close.
+ *
+ * Threads: all functions under the shard's lock, or before anybody else knows the shard.
+ */
+#ifndef ADB_LOG_LOG_BUFFER_H
+#define ADB_LOG_LOG_BUFFER_H
+
+#include "log/data_file.h"
+#include "log/log_scan.h"
+
+enum {
+    LOG_BUFFER_WINDOWS = 2,
+    LOG_BUFFER_HEADER_BYTES = 64 /* in front of each window */
+};
+
+struct log_buffer {
+    struct log_tail windows[LOG_BUFFER_WINDOWS];
+    unsigned char *memory; /* owned: the windows and their headers */
+    uint64_t memory_bytes;
+    struct adb_file *file; /* owned; NULL: the memory is our own, and dies with the process */
+};
+
+/** Makes windows of `window_bytes` each, in ordinary memory. ARMDB_NO_MEMORY is raised. */
+ADB_MUST_USE armdb_err adb_log_buffer_init(struct log_buffer *buffer, uint32_t window_bytes);
+
+/**
+ * Makes windows in memory that survives the process, in place of those there are, which nobody uses
+ * yet. Replaces the buffer file of an earlier life: whatever was in it must be in the log, durably.
+ * If the system does not have such memory, or no space for it, the windows stay as they are.
+ *
+ * Returns:  ARMDB_OK (buffer->file tells whether it worked); ARMDB_IO, ARMDB_NO_MEMORY ...
+ */
+ADB_MUST_USE armdb_err adb_log_buffer_share(struct log_buffer *buffer, struct adb_os *os,
+                                            const char *directory);
+
+/** Frees the windows; the file stays. No reader may be left. */
+void adb_log_buffer_fini(struct log_buffer *buffer);
+
+/** Whether what is in the windows survives the process. */
+static inline bool
+adb_log_buffer_is_shared(const struct log_buffer *buffer)
+{
+    return buffer->file != NULL;
+}
+
+/** Lets a window stand for what comes at `base` of `file`. Nobody reads it any more. */
+void adb_log_buffer_begin(struct log_buffer *buffer, struct log_tail *window,
+                          const struct data_file *file, uint64_t base);
+
+/**
+ * Makes sure that the record at `at` in the memory of a window, which was refused, is not found by
+ * a later recovery.
+ */
+void adb_log_buffer_forget(struct log_buffer *buffer, unsigned char *at);
+
+/**
+ * Appends to a data file, the newest of its log, the records that follow its end in the buffer file
+ * of a process that was killed. The file has been scanned; the records are not synced.
+ *
+ * @param result     of the scan.
+ * @param bytes_out  how many bytes of records were appended at result->end; 0: none.
+ *
+ * Returns:  ARMDB_OK; ARMDB_IO, ARMDB_NO_SPACE, ARMDB_NO_MEMORY.
+ */
+ADB_MUST_USE armdb_err adb_log_buffer_salvage(struct adb_os *os, const char *directory,
+                                              struct data_file *file,
+                                              const struct log_scan_result *result,
+                                              uint64_t *bytes_out);
+
+/** Removes the buffer file, after a clean close. Whether it worked does not matter. */
+void adb_log_buffer_remove(struct adb_os *os, const char *directory);
+
+#endif
