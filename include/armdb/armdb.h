@@ -140,6 +140,7 @@ typedef struct armdb_stats {
     uint64_t dead_bytes;        /* of these, records that no key refers to any more */
     uint64_t index_bytes;       /* memory of all indexes */
     uint64_t buffer_bytes;      /* memory of the write buffers */
+    uint64_t cache_bytes;       /* memory of the block cache */
     uint64_t value_bytes;       /* memory of value handles that are not released */
     uint64_t unflushed_bytes;   /* of buffered records, not handed to the system yet */
     uint64_t cursors;           /* open now */
@@ -149,6 +150,7 @@ typedef struct armdb_stats {
     uint64_t writes;            /* write system calls on data files */
     uint64_t written_bytes;     /* by these */
     uint64_t reads;             /* read system calls for values */
+    uint64_t cache_misses;      /* blocks that had to be read into the cache */
     uint64_t syncs;             /* group commits */
     uint64_t sync_waits;        /* synced writes, and syncs of a shard; / syncs = how many share */
     uint64_t recovered_records; /* read at open */
@@ -241,6 +243,7 @@ typedef struct armdb_collection_info {
     uint32_t id;        /* 0 is the default collection; ids are never reused */
     uint32_t key_bytes; /* 1..256, or ARMDB_KEY_VARIABLE */
     armdb_order order;
+    uint32_t value_bytes; /* 1..256: kept in the index; or ARMDB_VALUE_VARIABLE */
     uint64_t keys;        /* live now */
     uint64_t index_bytes; /* memory of its index */
 } armdb_collection_info;
@@ -265,11 +268,13 @@ ARMDB_API armdb_err armdb_collection_get_info(armdb_collection *collection,
 /* --------------------------------------------------------------------- writes
  *
  * All writes: `key` has the collection's key length, or 1..ARMDB_KEY_MAX bytes if that is variable;
- * `value` 0..ARMDB_VALUE_MAX bytes; `options` NULL = the database's durability.
+ * `value` has the collection's value length, or 0..ARMDB_VALUE_MAX bytes if that is variable;
+ * `options` NULL = the database's durability.
  * On any error but ARMDB_FAILED and ARMDB_IO nothing was changed. An answer that writes nothing
  * (ARMDB_EXISTS, ARMDB_NOT_FOUND) makes nothing durable, whatever the level.
  *
- * Returns:  ARMDB_OK; ARMDB_KEY_LENGTH; ARMDB_TOO_BIG; ARMDB_NO_COLLECTION (dropped);
+ * Returns:  ARMDB_OK; ARMDB_KEY_LENGTH; ARMDB_VALUE_LENGTH; ARMDB_TOO_BIG; ARMDB_NO_COLLECTION
+ *           (dropped);
  *           ARMDB_NO_SPACE (the disk is full: writes work again once there is room);
  *           ARMDB_NO_MEMORY; ARMDB_IO (this write broke the shard, or the next data file could not
  *           be made); ARMDB_FAILED (an earlier one broke it); ARMDB_LIMIT (16384 data files in the
@@ -292,6 +297,40 @@ ARMDB_API armdb_err armdb_insert(armdb_collection *collection, armdb_slice key, 
 ARMDB_API armdb_err armdb_delete(armdb_collection *collection, armdb_slice key,
                                  const armdb_write_options *options);
 
+/* -------------------------------------------------------------------- tickets
+ *
+ * A thread that writes at ARMDB_SYNCED waits for the device at each write. With a ticket
+ * (armdb_write_options.ticket) it can write on, have hundreds of writes on their way at once, and wait
+ * for the oldest, or for all, later: they share syncs.
+ */
+
+/**
+ * Waits until the writes behind some tickets are on the device, syncing them if nobody else does.
+ *
+ * A ticket vouches for all earlier writes of its shard too; of several tickets of one shard only the
+ * newest costs anything.
+ *
+ * @param tickets    [n_tickets] from writes to this database since it was opened, in any order; borrowed
+ *                   for the call. Waiting again is allowed.
+ *
+ * Returns:  ARMDB_OK (all are); ARMDB_INVALID (a ticket of another database: its shard is out of
+ *           range, or the write has not been made); ARMDB_NO_SPACE (not yet on the device, nothing is
+ *           lost: may be called again), ARMDB_IO, ARMDB_FAILED (some may be lost at power loss).
+ * Durable:  on return, every write behind the tickets.
+ * Cost:     at most one sync for each shard that tickets name.
+ */
+ARMDB_API armdb_err armdb_ticket_wait(armdb_db *db, const armdb_ticket *tickets, size_t n_tickets);
+
+/**
+ * Says whether the write behind a ticket is on the device. Starts nothing: unless somebody syncs,
+ * the answer stays false.
+ *
+ * Returns:  ARMDB_OK with `*is_synced_out` set; ARMDB_INVALID as above.
+ * Cost:     a load.
+ */
+ARMDB_API armdb_err armdb_ticket_poll(armdb_db *db, const armdb_ticket *ticket,
+                                      bool *is_synced_out);
+
 /* ---------------------------------------------------------------------- reads
  *
  * Readers take no lock. A read that fails says so: ARMDB_NOT_FOUND always means that the key is
@@ -299,18 +338,42 @@ ARMDB_API armdb_err armdb_delete(armdb_collection *collection, armdb_slice key,
  *
  * Returns:  ARMDB_OK; ARMDB_NOT_FOUND; ARMDB_KEY_LENGTH; ARMDB_NO_COLLECTION (dropped);
  *           ARMDB_CORRUPT, ARMDB_IO (the detail names file and offset); ARMDB_NO_MEMORY.
- * Cost:     one index walk, and at most one read of the file.
+ * Cost:     one index walk, and at most one read of the file, none if the block cache has it; in a
+ *           collection whose values have one length never one.
  */
 
 /**
  * Copies the value of `key` into a buffer.
  *
- * @param buffer   room for `capacity` bytes; may be NULL if capacity is 0.
+ * @param buffer   room for `capacity` bytes; may be NULL if capacity is 0. On error its contents
+ *                 are undefined.
  * @param len_out  bytes of the value; set also on ARMDB_BUFFER_TOO_SMALL (then nothing is copied,
  *                 and nothing is read from disk).
  */
 ARMDB_API armdb_err armdb_get(armdb_collection *collection, armdb_slice key, void *buffer,
                               size_t capacity, size_t *len_out);
+
+/** One key of an armdb_multi_get(), and what came of it. */
+typedef struct armdb_read {
+    armdb_slice key; /* borrowed for the call */
+    void *buffer;    /* of the caller: room for `capacity` bytes; may be NULL if that is 0 */
+    size_t capacity; /* bytes */
+    size_t len;      /* set: bytes of the value; as armdb_get() sets it */
+    armdb_err err;   /* set: what armdb_get() would have returned for this key */
+} armdb_read;
+
+/**
+ * Gets many keys of one collection at once: much faster than one by one, because the lookups wait for
+ * memory together. Each is as an armdb_get() of its own; they are not one moment's view.
+ *
+ * @param reads  [n_reads] key, buffer and capacity set by the caller; len and err are filled. Keys in
+ *               any order, and more than once, are allowed.
+ *
+ * Returns:  ARMDB_OK if each `err` is ARMDB_OK or ARMDB_NOT_FOUND; else the first other one (all are
+ *           filled all the same); ARMDB_INVALID (`reads` is NULL).
+ */
+ARMDB_API armdb_err armdb_multi_get(armdb_collection *collection, armdb_read *reads,
+                                    size_t n_reads);
 
 /** Hands out the value of `key` in a handle; end it with armdb_value_release(). */
 ARMDB_API armdb_err armdb_get_value(armdb_collection *collection, armdb_slice key,
@@ -326,7 +389,8 @@ ARMDB_API armdb_err armdb_value_len(armdb_collection *collection, armdb_slice ke
 ARMDB_API armdb_err armdb_count(armdb_collection *collection, uint64_t *count_out);
 
 /**
- * The first key in the collection's order, and its value; ARMDB_NOT_FOUND if it is empty.
+ * The first key in the collection's order, and its value; ARMDB_NOT_FOUND if it is empty,
+ * ARMDB_UNSUPPORTED if it has no order.
  *
  * @param key_out    may be NULL; else release it with armdb_value_release().
  * @param value_out  may be NULL (then no file is read); else release it likewise.
@@ -363,6 +427,10 @@ ARMDB_API void armdb_value_release(armdb_value *value);
  * with steps in both directions mixed at will. It stands before the first key, on a key, or behind
  * the last one. It holds no lock and keeps no version: see "what will surprise you" above.
  *
+ * In a collection without order (ARMDB_UNORDERED) a cursor can be opened for all keys only, and
+ * knows armdb_cursor_next() and armdb_cursor_first() (begin anew); the rest is ARMDB_UNSUPPORTED. It
+ * too meets each key that is there throughout the walk exactly once.
+ *
  * Moves return ARMDB_OK (the cursor stands on a key), ARMDB_END (it stands beyond the end in that
  * direction, and stays there: a step back comes to the key at that end, a seek to where you like),
  * or an error of reading the value (ARMDB_CORRUPT, ARMDB_IO, ARMDB_NO_MEMORY: the cursor stands on
@@ -379,7 +447,8 @@ ARMDB_API void armdb_value_release(armdb_value *value);
  * @param cursor_out  end it with armdb_cursor_close() before closing the database.
  *
  * Returns:  ARMDB_OK; ARMDB_INVALID (a bound or prefix longer than a key can be, both a prefix and
- *           a bound, an unknown bound kind); ARMDB_NO_COLLECTION; ARMDB_NO_MEMORY.
+ *           a bound, an unknown bound kind); ARMDB_UNSUPPORTED (a range or prefix of a collection
+ *           without order); ARMDB_NO_COLLECTION; ARMDB_NO_MEMORY.
  *           A range whose ends are the wrong way round is empty, not an error.
  */
 ARMDB_API armdb_err armdb_cursor_open(armdb_collection *collection,

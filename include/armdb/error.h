@@ -29,6 +29,8 @@
     X(ARMDB_NO_DATABASE, -26, "no database there")                                                 \
     X(ARMDB_BUSY, -27, "in use")                                                                   \
     X(ARMDB_CLOSED, -28, "closed or foreign handle")                                               \
+    X(ARMDB_VALUE_LENGTH, -29, "value length not allowed here")                                    \
+    X(ARMDB_UNSUPPORTED, -30, "not possible in a collection of this kind")                         \
     X(ARMDB_IO, -40, "input/output error")                                                         \
     X(ARMDB_NO_SPACE, -41, "no space left on the device")                                          \
     X(ARMDB_NO_MEMORY, -42, "out of memory")                                                       \

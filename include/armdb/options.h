@@ -26,17 +26,24 @@ typedef enum armdb_open_mode {
     ARMDB_CREATE_NEW = 2      /* ARMDB_EXISTS if there is one */
 } armdb_open_mode;
 
-/** Which way a collection runs. Keys are compared as unsigned bytes. */
+/** Which way a collection runs, if it has an order. Keys are compared as unsigned bytes. */
 typedef enum armdb_order {
     ARMDB_ORDER_DEFAULT = 0, /* on creation: ascending; on opening: whatever is stored */
     ARMDB_ASCENDING = 1,     /* the first key is the smallest */
-    ARMDB_DESCENDING = 2     /* the first key is the largest */
+    ARMDB_DESCENDING = 2,    /* the first key is the largest */
+    /* a hashed index: less memory a key, faster by key; a cursor walks all keys in no order, and
+     * whatever needs one (first, last, seek, ranges, prefixes, backwards) is ARMDB_UNSUPPORTED */
+    ARMDB_UNORDERED = 3
 } armdb_order;
 
 /** key_bytes of a collection whose keys have 1..ARMDB_KEY_MAX bytes, each its own length. */
 #define ARMDB_KEY_VARIABLE UINT32_MAX
+/** value_bytes of a collection whose values have 0..ARMDB_VALUE_MAX bytes, each its own length. */
+#define ARMDB_VALUE_VARIABLE UINT32_MAX
 /** An interval that never comes. */
 #define ARMDB_NEVER UINT32_MAX
+/** cache_bytes of a database without a block cache: each read of a value reads the file. */
+#define ARMDB_CACHE_NONE UINT64_MAX
 
 /** How a collection is made; every field is fixed at its creation and stored. */
 typedef struct armdb_collection_options {
@@ -45,11 +52,15 @@ typedef struct armdb_collection_options {
      * 0: on creation ARMDB_KEY_VARIABLE, on opening whatever is stored. */
     uint32_t key_bytes;
     armdb_order order; /* 0: on creation ascending, on opening whatever is stored */
+    /* bytes of each value, 1..ARMDB_CONST_VALUE_MAX: then values are also kept in the index, and
+     * reading one touches no file; or ARMDB_VALUE_VARIABLE (0..ARMDB_VALUE_MAX, each its own
+     * length, in the log). 0: on creation ARMDB_VALUE_VARIABLE, on opening whatever is stored. */
+    uint32_t value_bytes;
 } armdb_collection_options;
 
 #define ARMDB_COLLECTION_OPTIONS_INIT                                                              \
     {                                                                                              \
-        sizeof(armdb_collection_options), 0, ARMDB_ORDER_DEFAULT                                   \
+        sizeof(armdb_collection_options), 0, ARMDB_ORDER_DEFAULT, 0                                \
     }
 
 /** How a database is made (first part: fixed at creation and stored) and run (second part). */
@@ -85,23 +96,39 @@ typedef struct armdb_options {
     /* milliseconds until everything written is synced at the latest, 1..3600000, or ARMDB_NEVER.
      * 0: ARMDB_NEVER. */
     uint32_t sync_interval_ms;
+    /* bytes of memory of the block cache, through which values are read, for all collections:
+     * 1048576..1099511627776 (1 MiB..1 TiB), or ARMDB_CACHE_NONE. 0: an eighth of the machine's memory, at most
+     * 1 GiB. It is taken as blocks are read, not at once. */
+    uint64_t cache_bytes;
 } armdb_options;
 
 #define ARMDB_OPTIONS_INIT                                                                         \
     {                                                                                              \
         sizeof(armdb_options), 0, 0, ARMDB_COLLECTION_OPTIONS_INIT, ARMDB_OPEN_OR_CREATE,          \
-            ARMDB_DURABILITY_DEFAULT, 0, 0, 0, 0                                                   \
+            ARMDB_DURABILITY_DEFAULT, 0, 0, 0, 0, 0                                                \
     }
+
+/** Stands for a write whose sync nobody has waited for yet; see armdb_ticket_wait(). Plain memory: may
+ * be copied, and forgotten. All zero: nothing to wait for. */
+typedef struct armdb_ticket {
+    uint64_t sequence; /* of the write, in its shard */
+    uint32_t shard;
+    uint32_t reserved; /* 0 */
+} armdb_ticket;
 
 /** How one write is done. */
 typedef struct armdb_write_options {
     uint32_t struct_bytes;       /* sizeof(armdb_write_options); filled by the _INIT macro */
     armdb_durability durability; /* 0: the database's level */
+    /* NULL: a write at ARMDB_SYNCED returns when it is on the device. Else such a write returns at
+     * once, and `*ticket` (borrowed for the call) is what to wait for; many writes can be on their
+     * way to the device so. At other levels, and on error, `*ticket` is zeroed. */
+    armdb_ticket *ticket;
 } armdb_write_options;
 
 #define ARMDB_WRITE_OPTIONS_INIT                                                                   \
     {                                                                                              \
-        sizeof(armdb_write_options), ARMDB_DURABILITY_DEFAULT                                      \
+        sizeof(armdb_write_options), ARMDB_DURABILITY_DEFAULT, NULL                                \
     }
 
 /** One end of a range. */

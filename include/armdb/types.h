@@ -21,6 +21,8 @@
 #define ARMDB_KEY_MAX 1024u
 /** Longest value, bytes (256 MiB). */
 #define ARMDB_VALUE_MAX 268435456u
+/** Longest value of a collection whose values have one length and are kept in the index, bytes. */
+#define ARMDB_CONST_VALUE_MAX 256u
 /** Longest collection name, bytes. */
 #define ARMDB_NAME_MAX 255u
 /** Most shards of a database. */

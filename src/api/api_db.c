@@ -69,6 +69,25 @@ armdb_sync(armdb_db *db)
     return adb_db_sync(inner);
 }
 
+armdb_err
+armdb_ticket_wait(armdb_db *db, const armdb_ticket *tickets, size_t n_tickets)
+{
+    API_OBJECT(struct db, inner, db, HANDLE_DB, "wait for tickets");
+    if (n_tickets > 0)
+        API_NEED(tickets, "wait for tickets");
+    return adb_db_ticket_wait(inner, tickets, n_tickets);
+}
+
+armdb_err
+armdb_ticket_poll(armdb_db *db, const armdb_ticket *ticket, bool *is_synced_out)
+{
+    API_NEED(is_synced_out, "poll ticket");
+    *is_synced_out = false;
+    API_OBJECT(struct db, inner, db, HANDLE_DB, "poll ticket");
+    API_NEED(ticket, "poll ticket");
+    return adb_db_ticket_poll(inner, ticket, is_synced_out);
+}
+
 /* Zeroes a struct that the library is to fill, but for its size, which the caller has set. */
 static armdb_err
 clear_struct(const char *operation, void *to, uint32_t *struct_bytes, size_t known)

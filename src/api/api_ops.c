@@ -57,6 +57,20 @@ armdb_get(armdb_collection *collection, armdb_slice key, void *buffer, size_t ca
 }
 
 armdb_err
+armdb_multi_get(armdb_collection *collection, armdb_read *reads, size_t n_reads)
+{
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "get");
+    if (n_reads > 0)
+        API_NEED(reads, "get");
+    for (size_t i = 0; i < n_reads; i++) {
+        ADB_TRY(adb_check_slice("get", "key", reads[i].key));
+        if (reads[i].capacity > 0)
+            API_NEED(reads[i].buffer, "get");
+    }
+    return adb_db_multi_get(inner, reads, n_reads);
+}
+
+armdb_err
 armdb_get_value(armdb_collection *collection, armdb_slice key, armdb_value *value_out)
 {
     API_NEED(value_out, "get");

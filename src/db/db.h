@@ -36,6 +36,11 @@ ADB_MUST_USE armdb_err adb_db_sync(struct db *db);
 /** Runs background jobs that are due now, in the calling thread: for systems without threads. */
 void adb_db_step(struct db *db);
 
+ADB_MUST_USE armdb_err adb_db_ticket_wait(struct db *db, const armdb_ticket *tickets,
+                                          size_t n_tickets);
+ADB_MUST_USE armdb_err adb_db_ticket_poll(struct db *db, const armdb_ticket *ticket,
+                                          bool *is_synced_out);
+
 void adb_db_get_stats(struct db *db, armdb_stats *stats_out);
 ADB_MUST_USE armdb_err adb_db_get_shard_info(struct db *db, uint32_t shard,
                                              armdb_shard_info *info_out);
@@ -70,6 +75,8 @@ ADB_MUST_USE armdb_err adb_db_get(struct collection *collection, armdb_slice key
                                   size_t capacity, size_t *len_out);
 ADB_MUST_USE armdb_err adb_db_get_value(struct collection *collection, armdb_slice key,
                                         armdb_value *value_out);
+ADB_MUST_USE armdb_err adb_db_multi_get(struct collection *collection, armdb_read *reads,
+                                        size_t n_reads);
 ADB_MUST_USE armdb_err adb_db_contains(struct collection *collection, armdb_slice key,
                                        bool *found_out);
 ADB_MUST_USE armdb_err adb_db_value_len(struct collection *collection, armdb_slice key,

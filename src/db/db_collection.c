@@ -33,7 +33,46 @@ adb_collection_check_key(const struct collection *collection, armdb_slice key)
                     key.len, collection->name, key_bytes);
 }
 
+armdb_err
+adb_collection_check_value(const struct collection *collection, armdb_slice value)
+{
+    uint32_t value_bytes = collection->index.keys.value_bytes;
+    if (value_bytes != 0 && value.len != value_bytes)
+        return adb_fail(
+            ARMDB_VALUE_LENGTH, "value",
+            "a value of %zu bytes in collection \"%.100s\", whose values have %" PRIu32, value.len,
+            collection->name, value_bytes);
+    if (value.len > ARMDB_VALUE_MAX)
+        return adb_fail(ARMDB_TOO_BIG, "put", "a value of %zu bytes, allowed are 0..%u", value.len,
+                        ARMDB_VALUE_MAX);
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_collection_check_order(const struct collection *collection, const char *operation)
+{
+    if (collection->order != ARMDB_UNORDERED)
+        return ARMDB_OK;
+    return adb_fail(ARMDB_UNSUPPORTED, operation, "collection \"%.100s\" has no order",
+                    collection->name);
+}
+
 /* ------------------------------------------------------------- load and free */
+
+/* Makes an index for a collection that is stored as given. */
+static armdb_err
+init_index(struct db *db, const struct manifest_collection *stored, struct adb_index *index)
+{
+    const struct adb_index_config config = {
+        .pages = db->pages,
+        .is_ordered = stored->order != ARMDB_UNORDERED,
+        .key_bytes = stored->key_bytes == ARMDB_KEY_VARIABLE ? 0 : stored->key_bytes,
+        .value_bytes = stored->value_bytes == ARMDB_VALUE_VARIABLE ? 0 : stored->value_bytes,
+        .n_writers = db->manifest.shards,
+        .seed = db->manifest.hash_seed,
+    };
+    return adb_index_init(index, &config);
+}
 
 static armdb_err
 new_collection(struct db *db, const struct manifest_collection *stored,
@@ -48,8 +87,7 @@ new_collection(struct db *db, const struct manifest_collection *stored,
     collection->index.collection_id = stored->id;
     collection->index.key_bytes = stored->key_bytes;
     memcpy(collection->name, stored->name, sizeof collection->name);
-    uint32_t tree_key_bytes = stored->key_bytes == ARMDB_KEY_VARIABLE ? 0 : stored->key_bytes;
-    armdb_err err = adb_tree_new(db->pages, tree_key_bytes, &collection->index.tree);
+    armdb_err err = init_index(db, stored, &collection->index.keys);
     if (err != ARMDB_OK) {
         adb_mem_free(collection);
         return err;
@@ -61,7 +99,7 @@ new_collection(struct db *db, const struct manifest_collection *stored,
 static void
 free_collection(struct collection *collection)
 {
-    adb_tree_free(collection->index.tree);
+    adb_index_fini(&collection->index.keys);
     adb_mem_free(collection);
 }
 
@@ -301,30 +339,24 @@ drop_stopped(struct db *db, struct collection *collection)
     return err;
 }
 
-/* Counts the records of all keys of a tree as dead. */
+/* Counts the record of a key that nobody can reach any more as dead. */
 static void
-bury_all(struct db *db, const struct adb_tree *tree)
+bury(void *context, armdb_slice key, uint64_t location)
 {
-    struct adb_tree_position position = {0};
-    bool is_on = adb_tree_seek(tree, ADB_SEEK_FIRST, (armdb_slice){NULL, 0}, &position);
-    while (is_on) {
-        const armdb_slice key = {position.key, position.key_len};
-        adb_shard_bury(adb_db_route(db, key), position.location, key);
-        is_on = adb_tree_next(tree, &position);
-    }
+    adb_shard_bury(adb_db_route((struct db *)context, key), location, key);
 }
 
 static armdb_err
 drop_locked(struct db *db, const char *name)
 {
-    struct adb_tree *replacement;
+    struct adb_index replacement;
     struct collection *collection = find_live(db, name);
     if (collection == NULL)
         return no_such_collection("drop collection", name);
     if (collection == db->default_collection)
         return adb_fail(ARMDB_INVALID, "drop collection",
                         "the default collection cannot be dropped");
-    ADB_TRY(adb_tree_new(db->pages, 1, &replacement));
+    ADB_TRY(init_index(db, adb_manifest_find(&db->manifest, name), &replacement));
     for (uint32_t i = 0; i < db->settings.shards; i++)
         adb_shard_lock(db->shards[i]);
     armdb_err err = drop_stopped(db, collection);
@@ -332,20 +364,20 @@ drop_locked(struct db *db, const char *name)
     for (uint32_t i = db->settings.shards; i > 0; i--)
         adb_shard_unlock(db->shards[i - 1]);
     if (err != ARMDB_OK) {
-        adb_tree_free(replacement);
+        adb_index_fini(&replacement);
         (void)adb_err_restore(&detail);
         if (db->is_manifest_unsure)
             fence_all(db);
         return err;
     }
-    /* Nobody comes to the tree any more: writers see is_dropped under their lock, readers inside
+    /* Nobody comes to the index any more: writers see is_dropped under their lock, readers inside
      * their scopes, which have ended after this wait. The empty one stands in for those who only
      * count. */
     adb_rcu_wait();
-    struct adb_tree *dropped = collection->index.tree;
-    collection->index.tree = replacement;
-    bury_all(db, dropped);
-    adb_tree_free(dropped);
+    struct adb_index dropped = collection->index.keys;
+    collection->index.keys = replacement;
+    adb_index_each(&dropped, bury, db);
+    adb_index_fini(&dropped);
     return ARMDB_OK;
 }
 
@@ -367,8 +399,10 @@ describe(const struct collection *collection, armdb_collection_info *info_out)
         .id = collection->index.collection_id,
         .key_bytes = collection->index.key_bytes,
         .order = collection->order,
-        .keys = adb_tree_count(collection->index.tree),
-        .index_bytes = adb_tree_bytes(collection->index.tree),
+        .value_bytes = collection->index.keys.value_bytes != 0 ? collection->index.keys.value_bytes
+                                                               : ARMDB_VALUE_VARIABLE,
+        .keys = adb_index_count(&collection->index.keys),
+        .index_bytes = adb_index_bytes(&collection->index.keys),
     };
     memcpy(info_out->name, collection->name, sizeof info_out->name);
 }

@@ -1,7 +1,8 @@
 /*
  * db_cursor.c: walking a collection.
  *
- * The tree always ascends, so a cursor knows its range as a low and a high end in key order, and
+ * A collection without order is walked in the order of its map, forwards alone. What follows is
+ * about the others. The tree always ascends, so a cursor knows its range as a low and a high end in key order, and
  * each move of the caller is a move up or down the tree, turned round for a descending collection.
  * Where it stands is a key (kept by value in the position) or beyond one end of the range; nothing
  * is locked or pinned between moves.
@@ -36,7 +37,8 @@ struct cursor {
     struct cursor_end high;
 
     enum cursor_place place;
-    struct adb_tree_position position;
+    struct adb_tree_position position; /* in a map: only its key, location and value */
+    struct adb_map_walk walk;          /* in a map */
     unsigned char *value; /* owned, value_capacity bytes */
     size_t value_capacity;
     size_t value_len; /* bytes read for the key under the cursor; 0 if keys_only or failed */
@@ -105,6 +107,9 @@ check_options(const struct collection *collection, const armdb_cursor_options *o
                         options->struct_bytes, sizeof *options);
     ADB_TRY(check_bound("from", &options->from));
     ADB_TRY(check_bound("to", &options->to));
+    if (options->prefix.len > 0 || options->from.kind != ARMDB_UNBOUNDED ||
+        options->to.kind != ARMDB_UNBOUNDED)
+        ADB_TRY(adb_collection_check_order(collection, "open cursor over a range"));
     if (options->prefix.len == 0)
         return ARMDB_OK;
     if (options->prefix.data == NULL || options->prefix.len > longest)
@@ -198,7 +203,7 @@ seek_end(struct cursor *cursor, bool is_low)
         {ADB_SEEK_FIRST, ADB_SEEK_GE, ADB_SEEK_GT} /* from below */
     };
     const struct cursor_end *end = is_low ? &cursor->low : &cursor->high;
-    return adb_tree_seek(cursor->collection->index.tree, how[is_low][end->kind], end_key(end),
+    return adb_tree_seek(cursor->collection->index.keys.tree, how[is_low][end->kind], end_key(end),
                          &cursor->position);
 }
 
@@ -212,6 +217,10 @@ load_value(struct cursor *cursor)
     cursor->value_len = 0;
     if (cursor->keys_only)
         return ARMDB_OK;
+    if (cursor->collection->index.keys.value_bytes != 0) {
+        cursor->value_len = len;
+        return ARMDB_OK;
+    }
     if (len > cursor->value_capacity) {
         size_t capacity = len < 4096 ? 4096 : len;
         void *grown = adb_mem_alloc(capacity);
@@ -245,7 +254,7 @@ land(struct cursor *cursor, bool found, bool up)
 static armdb_err
 step(struct cursor *cursor, bool up)
 {
-    const struct adb_tree *tree = cursor->collection->index.tree;
+    const struct adb_tree *tree = cursor->collection->index.keys.tree;
     switch (cursor->place) {
     case PLACE_ON:
         return land(cursor,
@@ -266,12 +275,37 @@ step(struct cursor *cursor, bool up)
     return land(cursor, seek_end(cursor, up), up);
 }
 
+/* A step, or the first one, in a map. */
+static armdb_err
+move_in_map(struct cursor *cursor, enum cursor_move move)
+{
+    struct adb_map_walk *walk = &cursor->walk;
+    struct adb_tree_position *position = &cursor->position;
+    const struct adb_index *keys = &cursor->collection->index.keys;
+    if (move != CURSOR_NEXT && move != CURSOR_FIRST)
+        return adb_collection_check_order(cursor->collection, "step back");
+    if (move == CURSOR_FIRST)
+        *walk = (struct adb_map_walk){0};
+    cursor->value_len = 0;
+    cursor->place = PLACE_ABOVE;
+    if (!adb_map_walk_next(keys->map, walk))
+        return ARMDB_END;
+    position->location = walk->location;
+    position->key_len = walk->key_len;
+    memcpy(position->key, walk->key, walk->key_len);
+    memcpy(position->value, walk->value, keys->value_bytes);
+    cursor->place = PLACE_ON;
+    return load_value(cursor);
+}
+
 static armdb_err
 move_inside(struct cursor *cursor, enum cursor_move move)
 {
     bool is_forward = move == CURSOR_NEXT || move == CURSOR_FIRST;
     bool up = is_forward != cursor->is_descending;
     ADB_TRY(adb_collection_check(cursor->collection));
+    if (cursor->collection->order == ARMDB_UNORDERED)
+        return move_in_map(cursor, move);
     if (move == CURSOR_FIRST || move == CURSOR_LAST)
         return land(cursor, seek_end(cursor, up), up);
     return step(cursor, up);
@@ -292,10 +326,11 @@ seek_inside(struct cursor *cursor, armdb_slice key)
     bool up = !cursor->is_descending;
     bool is_before = up ? !is_above_low(cursor, key) : !is_below_high(cursor, key);
     ADB_TRY(adb_collection_check(cursor->collection));
+    ADB_TRY(adb_collection_check_order(cursor->collection, "seek"));
     if (is_before)
         return land(cursor, seek_end(cursor, up), up);
     return land(cursor,
-                adb_tree_seek(cursor->collection->index.tree, up ? ADB_SEEK_GE : ADB_SEEK_LE, key,
+                adb_tree_seek(cursor->collection->index.keys.tree, up ? ADB_SEEK_GE : ADB_SEEK_LE, key,
                               &cursor->position),
                 up);
 }
@@ -327,6 +362,8 @@ adb_cursor_value(const struct cursor *cursor)
 {
     if (cursor->place != PLACE_ON || cursor->value_len == 0)
         return (armdb_slice){NULL, 0};
+    if (cursor->collection->index.keys.value_bytes != 0)
+        return (armdb_slice){cursor->position.value, cursor->value_len};
     return (armdb_slice){cursor->value, cursor->value_len};
 }
 

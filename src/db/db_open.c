@@ -27,6 +27,7 @@ configure_shard(const struct db *db, uint32_t number, struct shard_config *confi
         .max_file_bytes = db->settings.max_file_bytes,
         .write_buffer_bytes = db->settings.write_buffer_bytes,
         .pages = db->pages,
+        .cache = db->cache,
         .is_same_boot = db->is_same_boot,
     };
     memcpy(config_out->db_id, db->manifest.db_id, LOG_DB_ID_BYTES);
@@ -168,9 +169,11 @@ open_contents(struct db *db, const armdb_options *options, bool is_new)
          * top of a manifest that a power cut could still take back. */
         ADB_TRY(adb_os_sync_dir(db->os, db->path));
     }
-    db->settings = adb_options_settle(options, &db->manifest);
+    db->settings = adb_options_settle(options, &db->manifest, db->os->memory_bytes);
     db->router = adb_manifest_router(&db->manifest);
     ADB_TRY(adb_pages_new(&db->pages));
+    if (db->settings.cache_bytes != 0)
+        ADB_TRY(adb_cache_new(db->settings.cache_bytes, &db->cache));
     db->account = adb_value_account_new();
     if (db->account == NULL)
         return adb_fail(ARMDB_NO_MEMORY, "open", "no memory for a database");
@@ -206,6 +209,7 @@ free_db(struct db *db)
     adb_mem_free(db->shards);
     adb_collections_free(db);
     adb_pages_free(db->pages);
+    adb_cache_free(db->cache);
     adb_value_account_unref(db->account);
     adb_manifest_fini(&db->manifest);
     adb_file_discard(db->lock_file);

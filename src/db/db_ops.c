@@ -5,6 +5,19 @@
 
 /* --------------------------------------------------------------------- writes */
 
+/* Fills the caller's ticket; where there is nothing to wait for it is zero. */
+static armdb_err
+write_with_ticket(struct db *db, uint32_t number, struct shard_write *write,
+                  armdb_ticket *ticket_out)
+{
+    uint64_t sequence = 0;
+    write->ticket_out = &sequence;
+    armdb_err err = adb_shard_write(db->shards[number], write);
+    if (err == ARMDB_OK && sequence != 0)
+        *ticket_out = (armdb_ticket){.sequence = sequence, .shard = number};
+    return err;
+}
+
 armdb_err
 adb_db_write(struct collection *collection, enum shard_verb verb, armdb_slice key,
              armdb_slice value, const armdb_write_options *options)
@@ -12,79 +25,104 @@ adb_db_write(struct collection *collection, enum shard_verb verb, armdb_slice ke
     struct db *db = collection->db;
     struct shard_write write = {
         .verb = verb, .index = &collection->index, .key = key, .value = value};
+    if (options != NULL && options->ticket != NULL)
+        *options->ticket = (armdb_ticket){0};
     ADB_TRY(adb_write_options_settle(options, db->settings.durability, &write.durability));
     ADB_TRY(adb_collection_check_key(collection, key));
-    if (value.len > ARMDB_VALUE_MAX)
-        return adb_fail(ARMDB_TOO_BIG, "put", "a value of %zu bytes, allowed are 0..%u", value.len,
-                        ARMDB_VALUE_MAX);
-    return adb_shard_write(adb_db_route(db, key), &write);
+    if (verb != SHARD_DELETE)
+        ADB_TRY(adb_collection_check_value(collection, value));
+    uint32_t number = adb_router_shard(&db->router, key);
+    if (options == NULL || options->ticket == NULL)
+        return adb_shard_write(db->shards[number], &write);
+    return write_with_ticket(db, number, &write, options->ticket);
 }
 
 /* ---------------------------------------------------------------------- reads */
 
-/* Finds a key of a collection that is still there. Inside an RCU scope. */
+/* Finds a key of a collection that is still there, and its value if `value_out` is not NULL. Inside
+ * an RCU scope. */
 static armdb_err
-find(struct collection *collection, armdb_slice key, uint64_t *location_out)
+find(struct collection *collection, armdb_slice key, void *value_out, uint64_t *location_out)
 {
     ADB_TRY(adb_collection_check(collection));
-    *location_out = adb_tree_get(collection->index.tree, key);
+    *location_out = adb_index_get(&collection->index.keys, key, value_out);
     return *location_out != 0 ? ARMDB_OK : ARMDB_NOT_FOUND;
 }
 
-/* Copies the value at a location out of the log into a handle. Inside the scope that found it. */
+/* Copies the value at a location into a handle, from the log unless it was `inlined` in the index.
+ * Inside the scope that found it. */
 static armdb_err
-read_value(struct db *db, armdb_slice key, uint64_t location, armdb_value *value_out)
+read_value(struct db *db, armdb_slice key, uint64_t location, const void *inlined,
+           armdb_value *value_out)
 {
     void *to;
     ADB_TRY(adb_value_new(db->account, adb_location_value_len(location), value_out, &to));
+    if (inlined != NULL) {
+        memcpy(to, inlined, adb_location_value_len(location));
+        return ARMDB_OK;
+    }
     armdb_err err = adb_shard_read_value(adb_db_route(db, key), location, key, to);
     if (err != ARMDB_OK)
         adb_value_release(value_out);
     return err;
 }
 
-static armdb_err
-get_inside(struct collection *collection, armdb_slice key, void *buffer, size_t capacity,
-           size_t *len_out)
+armdb_err
+adb_db_fetch(struct collection *collection, uint64_t location, bool is_there, armdb_read *read)
 {
-    struct db *db = collection->db;
-    uint64_t location;
-    ADB_TRY(find(collection, key, &location));
     size_t len = adb_location_value_len(location);
-    if (len > capacity) {
-        *len_out = len;
+    read->len = len;
+    if (len > read->capacity)
         return adb_fail(ARMDB_BUFFER_TOO_SMALL, "get",
-                        "the value has %zu bytes, the buffer has room for %zu", len, capacity);
-    }
-    ADB_TRY(adb_shard_read_value(adb_db_route(db, key), location, key, buffer));
-    *len_out = len;
-    return ARMDB_OK;
+                        "the value has %zu bytes, the buffer has room for %zu", len,
+                        read->capacity);
+    if (is_there)
+        return ARMDB_OK;
+    armdb_err err = adb_shard_read_value(adb_db_route(collection->db, read->key), location,
+                                         read->key, read->buffer);
+    if (err != ARMDB_OK)
+        read->len = 0;
+    return err;
+}
+
+static armdb_err
+get_inside(struct collection *collection, armdb_read *read)
+{
+    uint32_t value_bytes = collection->index.keys.value_bytes;
+    bool is_inlined = value_bytes != 0 && value_bytes <= read->capacity;
+    uint64_t location;
+    ADB_TRY(find(collection, read->key, is_inlined ? read->buffer : NULL, &location));
+    return adb_db_fetch(collection, location, is_inlined, read);
 }
 
 armdb_err
 adb_db_get(struct collection *collection, armdb_slice key, void *buffer, size_t capacity,
            size_t *len_out)
 {
+    armdb_read read = {.key = key, .buffer = buffer, .capacity = capacity};
     *len_out = 0;
     ADB_TRY(adb_collection_check_key(collection, key));
     adb_counter_add(&collection->db->gets, 1);
     adb_rcu_enter();
-    armdb_err err = get_inside(collection, key, buffer, capacity, len_out);
+    armdb_err err = get_inside(collection, &read);
     adb_rcu_leave();
+    *len_out = read.len;
     return err;
 }
 
 armdb_err
 adb_db_get_value(struct collection *collection, armdb_slice key, armdb_value *value_out)
 {
+    unsigned char bytes[ARMDB_CONST_VALUE_MAX];
+    unsigned char *inlined = collection->index.keys.value_bytes != 0 ? bytes : NULL;
     uint64_t location;
     *value_out = (armdb_value){0};
     ADB_TRY(adb_collection_check_key(collection, key));
     adb_counter_add(&collection->db->gets, 1);
     adb_rcu_enter();
-    armdb_err err = find(collection, key, &location);
+    armdb_err err = find(collection, key, inlined, &location);
     if (err == ARMDB_OK)
-        err = read_value(collection->db, key, location, value_out);
+        err = read_value(collection->db, key, location, inlined, value_out);
     adb_rcu_leave();
     return err;
 }
@@ -95,7 +133,7 @@ locate(struct collection *collection, armdb_slice key, uint64_t *location_out)
 {
     ADB_TRY(adb_collection_check_key(collection, key));
     adb_rcu_enter();
-    armdb_err err = find(collection, key, location_out);
+    armdb_err err = find(collection, key, NULL, location_out);
     adb_rcu_leave();
     return err;
 }
@@ -126,7 +164,7 @@ adb_db_count(struct collection *collection, uint64_t *count_out)
     adb_rcu_enter();
     armdb_err err = adb_collection_check(collection);
     if (err == ARMDB_OK)
-        *count_out = adb_tree_count(collection->index.tree);
+        *count_out = adb_index_count(&collection->index.keys);
     adb_rcu_leave();
     return err;
 }
@@ -148,7 +186,8 @@ end_inside(struct collection *collection, bool is_last, armdb_value *key_out,
     struct adb_tree_position position = {0};
     bool is_largest = is_last == (collection->order == ARMDB_ASCENDING);
     ADB_TRY(adb_collection_check(collection));
-    if (!adb_tree_seek(collection->index.tree, is_largest ? ADB_SEEK_LAST : ADB_SEEK_FIRST,
+    ADB_TRY(adb_collection_check_order(collection, is_last ? "last" : "first"));
+    if (!adb_tree_seek(collection->index.keys.tree, is_largest ? ADB_SEEK_LAST : ADB_SEEK_FIRST,
                        (armdb_slice){NULL, 0}, &position))
         return ARMDB_NOT_FOUND;
     const armdb_slice key = {position.key, position.key_len};
@@ -156,7 +195,8 @@ end_inside(struct collection *collection, bool is_last, armdb_value *key_out,
         ADB_TRY(copy_key(collection->db, &position, key_out));
     if (value_out == NULL)
         return ARMDB_OK;
-    armdb_err err = read_value(collection->db, key, position.location, value_out);
+    const void *inlined = collection->index.keys.value_bytes != 0 ? position.value : NULL;
+    armdb_err err = read_value(collection->db, key, position.location, inlined, value_out);
     if (err != ARMDB_OK && key_out != NULL)
         adb_value_release(key_out);
     return err;

@@ -18,6 +18,9 @@ enum {
 static const uint64_t FILE_BYTES_MIN = UINT64_C(64) << 10;
 static const uint64_t FILE_BYTES_DEFAULT = UINT64_C(256) << 20;
 static const uint64_t FILE_BYTES_MAX = UINT64_C(4) << 30;
+static const uint64_t CACHE_BYTES_MIN = UINT64_C(1) << 20;
+static const uint64_t CACHE_BYTES_MAX = UINT64_C(1) << 40;
+static const uint64_t CACHE_BYTES_DEFAULT_MAX = UINT64_C(1) << 30;
 
 /* --------------------------------------------------------------------- ranges */
 
@@ -58,7 +61,9 @@ adb_collection_options_check(const armdb_collection_options *options,
     ADB_TRY(check_struct_bytes("armdb_collection_options", options->struct_bytes, sizeof *options));
     if (options->key_bytes != ARMDB_KEY_VARIABLE)
         ADB_TRY(check_range("key_bytes", options->key_bytes, 1, ARMDB_FIXED_KEY_MAX));
-    ADB_TRY(check_range("order", (uint64_t)options->order, ARMDB_ASCENDING, ARMDB_DESCENDING));
+    ADB_TRY(check_range("order", (uint64_t)options->order, ARMDB_ASCENDING, ARMDB_UNORDERED));
+    if (options->value_bytes != ARMDB_VALUE_VARIABLE)
+        ADB_TRY(check_range("value_bytes", options->value_bytes, 1, ARMDB_CONST_VALUE_MAX));
     *options_out = *options;
     return ARMDB_OK;
 }
@@ -84,6 +89,9 @@ adb_options_check(const armdb_options *options, armdb_options *options_out)
                         file_bytes < WRITE_BUFFER_MAX ? file_bytes : WRITE_BUFFER_MAX));
     ADB_TRY(check_interval("flush_interval_ms", options->flush_interval_ms));
     ADB_TRY(check_interval("sync_interval_ms", options->sync_interval_ms));
+    if (options->cache_bytes != ARMDB_CACHE_NONE)
+        ADB_TRY(
+            check_range("cache_bytes", options->cache_bytes, CACHE_BYTES_MIN, CACHE_BYTES_MAX));
     *options_out = *options;
     return ARMDB_OK;
 }
@@ -159,6 +167,7 @@ adb_options_describe(const armdb_collection_options *options, const char *name, 
         .id = id,
         .key_bytes = options->key_bytes != 0 ? options->key_bytes : ARMDB_KEY_VARIABLE,
         .order = options->order != ARMDB_ORDER_DEFAULT ? options->order : ARMDB_ASCENDING,
+        .value_bytes = options->value_bytes != 0 ? options->value_bytes : ARMDB_VALUE_VARIABLE,
     };
     memcpy(collection_out->name, name, strlen(name) + 1);
 }
@@ -175,29 +184,48 @@ compare(const char *field, uint64_t stored, uint64_t asked)
 static const char *
 order_name(armdb_order order)
 {
-    return order == ARMDB_DESCENDING ? "descending" : "ascending";
+    switch (order) {
+    case ARMDB_UNORDERED:
+        return "unordered";
+    case ARMDB_DESCENDING:
+        return "descending";
+    case ARMDB_ASCENDING:
+    case ARMDB_ORDER_DEFAULT:
+        break;
+    }
+    return "ascending";
 }
 
+_Static_assert(ARMDB_KEY_VARIABLE == ARMDB_VALUE_VARIABLE, "one text for both");
+
 static const char *
-key_bytes_text(uint32_t key_bytes, char *text, size_t capacity)
+length_text(uint32_t bytes, char *text, size_t capacity)
 {
-    if (key_bytes == ARMDB_KEY_VARIABLE)
+    if (bytes == ARMDB_KEY_VARIABLE)
         return "variable";
-    snprintf(text, capacity, "%" PRIu32, key_bytes);
+    snprintf(text, capacity, "%" PRIu32, bytes);
     return text;
+}
+
+static armdb_err
+compare_length(const char *field, const char *name, uint32_t stored, uint32_t asked)
+{
+    char stored_text[16], asked_text[16];
+    if (asked == 0 || asked == stored)
+        return ARMDB_OK;
+    return adb_fail(ARMDB_MISMATCH, "open",
+                    "%s of collection \"%.100s\" is stored as %s, asked was %s", field, name,
+                    length_text(stored, stored_text, sizeof stored_text),
+                    length_text(asked, asked_text, sizeof asked_text));
 }
 
 armdb_err
 adb_collection_options_compare(const armdb_collection_options *options,
                                const struct manifest_collection *stored)
 {
-    char stored_text[16], asked_text[16];
-    if (options->key_bytes != 0 && options->key_bytes != stored->key_bytes)
-        return adb_fail(ARMDB_MISMATCH, "open",
-                        "key_bytes of collection \"%.100s\" is stored as %s, asked was %s",
-                        stored->name,
-                        key_bytes_text(stored->key_bytes, stored_text, sizeof stored_text),
-                        key_bytes_text(options->key_bytes, asked_text, sizeof asked_text));
+    ADB_TRY(compare_length("key_bytes", stored->name, stored->key_bytes, options->key_bytes));
+    ADB_TRY(
+        compare_length("value_bytes", stored->name, stored->value_bytes, options->value_bytes));
     if (options->order != ARMDB_ORDER_DEFAULT && options->order != stored->order)
         return adb_fail(ARMDB_MISMATCH, "open",
                         "order of collection \"%.100s\" is stored as %s, asked was %s",
@@ -221,8 +249,22 @@ interval_ns(uint32_t ms, uint32_t otherwise_ms)
     return ms == ARMDB_NEVER ? UINT64_MAX : (uint64_t)ms * 1000000;
 }
 
+static uint64_t
+cache_bytes(uint64_t asked, uint64_t memory_bytes)
+{
+    if (asked == ARMDB_CACHE_NONE)
+        return 0;
+    if (asked != 0)
+        return asked;
+    uint64_t share = memory_bytes / 8;
+    if (share < CACHE_BYTES_MIN)
+        return CACHE_BYTES_MIN;
+    return share < CACHE_BYTES_DEFAULT_MAX ? share : CACHE_BYTES_DEFAULT_MAX;
+}
+
 struct db_settings
-adb_options_settle(const armdb_options *options, const struct manifest *manifest)
+adb_options_settle(const armdb_options *options, const struct manifest *manifest,
+                   uint64_t memory_bytes)
 {
     struct db_settings settings = {
         .shards = manifest->shards,
@@ -232,6 +274,7 @@ adb_options_settle(const armdb_options *options, const struct manifest *manifest
         .durability = options->durability,
         .flush_interval_ns = interval_ns(options->flush_interval_ms, FLUSH_INTERVAL_MS_DEFAULT),
         .sync_interval_ns = interval_ns(options->sync_interval_ms, ARMDB_NEVER),
+        .cache_bytes = cache_bytes(options->cache_bytes, memory_bytes),
     };
     if (settings.max_file_bytes == 0)
         settings.max_file_bytes = FILE_BYTES_DEFAULT;

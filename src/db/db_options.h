@@ -15,6 +15,7 @@ struct db_settings {
     armdb_durability durability;
     uint64_t flush_interval_ns; /* UINT64_MAX: never */
     uint64_t sync_interval_ns;  /* the same */
+    uint64_t cache_bytes;       /* 0: no cache */
 };
 
 /** Copies options of any version into `options_out` and checks every range. NULL: all defaults. */
@@ -40,9 +41,10 @@ ADB_MUST_USE armdb_err adb_options_compare(const armdb_options *options,
 ADB_MUST_USE armdb_err adb_collection_options_compare(const armdb_collection_options *options,
                                                       const struct manifest_collection *stored);
 
-/** Settings of a database with checked options and its manifest. */
-struct db_settings adb_options_settle(const armdb_options *options,
-                                      const struct manifest *manifest);
+/** Settings of a database with checked options and its manifest, on a machine with so much memory
+ * (0: unknown). */
+struct db_settings adb_options_settle(const armdb_options *options, const struct manifest *manifest,
+                                      uint64_t memory_bytes);
 
 /** The level of one write: ARMDB_INVALID if it is none. */
 ADB_MUST_USE armdb_err adb_write_options_settle(const armdb_write_options *options,

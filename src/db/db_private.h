@@ -32,6 +32,7 @@ struct db {
     struct db_settings settings;
     struct router router;
     struct adb_pages *pages;        /* owned */
+    struct adb_cache *cache;        /* owned; NULL: none */
     bool is_same_boot;              /* as in struct shard_config */
     struct value_account *account;  /* counted */
     struct shard **shards;          /* owned, [settings.shards] */
@@ -70,9 +71,22 @@ adb_db_route(const struct db *db, armdb_slice key)
 /** Whether the collection was dropped: raised then. Readers ask inside their RCU scope. */
 ADB_MUST_USE armdb_err adb_collection_check(const struct collection *collection);
 
+/** Whether `value` can be one of the collection's. */
+ADB_MUST_USE armdb_err adb_collection_check_value(const struct collection *collection,
+                                                  armdb_slice value);
+
+/** Whether the collection has an order, which `operation` needs: raised if not. */
+ADB_MUST_USE armdb_err adb_collection_check_order(const struct collection *collection,
+                                                  const char *operation);
+
 /** Whether `key` can be one of the collection's. */
 ADB_MUST_USE armdb_err adb_collection_check_key(const struct collection *collection,
                                                 armdb_slice key);
+
+/** Fills a read whose key is at `location`: from the log, unless the value is in its buffer already
+ * (`is_there`). Inside the RCU scope that found it. Returns as armdb_get(). */
+ADB_MUST_USE armdb_err adb_db_fetch(struct collection *collection, uint64_t location, bool is_there,
+                                    armdb_read *read);
 
 /** Makes the collections of db->manifest. */
 ADB_MUST_USE armdb_err adb_collections_load(struct db *db);

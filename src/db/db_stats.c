@@ -30,8 +30,8 @@ add_collections(struct db *db, armdb_stats *stats)
         if (atomic_load_explicit(&index->is_dropped, memory_order_relaxed))
             continue;
         stats->collections++;
-        stats->keys += adb_tree_count(index->tree);
-        stats->index_bytes += adb_tree_bytes(index->tree);
+        stats->keys += adb_index_count(&index->keys);
+        stats->index_bytes += adb_index_bytes(&index->keys);
     }
     adb_mutex_unlock(&db->collections_lock);
 }
@@ -50,6 +50,10 @@ adb_db_get_stats(struct db *db, armdb_stats *stats_out)
         .recovered_cut_bytes = db->recovery.cut_bytes,
         .recovery_ns = db->recovery_ns,
     };
+    struct adb_cache_stats cache;
+    adb_cache_get_stats(db->cache, &cache);
+    stats.cache_bytes = cache.bytes;
+    stats.cache_misses = cache.misses;
     for (uint32_t i = 0; i < db->settings.shards; i++) {
         struct shard_stats shard;
         adb_shard_get_stats(db->shards[i], &shard);

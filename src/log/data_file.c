@@ -206,9 +206,21 @@ check_record(const struct data_file *file, uint64_t offset, armdb_slice key, uin
     return ARMDB_OK;
 }
 
+/* Reads a small record whole. */
+static armdb_err
+read_small(struct data_file *file, uint64_t offset, size_t bytes, unsigned char *to,
+           size_t *got_out, uint32_t *reads_out)
+{
+    const struct iovec iov = {to, bytes};
+    if (file->read != NULL)
+        return file->read(file->read_context, file, offset, bytes, to, got_out, reads_out);
+    *reads_out = 1;
+    return adb_file_read(file->file, &iov, 1, offset, got_out);
+}
+
 static armdb_err
 read_from_file(struct data_file *file, uint64_t offset, armdb_slice key, uint32_t value_len,
-               unsigned char *to)
+               unsigned char *to, uint32_t *reads_out)
 {
     unsigned char scratch[SMALL_RECORD_BYTES];
     size_t head_len = LOG_RECORD_HEADER_BYTES + key.len;
@@ -221,9 +233,9 @@ read_from_file(struct data_file *file, uint64_t offset, armdb_slice key, uint32_
     unsigned char *value = is_small ? scratch + head_len : to;
     unsigned char *pad = is_small ? value + value_len : scratch + head_len;
     const struct iovec pieces[3] = {{scratch, head_len}, {value, value_len}, {pad, pad_len}};
-    const struct iovec whole = {scratch, bytes};
+    *reads_out = 1;
     if (is_small)
-        ADB_TRY(adb_file_read(file->file, &whole, 1, offset, &got));
+        ADB_TRY(read_small(file, offset, bytes, scratch, &got, reads_out));
     else
         ADB_TRY(adb_file_read(file->file, pieces, 3, offset, &got));
     if (got < bytes)
@@ -241,10 +253,8 @@ adb_data_file_read_value(struct data_file *file, uint64_t offset, armdb_slice ke
     uint64_t end = offset + adb_log_record_bytes((uint32_t)key.len, value_len);
     *reads_out = 0;
     for (;;) {
-        if (end <= atomic_load_explicit(&file->written, memory_order_acquire)) {
-            *reads_out = 1;
-            return read_from_file(file, offset, key, value_len, (unsigned char *)to);
-        }
+        if (end <= atomic_load_explicit(&file->written, memory_order_acquire))
+            return read_from_file(file, offset, key, value_len, (unsigned char *)to, reads_out);
         const struct log_tail *tail = atomic_load_explicit(&file->tail, memory_order_acquire);
         if (tail != NULL && offset >= tail->base && end <= tail->base + tail->capacity) {
             if (value_len > 0)

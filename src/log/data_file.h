@@ -28,6 +28,18 @@ struct log_tail {
                            * published is immutable */
 };
 
+struct data_file;
+
+/**
+ * How records are read from a file, where not by a system call each: through a cache.
+ *
+ * @param got_out    bytes read; fewer than `bytes` only at the end of the file.
+ * @param reads_out  system calls made.
+ */
+typedef armdb_err (*adb_data_file_read_fn)(void *context, struct data_file *file, uint64_t offset,
+                                           size_t bytes, void *to, size_t *got_out,
+                                           uint32_t *reads_out);
+
 struct data_file {
     /* immutable after open */
     struct adb_file *file; /* owned */
@@ -35,6 +47,9 @@ struct data_file {
     struct log_file_header header;
     uint32_t seed; /* adb_log_file_seed() */
     uint32_t slot; /* in the shard's table of files */
+    /* of small records that are with the system; NULL: by a system call */
+    adb_data_file_read_fn read;
+    void *read_context; /* borrowed */
 
     /* guarded by the shard's lock */
     uint64_t end;        /* where the next record goes */

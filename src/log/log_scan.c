@@ -83,7 +83,11 @@ struct found {
     struct log_record record;
     uint64_t bytes;                     /* of the whole record */
     unsigned char front[ARMDB_KEY_MAX]; /* the key, or the front of a META value */
+    const unsigned char *value;         /* in the window; NULL if that has only a part of it */
 };
+
+_Static_assert(LOG_SCAN_VALUE_MAX + ARMDB_KEY_MAX + LOG_RECORD_HEADER_BYTES < WINDOW_BYTES,
+               "a record with a value that is handed out lies in the window");
 
 static armdb_err
 parse_record(struct scanner *scanner, uint64_t offset, struct found *found)
@@ -114,6 +118,7 @@ parse_record(struct scanner *scanner, uint64_t offset, struct found *found)
     if (at == NULL)
         return ARMDB_OK;
     memcpy(found->front, at + LOG_RECORD_HEADER_BYTES, front_len);
+    found->value = first == found->bytes ? at + LOG_RECORD_HEADER_BYTES + record->key_len : NULL;
     uint32_t crc = adb_log_record_seed(scanner->file->seed, offset);
     crc = adb_crc32c(crc, at + 4, (size_t)first - 4);
     ADB_TRY(checksum_file(scanner, offset + first, found->bytes - first, &crc));
@@ -232,8 +237,13 @@ accept(struct scanner *scanner, const struct found *found, adb_scan_fn fn, void 
             result->is_sealed = found->front[0] == LOG_META_SEAL;
         }
     } else {
-        const armdb_slice key = {found->front, record->key_len};
-        ADB_TRY(fn(context, record, key, offset));
+        const struct log_scan_record whole = {
+            .record = *record,
+            .key = {found->front, record->key_len},
+            .value = found->value,
+            .offset = offset,
+        };
+        ADB_TRY(fn(context, &whole));
         result->sequence = record->sequence;
         result->records++;
     }

@@ -16,9 +16,18 @@
 
 #include "log/data_file.h"
 
-/** A record (META ones excepted) that the scan met: checked. Not ARMDB_OK ends the scan with it. */
-typedef armdb_err (*adb_scan_fn)(void *context, const struct log_record *record, armdb_slice key,
-                                 uint64_t offset);
+/** A record (META ones excepted) that the scan met: checked. */
+struct log_scan_record {
+    struct log_record record;
+    armdb_slice key;            /* borrowed for the call */
+    const unsigned char *value; /* the same; NULL if the record has LOG_SCAN_VALUE_MAX or more */
+    uint64_t offset;
+};
+
+enum { LOG_SCAN_VALUE_MAX = 65536 };
+
+/** Takes a record; not ARMDB_OK ends the scan with it. */
+typedef armdb_err (*adb_scan_fn)(void *context, const struct log_scan_record *found);
 
 enum log_scan_end {
     LOG_SCAN_WHOLE,

@@ -19,12 +19,12 @@
  * 64  collections, each:
  *      +0  id              4
  *      +4  key bytes       4   0 = variable
- *      +8  direction       1   1 = ascending, 2 = descending
- *      +9  order           1   0 = tree
- *     +10  value           1   0 = var
+ *      +8  direction       1   1 = ascending, 2 = descending, 0 = none
+ *      +9  order           1   0 = tree, 1 = map
+ *     +10  value           1   0 = var, 1 = const
  *     +11  storage         1   0 = log
  *     +12  name length     2
- *     +14  reserved        2   zero
+ *     +14  value bytes     2   of a const, else zero
  *     +16  name, zeros to a multiple of 8
  * ..  reserved             4   zero
  * ..  checksum             4   CRC-32C of everything before it
@@ -44,6 +44,8 @@ enum {
     ENTRY_BYTES = 16,
     TRAILER_BYTES = 8
 };
+
+enum { ORDER_TREE = 0, ORDER_MAP = 1, VALUE_CONST = 1 };
 
 void
 adb_manifest_fini(struct manifest *manifest)
@@ -84,7 +86,13 @@ encode_collection(const struct manifest_collection *collection, unsigned char *t
     uint32_t key_bytes = collection->key_bytes == ARMDB_KEY_VARIABLE ? 0 : collection->key_bytes;
     adb_store_u32(to, collection->id);
     adb_store_u32(to + 4, key_bytes);
-    to[8] = (unsigned char)collection->order;
+    bool is_map = collection->order == ARMDB_UNORDERED;
+    to[8] = is_map ? 0 : (unsigned char)collection->order;
+    to[9] = is_map ? ORDER_MAP : ORDER_TREE;
+    if (collection->value_bytes != ARMDB_VALUE_VARIABLE) {
+        to[10] = VALUE_CONST;
+        adb_store_u16(to + 14, (uint16_t)collection->value_bytes);
+    }
     adb_store_u16(to + 12, (uint16_t)name_len);
     memcpy(to + ENTRY_BYTES, collection->name, name_len);
 }
@@ -135,6 +143,26 @@ check_frame(const unsigned char *from, size_t len, const char *file)
     return ARMDB_OK;
 }
 
+/* Reads what kind of collection an entry describes. False: none that is known. */
+static bool
+decode_kind(const unsigned char *entry, struct manifest_collection *collection)
+{
+    uint32_t value_bytes = adb_load_u16(entry + 14);
+    bool is_map = entry[9] == ORDER_MAP;
+    bool is_const = entry[10] == VALUE_CONST;
+    if (entry[9] > ORDER_MAP || entry[10] > VALUE_CONST || entry[11] != 0)
+        return false;
+    if (is_const ? value_bytes == 0 || value_bytes > ARMDB_CONST_VALUE_MAX : value_bytes != 0)
+        return false;
+    if (is_map ? entry[8] != 0 : entry[8] != ARMDB_ASCENDING && entry[8] != ARMDB_DESCENDING)
+        return false;
+    collection->order = is_map                        ? ARMDB_UNORDERED
+                        : entry[8] == ARMDB_ASCENDING ? ARMDB_ASCENDING
+                                                      : ARMDB_DESCENDING;
+    collection->value_bytes = is_const ? value_bytes : ARMDB_VALUE_VARIABLE;
+    return true;
+}
+
 /* Reads one entry at `*at` and moves behind it. `end` is where the trailer begins. */
 static armdb_err
 decode_collection(const unsigned char *from, size_t end, const char *file, size_t *at,
@@ -152,11 +180,8 @@ decode_collection(const unsigned char *from, size_t end, const char *file, size_
         return damaged(file, *at + 4, "bad key length of a collection");
     if (collection->key_bytes == 0)
         collection->key_bytes = ARMDB_KEY_VARIABLE;
-    if (entry[8] != ARMDB_ASCENDING && entry[8] != ARMDB_DESCENDING)
-        return damaged(file, *at + 8, "bad direction of a collection");
-    collection->order = entry[8] == ARMDB_ASCENDING ? ARMDB_ASCENDING : ARMDB_DESCENDING;
-    if (entry[9] != 0 || entry[10] != 0 || entry[11] != 0 || adb_load_u16(entry + 14) != 0)
-        return damaged(file, *at + 9, "kind of collection not known");
+    if (!decode_kind(entry, collection))
+        return damaged(file, *at + 8, "kind of collection not known");
     memcpy(collection->name, entry + ENTRY_BYTES, name_len);
     collection->name[name_len] = '\0';
     if (strlen(collection->name) != name_len)

@@ -102,6 +102,7 @@ struct adb_os {
      * owner of the database runs its jobs step by step (db/db_work.h). */
     bool has_threads;
     uint32_t cpu_count; /* online CPUs, at least 1 */
+    uint64_t memory_bytes; /* of the machine; 0: unknown */
 };
 
 /** First field of each implementation's file. */

@@ -501,9 +501,19 @@ count_cpus(void)
 }
 
 static void
+measure_memory(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES);
+    long page_bytes = sysconf(_SC_PAGESIZE);
+    if (pages > 0 && page_bytes > 0)
+        posix_instance.memory_bytes = (uint64_t)pages * (uint64_t)page_bytes;
+}
+
+static void
 start(void)
 {
     count_cpus();
+    measure_memory();
     adb_rcu_init();
 }
 

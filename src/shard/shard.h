@@ -11,7 +11,8 @@
 #define ADB_SHARD_SHARD_H
 
 #include "armdb/options.h"
-#include "index/tree.h"
+#include "cache/cache.h"
+#include "index/index.h"
 #include "log/log_scan.h"
 #include "os/os.h"
 
@@ -26,6 +27,7 @@ struct shard_config {
     uint64_t max_file_bytes;
     uint32_t write_buffer_bytes;
     struct adb_pages *pages; /* of the indexes that it writes to; borrowed, outlives the shard */
+    struct adb_cache *cache; /* of blocks of all shards; borrowed, outlives the shard; NULL: none */
     bool is_same_boot;       /* the power has not failed since the log was last known to be whole */
 };
 
@@ -33,7 +35,7 @@ struct shard_config {
  * The index of one collection, as a shard sees it.
  */
 struct shard_index {
-    struct adb_tree *tree; /* borrowed */
+    struct adb_index keys; /* owned by the collection */
     uint32_t collection_id;
     uint32_t key_bytes; /* or ARMDB_KEY_VARIABLE */
     /* Set once, under the locks of all shards: the collection was dropped. */
@@ -132,6 +134,9 @@ ADB_MUST_USE armdb_err adb_shard_sync(struct shard *shard);
  */
 ADB_MUST_USE armdb_err adb_shard_commit(struct shard *shard, uint64_t ticket);
 
+/** Whether the write that `ticket` stands for can have been made: waiting for another would never end. */
+bool adb_shard_has_written(struct shard *shard, uint64_t ticket);
+
 /** Whether everything up to `ticket` is on the device. Cost: one load. */
 bool adb_shard_is_synced(struct shard *shard, uint64_t ticket);
 
@@ -167,6 +172,14 @@ void adb_shard_bury(struct shard *shard, uint64_t location, armdb_slice key);
  */
 ADB_MUST_USE armdb_err adb_shard_read_value(struct shard *shard, uint64_t location, armdb_slice key,
                                             void *to);
+
+enum { SHARD_PREFETCH_STAGES = 2 };
+
+/**
+ * Brings near what reading the value at a location will look at: for many locations, stage 0 for
+ * each, then stage 1 for each, then the reads. Inside the RCU scope that found the location.
+ */
+void adb_shard_prefetch_value(struct shard *shard, uint64_t location, armdb_slice key, int stage);
 
 /* ------------------------------------------------------------------- figures */
 

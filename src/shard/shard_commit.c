@@ -42,6 +42,15 @@ lead(struct shard *shard)
 }
 
 bool
+adb_shard_has_written(struct shard *shard, uint64_t ticket)
+{
+    adb_mutex_lock(&shard->lock);
+    bool has_written = ticket <= shard->writer.sequence;
+    adb_mutex_unlock(&shard->lock);
+    return has_written;
+}
+
+bool
 adb_shard_is_synced(struct shard *shard, uint64_t ticket)
 {
     return atomic_load_explicit(&shard->synced_sequence, memory_order_acquire) >= ticket;

@@ -132,6 +132,7 @@ new_shard(const struct shard_config *config, struct shard **shard_out)
         return adb_fail(ARMDB_NO_MEMORY, "open shard", "no memory for a shard");
     shard->os = config->os;
     shard->pages = config->pages;
+    shard->cache = config->cache;
     shard->is_same_boot = config->is_same_boot;
     shard->identity.shard = config->number;
     memcpy(shard->identity.db_id, config->db_id, LOG_DB_ID_BYTES);
@@ -177,6 +178,10 @@ void
 adb_shard_add_file(struct shard *shard, struct data_file *file)
 {
     file->slot = shard->file_count;
+    if (shard->cache != NULL) {
+        file->read = adb_shard_read_cached;
+        file->read_context = shard;
+    }
     shard->newest_file_id = file->header.file_id;
     atomic_store_explicit(&shard->files[file->slot], file, memory_order_release);
     shard->file_count++;

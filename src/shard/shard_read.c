@@ -2,16 +2,74 @@
 #include "base/err.h"
 #include "shard/shard_private.h"
 
+/* ------------------------------------------------------------------ through the cache */
+
+/* An adb_cache_read_fn. */
+static armdb_err
+read_file(void *context, uint64_t offset, size_t bytes, void *to, size_t *got_out)
+{
+    struct data_file *file = (struct data_file *)context;
+    const struct iovec iov = {to, bytes};
+    return adb_file_read(file->file, &iov, 1, offset, got_out);
+}
+
+/* What the cache calls a file: no two files of a database ever have the same shard and id. */
+static uint64_t
+cache_key(const struct data_file *file)
+{
+    return (uint64_t)file->header.shard << 56 | file->header.file_id;
+}
+
+armdb_err
+adb_shard_read_cached(void *context, struct data_file *file, uint64_t offset, size_t bytes,
+                      void *to, size_t *got_out, uint32_t *reads_out)
+{
+    const struct shard *shard = (const struct shard *)context;
+    const struct adb_cache_source source = {
+        .file_key = cache_key(file),
+        .valid_bytes = atomic_load_explicit(&file->written, memory_order_acquire),
+        .read = read_file,
+        .context = file,
+    };
+    armdb_err err = adb_cache_read(shard->cache, &source, offset, bytes, to, reads_out);
+    /* The file is shorter than it was; whoever wants the record knows what to say of it. */
+    *got_out = err == ARMDB_CORRUPT ? 0 : bytes;
+    return err == ARMDB_CORRUPT ? ARMDB_OK : err;
+}
+
+/* ------------------------------------------------------------------ values */
+
+static struct data_file *
+file_at(struct shard *shard, uint64_t location)
+{
+    struct data_file *file = atomic_load_explicit(&shard->files[adb_location_slot(location)],
+                                                  memory_order_acquire);
+    ADB_ASSERT(file != NULL);
+    return file;
+}
+
 armdb_err
 adb_shard_read_value(struct shard *shard, uint64_t location, armdb_slice key, void *to)
 {
     uint32_t reads;
-    struct data_file *file = atomic_load_explicit(&shard->files[adb_location_slot(location)],
-                                                  memory_order_acquire);
-    ADB_ASSERT(file != NULL);
-    armdb_err err = adb_data_file_read_value(file, adb_location_offset(location), key,
+    armdb_err err = adb_data_file_read_value(file_at(shard, location),
+                                             adb_location_offset(location), key,
                                              adb_location_value_len(location), to, &reads);
     if (reads > 0)
         adb_counter_add(&shard->reads, reads);
     return err;
+}
+
+void
+adb_shard_prefetch_value(struct shard *shard, uint64_t location, armdb_slice key, int stage)
+{
+    struct data_file *file = file_at(shard, location);
+    uint64_t offset = adb_location_offset(location);
+    size_t bytes = (size_t)adb_log_record_bytes((uint32_t)key.len, adb_location_value_len(location));
+    if (shard->cache == NULL)
+        return;
+    if (stage == 0)
+        adb_cache_prefetch(shard->cache, cache_key(file), offset);
+    else
+        adb_cache_prefetch_block(shard->cache, cache_key(file), offset, bytes);
 }

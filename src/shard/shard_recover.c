@@ -22,18 +22,28 @@ struct applier {
 
 /* The index that a record belongs to; NULL if its collection was dropped. */
 static armdb_err
-find_index(const struct applier *applier, const struct log_record *record, armdb_slice key,
-           uint64_t offset, struct shard_index **index_out)
+find_index(const struct applier *applier, const struct log_scan_record *found,
+           struct shard_index **index_out)
 {
-    const struct shard_origin origin = {applier->file->header.shard, record->collection_id, key};
+    const struct log_record *record = &found->record;
+    const char *path = applier->file->path;
+    const struct shard_origin origin = {applier->file->header.shard, record->collection_id,
+                                        found->key};
     const char *why_not = applier->find(applier->context, &origin, index_out);
     if (why_not != NULL)
-        return adb_fail_at(ARMDB_CORRUPT, "recover", applier->file->path, offset, "%s", why_not);
-    if (*index_out != NULL && (*index_out)->key_bytes != ARMDB_KEY_VARIABLE &&
-        (*index_out)->key_bytes != record->key_len)
-        return adb_fail_at(ARMDB_CORRUPT, "recover", applier->file->path, offset,
+        return adb_fail_at(ARMDB_CORRUPT, "recover", path, found->offset, "%s", why_not);
+    const struct shard_index *index = *index_out;
+    if (index == NULL)
+        return ARMDB_OK;
+    if (index->key_bytes != ARMDB_KEY_VARIABLE && index->key_bytes != record->key_len)
+        return adb_fail_at(ARMDB_CORRUPT, "recover", path, found->offset,
                            "a key of %" PRIu32 " bytes in a collection with keys of %" PRIu32,
-                           record->key_len, (*index_out)->key_bytes);
+                           record->key_len, index->key_bytes);
+    if (record->flags != LOG_FLAG_TOMBSTONE && index->keys.value_bytes != 0 &&
+        index->keys.value_bytes != record->value_len)
+        return adb_fail_at(ARMDB_CORRUPT, "recover", path, found->offset,
+                           "a value of %" PRIu32 " bytes in a collection with values of %" PRIu32,
+                           record->value_len, index->keys.value_bytes);
     return ARMDB_OK;
 }
 
@@ -44,13 +54,14 @@ count_dead(struct data_file *file, uint64_t bytes)
 }
 
 static armdb_err
-apply_record(void *context, const struct log_record *record, armdb_slice key, uint64_t offset)
+apply_record(void *context, const struct log_scan_record *found)
 {
     struct applier *applier = (struct applier *)context;
     struct shard *shard = applier->shard;
+    const struct log_record *record = &found->record;
     struct shard_index *index;
     uint64_t old;
-    ADB_TRY(find_index(applier, record, key, offset, &index));
+    ADB_TRY(find_index(applier, found, &index));
     if (shard == NULL)
         return ARMDB_OK;
     uint64_t bytes = adb_log_record_bytes(record->key_len, record->value_len);
@@ -60,15 +71,16 @@ apply_record(void *context, const struct log_record *record, armdb_slice key, ui
     }
     if (record->flags == LOG_FLAG_TOMBSTONE) {
         count_dead(applier->file, bytes);
-        old = adb_tree_remove(index->tree, key);
+        old = adb_index_remove(&index->keys, found->key);
     } else {
-        ADB_TRY(adb_tree_prepare(index->tree, &shard->spare));
-        old = adb_tree_put(index->tree, key,
-                           adb_location_make(applier->file->slot, offset, record->value_len),
-                           &shard->spare);
+        uint64_t location = adb_location_make(applier->file->slot, found->offset,
+                                              record->value_len);
+        ADB_TRY(adb_index_prepare(&index->keys, found->key, &shard->spare));
+        old = adb_index_put(&index->keys, found->key, location,
+                            index->keys.value_bytes != 0 ? found->value : NULL, &shard->spare);
     }
     if (old != 0)
-        adb_shard_bury(shard, old, key);
+        adb_shard_bury(shard, old, found->key);
     return ARMDB_OK;
 }
 

@@ -102,14 +102,15 @@ publish(struct shard *shard, const struct shard_write *write, uint64_t offset)
     struct data_file *file = shard->writer.active;
     uint64_t old;
     if (write->verb == SHARD_DELETE) {
-        old = adb_tree_remove(write->index->tree, write->key);
+        old = adb_index_remove(&write->index->keys, write->key);
         atomic_fetch_add_explicit(&file->dead_bytes,
                                   adb_log_record_bytes((uint32_t)write->key.len, 0),
                                   memory_order_relaxed);
         shard->deletes++;
     } else {
         uint64_t location = adb_location_make(file->slot, offset, (uint32_t)write->value.len);
-        old = adb_tree_put(write->index->tree, write->key, location, &shard->spare);
+        const void *value = write->index->keys.value_bytes != 0 ? write->value.data : NULL;
+        old = adb_index_put(&write->index->keys, write->key, location, value, &shard->spare);
         shard->puts++;
     }
     if (old != 0)
@@ -168,14 +169,14 @@ write_locked(struct shard *shard, const struct shard_write *write, uint64_t *seq
     ADB_TRY(adb_shard_failed(shard));
     if (atomic_load_explicit(&write->index->is_dropped, memory_order_relaxed))
         return adb_fail(ARMDB_NO_COLLECTION, "write", "the collection was dropped");
-    /* Not before: whoever drops it changes the pointer without this lock. */
-    struct adb_tree *tree = write->index->tree;
-    if (write->verb == SHARD_INSERT && adb_tree_get(tree, write->key) != 0)
+    /* Not before: whoever drops it changes the index without this lock. */
+    struct adb_index *keys = &write->index->keys;
+    if (write->verb == SHARD_INSERT && adb_index_get(keys, write->key, NULL) != 0)
         return ARMDB_EXISTS;
-    if (write->verb == SHARD_DELETE && adb_tree_get(tree, write->key) == 0)
+    if (write->verb == SHARD_DELETE && adb_index_get(keys, write->key, NULL) == 0)
         return ARMDB_NOT_FOUND;
     if (write->verb != SHARD_DELETE)
-        ADB_TRY(adb_tree_prepare(tree, &shard->spare));
+        ADB_TRY(adb_index_prepare(keys, write->key, &shard->spare));
     ADB_TRY(append(shard, write, &offset));
     publish(shard, write, offset);
     *sequence_out = shard->writer.sequence;

@@ -187,8 +187,10 @@ class UsageTest(CommandTest):
             (("create", self.db, "--shards", ""), "''"),
             (("create", self.db, "--shards", "99999999999999999999"), "1..256"),
             (("create", self.db, "--key-size", "257"), ("--key-size", "'257'", "1..256")),
-            (("create", self.db, "--order", "up"), ("'up'", "asc|desc")),
+            (("create", self.db, "--order", "up"), ("'up'", "asc|desc|map")),
             (("create", self.db, "--order", "asc|desc"), "allowed is"),
+            (("create", self.db, "--value", "const"), ("'const'", "const:1 .. const:256")),
+            (("create", self.db, "--value", "const:257"), ("'257'", "1..256")),
             (("create", self.db, "--collection", ""), "1..255"),
             (("create", self.db, "--collection", "x" * 256), "1..255"),
             (("create", self.db, "--collection", "a\nb"), "\\x0a"),
@@ -521,22 +523,43 @@ class SetTest(CommandTest):
         self.assertEqual(self.ok("create", self.db, "--shards", "3", "--key-size", "8",
                                  "--order", "desc"), b"")
         self.assertEqual(self.stat()["shards"], 3)
-        self.assertEqual(self.ok("collections", self.db), b"default\t0\t8\tdesc\t0\n")
+        self.assertEqual(self.ok("collections", self.db), b"default\t0\t8\tdesc\t0\tvar\n")
         self.fails(USAGE, "create", self.db, says=(self.db, "already"))
         self.fails(USAGE, "create", self.db, "--collection", "default", says="already")
         os.mkdir(self.path("empty"))
         self.ok("create", self.path("empty"))
         self.assertEqual(self.ok("collections", self.path("empty")),
-                         b"default\t0\tvariable\tasc\t0\n")
+                         b"default\t0\tvariable\tasc\t0\tvar\n")
+
+    def test_kinds(self):
+        self.ok("create", self.db, "--collection", "hits", "--order", "map", "--value", "const:4",
+                "--key-size", "2")
+        self.assertEqual(self.ok("collections", self.db, "--collection", "hits"),
+                         b"hits\t1\t2\tmap\t0\tconst:4\n")
+        for key, value in (("ab", "0001"), ("cd", "0002"), ("ab", "0003")):
+            self.ok("put", self.db, key, value, "--collection", "hits")
+        self.assertEqual(self.ok("get", self.db, "ab", "--collection", "hits"), b"0003\n")
+        self.assertEqual(sorted(self.ok("scan", self.db, "--collection", "hits").splitlines()),
+                         [b"ab\t0003", b"cd\t0002"])
+        self.fails(USAGE, "put", self.db, "ab", "12345", "--collection", "hits",
+                   says=("5 bytes", '"hits"', "4"))
+        self.fails(USAGE, "load", self.db, "--collection", "hits", stdin=b"ab\t1234\ncd\t1\n",
+                   says=("standard input:2:", "1 bytes"))
+        for range_ in (("--prefix", "a"), ("--from", "ab"), ("--reverse",)):
+            self.fails(USAGE, "scan", self.db, "--collection", "hits", *range_, says="no order")
+        self.ok("del", self.db, "cd", "--collection", "hits")
+        self.assertEqual(self.ok("dump", self.db, "--collection", "hits"), b"ab\t1234\n")
+        self.ok("verify", self.db)
 
     def test_collections(self):
         self.ok("create", self.db, "--collection", "first", "--key-size", "2", "--shards", "2")
         self.ok("create", self.db, "--collection", "zweite mit ö", "--order", "desc")
         self.ok("put", self.db, "k", "v", "--collection", "by put")
         self.load([(b"k", b"v")], "--collection", "by load")
-        self.assertEqual(self.ok("collections", self.db).decode(), "default\t0\tvariable\tasc\t0\n"
-                         "first\t1\t2\tasc\t0\nzweite mit ö\t2\tvariable\tdesc\t0\n"
-                         "by put\t3\tvariable\tasc\t1\nby load\t4\tvariable\tasc\t1\n")
+        self.assertEqual(self.ok("collections", self.db).decode(), "default\t0\tvariable\tasc\t0\tvar\n"
+                         "first\t1\t2\tasc\t0\tvar\nzweite mit ö\t2\tvariable\tdesc\t0\tvar\n"
+                         "by put\t3\tvariable\tasc\t1\tvar\n"
+                         "by load\t4\tvariable\tasc\t1\tvar\n")
         self.fails(USAGE, "create", self.db, "--collection", "first", says=("first", "already"))
         self.fails(USAGE, "create", self.db, "--collection", "first", "--key-size", "3",
                    says="already")
@@ -547,7 +570,7 @@ class SetTest(CommandTest):
         self.assertEqual(self.ok("scan", self.db, "--collection", "first"), b"ab\t1\n")
         self.assertEqual(self.ok("scan", self.db), b"")
         self.assertEqual(self.ok("collections", self.db, "--collection", "first"),
-                         b"first\t1\t2\tasc\t1\n")
+                         b"first\t1\t2\tasc\t1\tvar\n")
         self.ok("verify", self.db, "--collection", "first")
         self.ok("drop", self.db, "--collection", "first")
         self.fails(NOT_THERE, "drop", self.db, "--collection", "first", says="first")

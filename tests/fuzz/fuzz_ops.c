@@ -43,8 +43,8 @@ open_db(struct state *state)
 {
     static const armdb_collection_options how[COLLECTIONS] = {
         ARMDB_COLLECTION_OPTIONS_INIT,
-        {sizeof how[0], FUZZ_KEY_BYTES, ARMDB_ASCENDING},
-        {sizeof how[0], ARMDB_KEY_VARIABLE, ARMDB_DESCENDING}};
+        {sizeof how[0], FUZZ_KEY_BYTES, ARMDB_ASCENDING, 0},
+        {sizeof how[0], ARMDB_KEY_VARIABLE, ARMDB_DESCENDING, 0}};
     ADB_ASSERT(adb_db_open(sim_os(state->sim), "/db", &state->options, &state->db) == ARMDB_OK);
     state->collections[0] = adb_db_default(state->db);
     for (int i = 1; i < COLLECTIONS; i++) {

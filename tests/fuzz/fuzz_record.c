@@ -28,29 +28,34 @@ struct walk {
 };
 
 static void
-read_back(struct data_file *file, const struct log_record *record, armdb_slice key, uint64_t offset)
+read_back(struct data_file *file, const struct log_scan_record *found)
 {
+    const struct log_record *record = &found->record;
     uint32_t reads;
     unsigned char *to = (unsigned char *)malloc(record->value_len + 1);
     ADB_ASSERT(to != NULL);
-    armdb_err err = adb_data_file_read_value(file, offset, key, record->value_len, to, &reads);
+    armdb_err err = adb_data_file_read_value(file, found->offset, found->key,
+                                             record->value_len, to, &reads);
     ADB_ASSERT(err == (record->flags == 0 ? ARMDB_OK : ARMDB_CORRUPT));
+    if (err == ARMDB_OK && record->value_len < LOG_SCAN_VALUE_MAX)
+        ADB_ASSERT(memcmp(found->value, to, record->value_len) == 0);
     free(to);
 }
 
 static armdb_err
-on_record(void *context, const struct log_record *record, armdb_slice key, uint64_t offset)
+on_record(void *context, const struct log_scan_record *found)
 {
     struct walk *walk = (struct walk *)context;
+    const struct log_record *record = &found->record;
     uint64_t bytes = adb_log_record_bytes(record->key_len, record->value_len);
-    ADB_ASSERT(offset >= walk->end && offset % LOG_RECORD_ALIGNMENT == 0);
-    ADB_ASSERT(offset + bytes <= walk->size);
+    ADB_ASSERT(found->offset >= walk->end && found->offset % LOG_RECORD_ALIGNMENT == 0);
+    ADB_ASSERT(found->offset + bytes <= walk->size);
     ADB_ASSERT(adb_log_record_is_sane(record) && record->flags != LOG_FLAG_META);
-    ADB_ASSERT(key.len == record->key_len && record->sequence == walk->sequence + 1);
-    walk->end = offset + bytes;
+    ADB_ASSERT(found->key.len == record->key_len && record->sequence == walk->sequence + 1);
+    walk->end = found->offset + bytes;
     walk->sequence++;
     walk->records++;
-    read_back(walk->file, record, key, offset);
+    read_back(walk->file, found);
     return ARMDB_OK;
 }
 

@@ -12,9 +12,12 @@ void
 gen_collection(struct gen *gen, armdb_collection_options *options_out)
 {
     static const uint32_t key_bytes[] = {1, 4, 8, 16, 33, 256};
+    static const uint32_t value_bytes[] = {1, 8, 20, 64, 255, ARMDB_CONST_VALUE_MAX};
     *options_out = (armdb_collection_options)ARMDB_COLLECTION_OPTIONS_INIT;
     options_out->key_bytes = below(gen, 2) == 0 ? ARMDB_KEY_VARIABLE : key_bytes[below(gen, 6)];
-    options_out->order = below(gen, 2) == 0 ? ARMDB_ASCENDING : ARMDB_DESCENDING;
+    options_out->order = (armdb_order)(ARMDB_ASCENDING + below(gen, 3));
+    if (below(gen, 3) == 0)
+        options_out->value_bytes = value_bytes[below(gen, 6)];
 }
 
 void
@@ -23,11 +26,13 @@ gen_retune(struct gen *gen, armdb_options *options)
     static const uint64_t file_bytes[] = {65536, 65536, 300000, 0};
     static const uint32_t buffer_bytes[] = {16384, 16384, 40000, 65536};
     static const uint32_t flush_ms[] = {0, 1, ARMDB_NEVER};
+    static const uint64_t cache_bytes[] = {1 << 20, 16 << 20, ARMDB_CACHE_NONE};
     options->max_file_bytes = file_bytes[below(gen, 4)];
     options->write_buffer_bytes = buffer_bytes[below(gen, 4)];
     options->durability = (armdb_durability)below(gen, 4);
     options->flush_interval_ms = flush_ms[below(gen, 3)];
     options->sync_interval_ms = below(gen, 2) == 0 ? ARMDB_NEVER : 50;
+    options->cache_bytes = cache_bytes[below(gen, 3)];
 }
 
 struct gen
@@ -56,7 +61,7 @@ gen_kind(struct gen *gen)
 {
     static const uint8_t weights[OP_KINDS] = {
         [OP_PUT] = 100,      [OP_INSERT] = 30,   [OP_DELETE] = 50,         [OP_GET] = 40,
-        [OP_GET_VALUE] = 30, [OP_CONTAINS] = 15, [OP_VALUE_LEN] = 15,      [OP_COUNT] = 10,
+        [OP_GET_VALUE] = 30, [OP_CONTAINS] = 15, [OP_VALUE_LEN] = 15,      [OP_COUNT] = 10, [OP_MULTI_GET] = 20,
         [OP_ENDS] = 10,      [OP_WALK] = 25,     [OP_FLUSH] = 4,           [OP_SYNC] = 3,
         [OP_CREATE] = 2,     [OP_DROP] = 1,      [OP_OPEN_COLLECTION] = 3, [OP_BAD] = 5};
     uint32_t sum = 0;
@@ -113,10 +118,12 @@ gen_bound(struct gen *gen, uint32_t key_bytes, unsigned char *room)
 }
 
 armdb_slice
-gen_value(struct gen *gen, unsigned char *room)
+gen_value(struct gen *gen, uint32_t value_bytes, unsigned char *room)
 {
     uint32_t len = below(gen, gen->profile.value_len_max + 1);
-    if (test_rng_one_in(&gen->rng, gen->profile.large_one_in)) {
+    if (value_bytes != ARMDB_VALUE_VARIABLE) {
+        len = value_bytes;
+    } else if (test_rng_one_in(&gen->rng, gen->profile.large_one_in)) {
         switch (below(gen, 10)) {
         case 0:
             len = 512 * 1024 - 3 + below(gen, 100 * 1024);

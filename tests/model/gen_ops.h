@@ -16,6 +16,7 @@ enum op_kind {
     OP_GET_VALUE,
     OP_CONTAINS,
     OP_VALUE_LEN,
+    OP_MULTI_GET,
     OP_COUNT,
     OP_ENDS, /* first and last */
     OP_WALK, /* a cursor with a range or prefix, moved about */
@@ -32,7 +33,8 @@ enum op_kind {
 enum {
     GEN_VALUE_MAX = 700 * 1024,
     GEN_MOVES_MAX = 24,
-    GEN_COLLECTIONS = 5 /* names */
+    GEN_COLLECTIONS = 5, /* names */
+    GEN_READS_MAX = 70   /* keys of a multi-get */
 };
 
 /** What a run is about. */
@@ -68,8 +70,8 @@ enum op_kind gen_kind(struct gen *gen);
 armdb_slice gen_key(struct gen *gen, uint32_t key_bytes, unsigned char *room);
 /** A bound: a key, or the front of one, or a key with something behind. */
 armdb_slice gen_bound(struct gen *gen, uint32_t key_bytes, unsigned char *room);
-/** A value in a buffer of GEN_VALUE_MAX bytes. */
-armdb_slice gen_value(struct gen *gen, unsigned char *room);
+/** A value for a collection with such values, in a buffer of GEN_VALUE_MAX bytes. */
+armdb_slice gen_value(struct gen *gen, uint32_t value_bytes, unsigned char *room);
 armdb_durability gen_durability(struct gen *gen);
 void gen_collection(struct gen *gen, armdb_collection_options *options_out);
 struct gen_walk gen_walk(struct gen *gen);

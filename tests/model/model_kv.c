@@ -7,9 +7,15 @@
 #include "sim/require.h"
 
 void
-model_init(struct model_collection *model, const char *name, uint32_t key_bytes, bool is_descending)
+model_init(struct model_collection *model, const char *name,
+           const armdb_collection_options *options)
 {
-    *model = (struct model_collection){.key_bytes = key_bytes, .is_descending = is_descending};
+    *model = (struct model_collection){
+        .key_bytes = options->key_bytes,
+        .is_descending = options->order == ARMDB_DESCENDING,
+        .is_unordered = options->order == ARMDB_UNORDERED,
+        .value_bytes = options->value_bytes != 0 ? options->value_bytes : ARMDB_VALUE_VARIABLE,
+    };
     snprintf(model->name, sizeof model->name, "%s", name);
 }
 

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "armdb/types.h"
+#include "armdb/options.h"
 
 enum { MODEL_NAME_BYTES = 24 };
 
@@ -26,15 +26,17 @@ struct model_collection {
     char name[MODEL_NAME_BYTES];
     uint32_t key_bytes;
     bool is_descending;
+    bool is_unordered;
+    uint32_t value_bytes; /* or ARMDB_VALUE_VARIABLE */
     bool is_dropped;
     struct model_pair *pairs; /* owned, [count] */
     size_t count;
     size_t capacity;
 };
 
-/** Adds nothing; the caller fills the settings. */
-void model_init(struct model_collection *model, const char *name, uint32_t key_bytes,
-                bool is_descending);
+/** An empty collection with settings that a collection was created with. */
+void model_init(struct model_collection *model, const char *name,
+                const armdb_collection_options *options);
 /** Removes all pairs. */
 void model_fini(struct model_collection *model);
 

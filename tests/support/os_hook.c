@@ -274,6 +274,7 @@ void
 os_hook_init(struct os_hook *hook, struct adb_os *inner, bool has_threads)
 {
     *hook = (struct os_hook){
-        .base = {.ops = &hook_ops, .has_threads = has_threads, .cpu_count = inner->cpu_count},
+        .base = {.ops = &hook_ops, .has_threads = has_threads, .cpu_count = inner->cpu_count,
+                 .memory_bytes = inner->memory_bytes},
         .inner = inner};
 }

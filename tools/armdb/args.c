@@ -8,7 +8,7 @@
 #include "report.h"
 #include "utf8.h"
 
-enum kind { KIND_FLAG, KIND_TEXT, KIND_NAME, KIND_NUMBER, KIND_CHOICE };
+enum kind { KIND_FLAG, KIND_TEXT, KIND_NAME, KIND_NUMBER, KIND_CHOICE, KIND_VALUES };
 
 struct option_spec {
     const char *name;
@@ -29,8 +29,12 @@ static const struct option_spec SPECS[OPTION_COUNT] = {
     [OPTION_KEY_SIZE] = {"--key-size", "N",
                          "bytes of each key, 1..256 (default: keys of any length, 1..1024)",
                          KIND_NUMBER, 1, ARMDB_FIXED_KEY_MAX},
-    [OPTION_ORDER] = {"--order", "asc|desc", "order of the keys (default: asc)", KIND_CHOICE,
+    [OPTION_ORDER] = {"--order", "asc|desc|map",
+                      "order of the keys (default: asc); map: none, found by their hash", KIND_CHOICE,
                       ARMDB_ASCENDING, 0},
+    [OPTION_VALUE] = {"--value", "var|const:N",
+                      "values of any length (default), or of N bytes, 1..256, kept in memory",
+                      KIND_VALUES, 1, ARMDB_CONST_VALUE_MAX},
     [OPTION_ESCAPED] = {"--escaped", "",
                         "keys, values and bounds here are written with escapes, \\xNN", KIND_FLAG,
                         0, 0},
@@ -93,6 +97,21 @@ take_choice(const struct option_spec *spec, const char *text, uint64_t *number_o
     return false;
 }
 
+/* `var`, or `const:` and a number; gives a value_bytes of armdb_collection_options. */
+static bool
+take_values(const struct option_spec *spec, const char *text, uint64_t *number_out)
+{
+    if (strcmp(text, "var") == 0) {
+        *number_out = ARMDB_VALUE_VARIABLE;
+        return true;
+    }
+    if (strncmp(text, "const:", 6) == 0)
+        return take_number(spec, text + 6, number_out);
+    (void)report(STATUS_USAGE, "%s is '%s', allowed are var and const:%" PRIu64 " .. const:%" PRIu64,
+                 spec->name, text, spec->min, spec->max);
+    return false;
+}
+
 /* The library checks names too, but only behind the creation of the database. */
 static bool
 take_name(const struct option_spec *spec, const char *text)
@@ -120,6 +139,8 @@ take_value(struct args *args, enum option option, char *text)
         return take_number(spec, text, &args->number[option]);
     case KIND_CHOICE:
         return take_choice(spec, text, &args->number[option]);
+    case KIND_VALUES:
+        return take_values(spec, text, &args->number[option]);
     case KIND_NAME:
         return take_name(spec, text);
     case KIND_TEXT:

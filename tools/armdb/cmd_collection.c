@@ -14,6 +14,7 @@ collection_options(const struct args *args)
     armdb_collection_options options = ARMDB_COLLECTION_OPTIONS_INIT;
     options.key_bytes = (uint32_t)args->number[OPTION_KEY_SIZE];
     options.order = (armdb_order)args->number[OPTION_ORDER];
+    options.value_bytes = (uint32_t)args->number[OPTION_VALUE];
     return options;
 }
 
@@ -49,11 +50,10 @@ cmd_create(const struct args *args)
 static void
 print_collection(const armdb_collection_info *info)
 {
-    char key_size[16] = "variable";
-    if (info->key_bytes != ARMDB_KEY_VARIABLE)
-        snprintf(key_size, sizeof key_size, "%" PRIu32, info->key_bytes);
-    printf("%s\t%" PRIu32 "\t%s\t%s\t%" PRIu64 "\n", info->name, info->id, key_size,
-           collections_order(info), info->keys);
+    char key_size[COLLECTIONS_TEXT_BYTES], value[COLLECTIONS_TEXT_BYTES];
+    printf("%s\t%" PRIu32 "\t%s\t%s\t%" PRIu64 "\t%s\n", info->name, info->id,
+           collections_key_size(info, key_size), collections_order(info), info->keys,
+           collections_value(info, value));
 }
 
 int

@@ -36,6 +36,7 @@ static const struct field FIELDS[] = {
     WIDE(dead_bytes, "of these, records that no key refers to any more"),
     WIDE(index_bytes, "memory of all indexes"),
     WIDE(buffer_bytes, "memory of the write buffers"),
+    WIDE(cache_bytes, "memory of the block cache"),
     WIDE(value_bytes, "memory of value handles"),
     WIDE(unflushed_bytes, "not handed to the system yet"),
     WIDE(cursors, "open now"),
@@ -45,6 +46,7 @@ static const struct field FIELDS[] = {
     WIDE(writes, "system calls on data files"),
     WIDE(written_bytes, "by these"),
     WIDE(reads, "system calls for values"),
+    WIDE(cache_misses, "blocks read into the cache"),
     WIDE(syncs, "of data files"),
     WIDE(sync_waits, "synced writes that shared them"),
     WIDE(recovered_records, "read at open"),
@@ -103,29 +105,28 @@ print_shards(const struct session *session, bool is_json, uint32_t count)
 static void
 print_collection(bool is_json, bool is_first, const armdb_collection_info *info)
 {
-    bool is_variable = info->key_bytes == ARMDB_KEY_VARIABLE;
-    char key_size[16] = "variable";
-    if (!is_variable)
-        snprintf(key_size, sizeof key_size, "%" PRIu32, info->key_bytes);
+    char key_text[COLLECTIONS_TEXT_BYTES], value_text[COLLECTIONS_TEXT_BYTES];
+    const char *key_size = collections_key_size(info, key_text);
+    const char *value = collections_value(info, value_text);
     if (!is_json) {
-        printf("%-20s %7" PRIu32 " %8s %5s %14" PRIu64 " %14" PRIu64 "\n", info->name, info->id,
-               key_size, collections_order(info), info->keys, info->index_bytes);
+        printf("%-20s %7" PRIu32 " %8s %5s %14" PRIu64 " %14" PRIu64 " %10s\n", info->name,
+               info->id, key_size, collections_order(info), info->keys, info->index_bytes, value);
         return;
     }
     fputs(is_first ? "{" : ",{", stdout);
     print_json_member(stdout, "name", armdb_str(info->name));
     printf(",\"id\":%" PRIu32 ",\"key_size\":%s,\"order\":\"%s\",\"keys\":%" PRIu64
-           ",\"index_bytes\":%" PRIu64 "}",
-           info->id, is_variable ? "null" : key_size, collections_order(info), info->keys,
-           info->index_bytes);
+           ",\"index_bytes\":%" PRIu64 ",\"value\":\"%s\"}",
+           info->id, info->key_bytes == ARMDB_KEY_VARIABLE ? "null" : key_size,
+           collections_order(info), info->keys, info->index_bytes, value);
 }
 
 static void
 print_collections(const struct collections *list, bool is_json)
 {
     if (!is_json)
-        printf("\n%-20s %7s %8s %5s %14s %14s\n", "collection", "id", "key size", "order", "keys",
-               "index_bytes");
+        printf("\n%-20s %7s %8s %5s %14s %14s %10s\n", "collection", "id", "key size", "order",
+               "keys", "index_bytes", "value");
     for (size_t i = 0; i < list->count; i++)
         print_collection(is_json, i == 0, &list->infos[i]);
 }

@@ -1,5 +1,7 @@
 #include "collections.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "report.h"
@@ -46,7 +48,27 @@ collections_fini(struct collections *list)
 }
 
 const char *
+collections_key_size(const armdb_collection_info *info, char *text)
+{
+    if (info->key_bytes == ARMDB_KEY_VARIABLE)
+        return "variable";
+    snprintf(text, COLLECTIONS_TEXT_BYTES, "%" PRIu32, info->key_bytes);
+    return text;
+}
+
+const char *
+collections_value(const armdb_collection_info *info, char *text)
+{
+    if (info->value_bytes == ARMDB_VALUE_VARIABLE)
+        return "var";
+    snprintf(text, COLLECTIONS_TEXT_BYTES, "const:%" PRIu32, info->value_bytes);
+    return text;
+}
+
+const char *
 collections_order(const armdb_collection_info *info)
 {
+    if (info->order == ARMDB_UNORDERED)
+        return "map";
     return info->order == ARMDB_DESCENDING ? "desc" : "asc";
 }

@@ -22,7 +22,15 @@ int collections_read(struct collections *list, const struct session *session,
 
 void collections_fini(struct collections *list);
 
-/** "asc" or "desc". */
+enum { COLLECTIONS_TEXT_BYTES = 24 };
+
+/** Key length: a number, or "variable". In a buffer of COLLECTIONS_TEXT_BYTES. */
+const char *collections_key_size(const armdb_collection_info *info, char *text);
+
+/** "var" or "const:N". In a buffer of COLLECTIONS_TEXT_BYTES. */
+const char *collections_value(const armdb_collection_info *info, char *text);
+
+/** "asc", "desc" or "map". */
 const char *collections_order(const armdb_collection_info *info);
 
 #endif

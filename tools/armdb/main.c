@@ -29,11 +29,12 @@ struct command {
 static const struct command COMMANDS[] = {
     {"create",
      "make a database, or a collection in it",
-     "Without --collection it makes the database DIR, and --key-size and --order are those of its\n"
-     "default collection. With --collection it makes that collection (and the database, if it is\n"
+     "Without --collection it makes the database DIR, and --key-size, --value and --order are\n"
+     "those of its default collection. With --collection it makes that collection (and the database, if it is\n"
      "not there). What is made is fixed for good. It is an error if it is there already.\n",
-     {BIT(OPTION_SHARDS) | BIT(OPTION_KEY_SIZE) | BIT(OPTION_ORDER) | BIT(OPTION_COLLECTION), 1, 1,
-      "DIR"},
+     {BIT(OPTION_SHARDS) | BIT(OPTION_KEY_SIZE) | BIT(OPTION_VALUE) | BIT(OPTION_ORDER) |
+          BIT(OPTION_COLLECTION),
+      1, 1, "DIR"},
      cmd_create},
     {"put",
      "store a value under a key",
@@ -91,7 +92,7 @@ static const struct command COMMANDS[] = {
      cmd_time},
     {"collections",
      "list the collections",
-     "Prints name, id, key size, order and number of keys of each, between tabs.\n",
+     "Prints name, id, key size, order, number of keys and value of each, between tabs.\n",
      {BIT(OPTION_COLLECTION), 1, 1, "DIR"},
      cmd_collections},
     {"drop",

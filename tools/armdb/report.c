@@ -64,6 +64,8 @@ report_status_of(armdb_err err)
     case ARMDB_BUFFER_TOO_SMALL:
     case ARMDB_MISMATCH:
     case ARMDB_CLOSED:
+    case ARMDB_VALUE_LENGTH:
+    case ARMDB_UNSUPPORTED:
     case ARMDB_FORMAT:
         return STATUS_USAGE;
     case ARMDB_CORRUPT:
@@ -91,6 +93,9 @@ report_advice(armdb_err err)
         return "armdb collections lists those there are";
     case ARMDB_KEY_LENGTH:
         return "armdb collections tells the key size";
+    case ARMDB_VALUE_LENGTH:
+    case ARMDB_UNSUPPORTED:
+        return "armdb collections tells what kind it is";
     case ARMDB_TOO_BIG:
         return "store it in pieces";
     case ARMDB_MISMATCH:

@@ -103,6 +103,48 @@ test_api_ops__bad_arguments__are_refused(void **state)
 }
 
 static void
+test_api_ops__many_reads_at_once__each_with_its_answer(void **state)
+{
+    struct api_fixture *fixture = (struct api_fixture *)*state;
+    char a[8], b[8];
+    armdb_read reads[2] = {{.key = armdb_str("a"), .buffer = a, .capacity = sizeof a},
+                           {.key = armdb_str("b"), .buffer = b, .capacity = sizeof b}};
+    put(fixture->collection, "b", "two");
+    assert_ok(armdb_multi_get(fixture->collection, reads, 2));
+    assert_int_equal(reads[0].err, ARMDB_NOT_FOUND);
+    assert_int_equal(reads[1].err, ARMDB_OK);
+    assert_int_equal(reads[1].len, 3);
+    assert_memory_equal(b, "two", 3);
+    assert_int_equal(armdb_multi_get(fixture->collection, NULL, 1), ARMDB_INVALID);
+    reads[0].buffer = NULL;
+    assert_int_equal(armdb_multi_get(fixture->collection, reads, 2), ARMDB_INVALID);
+    reads[0].buffer = a;
+    reads[1].key.data = NULL;
+    assert_int_equal(armdb_multi_get(fixture->collection, reads, 2), ARMDB_INVALID);
+}
+
+static void
+test_api_ops__tickets__are_waited_for_and_polled(void **state)
+{
+    struct api_fixture *fixture = (struct api_fixture *)*state;
+    armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
+    armdb_ticket ticket;
+    bool is_synced = true;
+    options.durability = ARMDB_SYNCED;
+    options.ticket = &ticket;
+    assert_ok(armdb_put(fixture->collection, armdb_str("a"), armdb_str("b"), &options));
+    assert_true(ticket.sequence > 0);
+    assert_ok(armdb_ticket_poll(fixture->db, &ticket, &is_synced));
+    assert_ok(armdb_ticket_wait(fixture->db, &ticket, 1));
+    assert_ok(armdb_ticket_poll(fixture->db, &ticket, &is_synced));
+    assert_true(is_synced);
+    assert_int_equal(armdb_ticket_wait(fixture->db, NULL, 1), ARMDB_INVALID);
+    assert_int_equal(armdb_ticket_poll(fixture->db, NULL, &is_synced), ARMDB_INVALID);
+    assert_int_equal(armdb_ticket_poll(fixture->db, &ticket, NULL), ARMDB_INVALID);
+    assert_int_equal(armdb_ticket_wait(NULL, &ticket, 1), ARMDB_INVALID);
+}
+
+static void
 test_api_ops__key_and_value_limits__are_named(void **state)
 {
     struct api_fixture *fixture = (struct api_fixture *)*state;
@@ -176,6 +218,7 @@ test_api_ops__closed_or_foreign_handle__is_refused(void **state)
     expect_refused(armdb_delete(closed, key, NULL), ARMDB_CLOSED);
     expect_refused(armdb_get(closed, key, NULL, 0, &len), ARMDB_CLOSED);
     expect_refused(armdb_get_value(closed, key, &value), ARMDB_CLOSED);
+    expect_refused(armdb_multi_get(closed, NULL, 0), ARMDB_CLOSED);
     expect_refused(armdb_contains(closed, key, &found), ARMDB_CLOSED);
     expect_refused(armdb_count(closed, &count), ARMDB_CLOSED);
 #ifdef NDEBUG
@@ -199,6 +242,8 @@ main(void)
         API_TEST(test_api_ops__first_and_last__hand_out_both_or_either),
         API_TEST(test_api_ops__levels__are_taken_and_checked),
         API_TEST(test_api_ops__bad_arguments__are_refused),
+        API_TEST(test_api_ops__many_reads_at_once__each_with_its_answer),
+        API_TEST(test_api_ops__tickets__are_waited_for_and_polled),
         API_TEST(test_api_ops__key_and_value_limits__are_named),
         API_TEST(test_api_ops__largest_value__is_stored_and_found_again),
         API_TEST(test_api_ops__closed_or_foreign_handle__is_refused),

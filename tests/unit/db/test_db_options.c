@@ -26,7 +26,7 @@ test_db_options__zeros__stand_for_the_documented_values(void **state)
     (void)state;
     const armdb_options options = ARMDB_OPTIONS_INIT;
     const struct manifest manifest = {.shards = 3, .shard_prefix_bits = 9};
-    struct db_settings settings = adb_options_settle(&options, &manifest);
+    struct db_settings settings = adb_options_settle(&options, &manifest, UINT64_C(1) << 30);
     assert_int_equal(settings.shards, 3);
     assert_int_equal(settings.shard_prefix_bits, 9);
     assert_int_equal(settings.max_file_bytes, 268435456);
@@ -34,6 +34,27 @@ test_db_options__zeros__stand_for_the_documented_values(void **state)
     assert_int_equal(settings.durability, ARMDB_WRITTEN);
     assert_int_equal(settings.flush_interval_ns, 100000000);
     assert_true(settings.sync_interval_ns == UINT64_MAX);
+}
+
+static uint64_t
+cache_bytes_of(uint64_t asked, uint64_t memory_bytes)
+{
+    armdb_options options = ARMDB_OPTIONS_INIT;
+    const struct manifest manifest = {.shards = 1};
+    options.cache_bytes = asked;
+    return adb_options_settle(&options, &manifest, memory_bytes).cache_bytes;
+}
+
+static void
+test_db_options__cache__is_a_share_of_the_memory_unless_asked(void **state)
+{
+    const uint64_t gib = UINT64_C(1) << 30;
+    (void)state;
+    assert_true(cache_bytes_of(0, gib) == gib / 8);
+    assert_true(cache_bytes_of(0, 64 * gib) == gib);
+    assert_true(cache_bytes_of(0, 0) == 1048576);
+    assert_true(cache_bytes_of(3 * gib, gib) == 3 * gib);
+    assert_true(cache_bytes_of(ARMDB_CACHE_NONE, gib) == 0);
 }
 
 static void
@@ -46,7 +67,7 @@ test_db_options__buffer_of_small_files__is_no_larger_than_a_file(void **state)
     options.flush_interval_ms = ARMDB_NEVER;
     options.sync_interval_ms = 250;
     options.durability = ARMDB_SYNCED;
-    struct db_settings settings = adb_options_settle(&options, &manifest);
+    struct db_settings settings = adb_options_settle(&options, &manifest, UINT64_C(1) << 30);
     assert_int_equal(settings.write_buffer_bytes, 65536);
     assert_true(settings.flush_interval_ns == UINT64_MAX);
     assert_int_equal(settings.sync_interval_ns, 250000000);
@@ -93,7 +114,9 @@ static const struct field fields[] = {
     OPTION(flush_interval_ms, SIZE_32, 1, 3600000),
     OPTION(sync_interval_ms, SIZE_32, 1, 3600000),
     {"key_bytes", offsetof(armdb_options, default_collection.key_bytes), SIZE_32, 1, 256},
-    {"order", offsetof(armdb_options, default_collection.order), SIZE_32, 1, 2},
+    OPTION(cache_bytes, SIZE_64, 1048576, UINT64_C(1099511627776)),
+    {"order", offsetof(armdb_options, default_collection.order), SIZE_32, 1, 3},
+    {"value_bytes", offsetof(armdb_options, default_collection.value_bytes), SIZE_32, 1, 256},
 };
 
 static armdb_err
@@ -133,7 +156,7 @@ test_db_options__value_out_of_range__names_field_value_and_range(void **state)
         if (field->min > 1)
             expect_refused(field, field->min - 1);
         if (field->bytes == SIZE_64)
-            expect_refused(field, UINT64_MAX);
+            expect_refused(field, UINT64_MAX - 1);
         else
             expect_refused(field, UINT32_MAX - 1);
     }
@@ -270,6 +293,7 @@ test_db_options__description__fills_in_defaults(void **state)
     assert_string_equal(entry.name, "name");
     assert_true(entry.key_bytes == ARMDB_KEY_VARIABLE);
     assert_int_equal(entry.order, ARMDB_ASCENDING);
+    assert_true(entry.value_bytes == ARMDB_VALUE_VARIABLE);
     options.key_bytes = 12;
     options.order = ARMDB_DESCENDING;
     adb_options_describe(&options, "name", 6, &entry);
@@ -297,6 +321,15 @@ test_db_options__comparison__names_setting_stored_and_asked(void **state)
     options.order = ARMDB_DESCENDING;
     assert_int_equal(adb_collection_options_compare(&options, &stored), ARMDB_MISMATCH);
     expect_detail(ARMDB_MISMATCH, "order", "things", "ascending", "descending", NULL);
+    options.order = ARMDB_UNORDERED;
+    assert_int_equal(adb_collection_options_compare(&options, &stored), ARMDB_MISMATCH);
+    expect_detail(ARMDB_MISMATCH, "order", "things", "ascending", "unordered", NULL);
+    options.order = ARMDB_ORDER_DEFAULT;
+    options.value_bytes = 8;
+    assert_int_equal(adb_collection_options_compare(&options, &stored), ARMDB_MISMATCH);
+    expect_detail(ARMDB_MISMATCH, "value_bytes", "things", "variable", "8", NULL);
+    stored.value_bytes = 8;
+    assert_ok(adb_collection_options_compare(&options, &stored));
 }
 
 int
@@ -305,6 +338,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_db_options__null__is_all_defaults),
         cmocka_unit_test(test_db_options__zeros__stand_for_the_documented_values),
+        cmocka_unit_test(test_db_options__cache__is_a_share_of_the_memory_unless_asked),
         cmocka_unit_test(test_db_options__buffer_of_small_files__is_no_larger_than_a_file),
         cmocka_unit_test(test_db_options__shards_of_a_new_database__follow_the_cpus_up_to_16),
         cmocka_unit_test(test_db_options__value_out_of_range__names_field_value_and_range),

@@ -190,15 +190,19 @@ struct seen_records {
 
 /** An adb_scan_fn that takes notes. */
 static inline armdb_err
-note_record(void *context, const struct log_record *record, armdb_slice key, uint64_t offset)
+note_record(void *context, const struct log_scan_record *found)
 {
     struct seen_records *seen = (struct seen_records *)context;
+    const struct log_record *record = &found->record;
+    const armdb_slice key = found->key;
     char text[KEY_BYTES + 1] = "";
     assert_true(seen->count < SEEN_MAX);
     assert_int_equal(key.len, record->key_len);
+    if (record->value_len < LOG_SCAN_VALUE_MAX)
+        assert_non_null(found->value);
     if (key.len == KEY_BYTES)
         memcpy(text, key.data, KEY_BYTES);
-    seen->at[seen->count].offset = offset;
+    seen->at[seen->count].offset = found->offset;
     seen->at[seen->count].sequence = record->sequence;
     seen->at[seen->count].number = strtoull(text[0] != '\0' ? text + 4 : "0", NULL, 10);
     seen->at[seen->count].value_len = record->value_len;

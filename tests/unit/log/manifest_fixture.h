@@ -32,7 +32,9 @@ make_manifest(uint32_t count)
         struct manifest_collection *collection = &manifest.collections[i];
         collection->id = 10 * i;
         collection->key_bytes = i % 3 == 1 ? 1 + i % ARMDB_FIXED_KEY_MAX : ARMDB_KEY_VARIABLE;
-        collection->order = i % 2 == 0 ? ARMDB_ASCENDING : ARMDB_DESCENDING;
+        collection->order = (armdb_order)(ARMDB_ASCENDING + i % 3);
+        collection->value_bytes = i % 4 == 1 ? 1 + i * 5 % ARMDB_CONST_VALUE_MAX
+                                             : ARMDB_VALUE_VARIABLE;
         /* Names of 1, 8, 9 ... bytes: around the padding. */
         size_t len = i == 0 ? 7 : 1 + (i * 7) % ARMDB_NAME_MAX;
         memset(collection->name, 'a' + (int)(i % 26), len);
@@ -55,6 +57,7 @@ assert_same_manifest(const struct manifest *a, const struct manifest *b)
         assert_int_equal(a->collections[i].id, b->collections[i].id);
         assert_int_equal(a->collections[i].key_bytes, b->collections[i].key_bytes);
         assert_int_equal(a->collections[i].order, b->collections[i].order);
+        assert_int_equal(a->collections[i].value_bytes, b->collections[i].value_bytes);
         assert_string_equal(a->collections[i].name, b->collections[i].name);
     }
 }

@@ -422,12 +422,10 @@ test_log_scan__impossible_lengths__torn_without_reading_on(void **state)
 /* ------------------------------------------------------------------ what may fail */
 
 static armdb_err
-refuse_second(void *context, const struct log_record *record, armdb_slice key, uint64_t offset)
+refuse_second(void *context, const struct log_scan_record *found)
 {
-    (void)key;
-    (void)offset;
     ++*(int *)context;
-    return record->sequence == 2 ? ARMDB_LIMIT : ARMDB_OK;
+    return found->record.sequence == 2 ? ARMDB_LIMIT : ARMDB_OK;
 }
 
 static void

@@ -184,6 +184,37 @@ test_manifest_format__bad_collection__refused(void **state)
     assert_int_equal(decode_changed(82, 1, 0), ARMDB_CORRUPT); /* a zero inside the name */
 }
 
+/* Decodes a manifest whose default collection is of the given kind. */
+static armdb_err
+decode_kind(uint64_t direction, uint64_t order, uint64_t value, uint64_t value_bytes)
+{
+    const uint64_t name_len = strlen("default");
+    return decode_changed(72, 8,
+                          direction | order << 8 | value << 16 | name_len << 32 |
+                              value_bytes << 48);
+}
+
+static void
+test_manifest_format__kinds__only_those_that_can_be(void **state)
+{
+    (void)state;
+    for (uint64_t direction = 0; direction < 4; direction++) {
+        for (uint64_t order = 0; order < 3; order++) {
+            bool is_known = order == 0 ? direction == 1 || direction == 2
+                                       : order == 1 && direction == 0;
+            armdb_err expected = is_known ? ARMDB_OK : ARMDB_CORRUPT;
+            assert_int_equal(decode_kind(direction, order, 0, 0), expected);
+            assert_int_equal(decode_kind(direction, order, 0, 1), ARMDB_CORRUPT);
+            assert_int_equal(decode_kind(direction, order, 1, 0), ARMDB_CORRUPT);
+            assert_int_equal(decode_kind(direction, order, 1, 1), expected);
+            assert_int_equal(decode_kind(direction, order, 1, ARMDB_CONST_VALUE_MAX), expected);
+            assert_int_equal(decode_kind(direction, order, 1, ARMDB_CONST_VALUE_MAX + 1),
+                             ARMDB_CORRUPT);
+            assert_int_equal(decode_kind(direction, order, 2, 1), ARMDB_CORRUPT);
+        }
+    }
+}
+
 static void
 test_manifest_format__ids_out_of_order__refused(void **state)
 {
@@ -259,6 +290,7 @@ main(void)
         cmocka_unit_test(test_manifest_format__newer_version__format_error),
         cmocka_unit_test(test_manifest_format__settings_out_of_range__refused),
         cmocka_unit_test(test_manifest_format__bad_collection__refused),
+        cmocka_unit_test(test_manifest_format__kinds__only_those_that_can_be),
         cmocka_unit_test(test_manifest_format__ids_out_of_order__refused),
         cmocka_unit_test(test_manifest_format__find__by_exact_name),
         cmocka_unit_test(test_manifest_format__no_memory__said_and_nothing_left),

@@ -58,14 +58,15 @@ new_index(struct shard_fixture *fixture)
 {
     fixture->index.collection_id = COLLECTION;
     fixture->index.key_bytes = ARMDB_KEY_VARIABLE;
-    assert_ok(adb_tree_new(fixture->pages, 0, &fixture->index.tree));
+    const struct adb_index_config config = {.pages = fixture->pages, .is_ordered = true};
+    assert_ok(adb_index_init(&fixture->index.keys, &config));
 }
 
 /* Opening fills an empty index. */
 static inline armdb_err
 try_open(struct shard_fixture *fixture)
 {
-    adb_tree_free(fixture->index.tree);
+    adb_index_fini(&fixture->index.keys);
     new_index(fixture);
     fixture->config.os = fixture->os;
     return adb_shard_open(&fixture->config, find_index, fixture, &fixture->recovery,
@@ -150,7 +151,7 @@ tear_down_shard(void **state)
     struct shard_fixture *fixture = (struct shard_fixture *)*state;
     adb_mem_fail_at(0, false);
     adb_shard_close(fixture->shard);
-    adb_tree_free(fixture->index.tree);
+    adb_index_fini(&fixture->index.keys);
     adb_pages_free(fixture->pages);
     sim_free(fixture->sim);
     free(fixture);
@@ -202,7 +203,7 @@ static inline armdb_err
 try_read(struct shard_fixture *fixture, const char *key, char *to)
 {
     adb_rcu_enter();
-    uint64_t location = adb_tree_get(fixture->index.tree, armdb_str(key));
+    uint64_t location = adb_index_get(&fixture->index.keys, armdb_str(key), NULL);
     armdb_err err = location == 0
                         ? ARMDB_NOT_FOUND
                         : adb_shard_read_value(fixture->shard, location, armdb_str(key), to);
@@ -214,7 +215,7 @@ static inline void
 expect_get(struct shard_fixture *fixture, const char *key, const char *value)
 {
     char found[256];
-    uint64_t location = adb_tree_get(fixture->index.tree, armdb_str(key));
+    uint64_t location = adb_index_get(&fixture->index.keys, armdb_str(key), NULL);
     assert_true(location != 0);
     assert_int_equal(adb_location_value_len(location), strlen(value));
     assert_ok(try_read(fixture, key, found));
@@ -226,7 +227,7 @@ expect_long(struct shard_fixture *fixture, const char *key, size_t len)
 {
     char *found = (char *)malloc(len + 1);
     assert_non_null(found);
-    uint64_t location = adb_tree_get(fixture->index.tree, armdb_str(key));
+    uint64_t location = adb_index_get(&fixture->index.keys, armdb_str(key), NULL);
     assert_true(location != 0);
     assert_int_equal(adb_location_value_len(location), len);
     assert_ok(try_read(fixture, key, found));
@@ -238,7 +239,7 @@ expect_long(struct shard_fixture *fixture, const char *key, size_t len)
 static inline void
 expect_absent(struct shard_fixture *fixture, const char *key)
 {
-    assert_true(adb_tree_get(fixture->index.tree, armdb_str(key)) == 0);
+    assert_true(adb_index_get(&fixture->index.keys, armdb_str(key), NULL) == 0);
 }
 
 static inline struct shard_stats

@@ -221,7 +221,7 @@ test_shard_open__no_memory_at_any_step__leaves_nothing(void **state)
     put(fixture, "key", "value", ARMDB_WRITTEN);
     close_shard(fixture);
     for (uint64_t n = 1;; n++) {
-        adb_tree_free(fixture->index.tree);
+        adb_index_fini(&fixture->index.keys);
         new_index(fixture);
         adb_mem_fail_at(n, false);
         armdb_err err = adb_shard_open(&fixture->config, find_index, fixture, &fixture->recovery,

@@ -196,11 +196,11 @@ test_shard_recover__file_cut_anywhere__keeps_the_whole_records(void **state)
         sim_write_file(fixture->sim, FILE_PATH(1), whole, cut);
         open_shard(fixture);
         assert_int_equal(fixture->recovery.records, records);
-        assert_int_equal(adb_tree_count(fixture->index.tree), records);
+        assert_int_equal(adb_index_count(&fixture->index.keys), records);
         assert_int_equal(sim_file_size(fixture->sim, FILE_PATH(1)), HEADER_BYTES + records * 32);
         put(fixture, "more", "value", ARMDB_WRITTEN);
         kill_and_restart(fixture);
-        assert_int_equal(adb_tree_count(fixture->index.tree), records + 1);
+        assert_int_equal(adb_index_count(&fixture->index.keys), records + 1);
         stop(fixture);
     }
     free(whole);

@@ -73,10 +73,10 @@ test_shard_write__no_memory_for_the_index__changes_nothing(void **state)
         put(fixture, key, "value", ARMDB_BUFFERED);
         assert_int_equal(stats_of(fixture).newest_sequence, sequence + 1);
     }
-    assert_int_equal(adb_tree_count(fixture->index.tree), 2001);
+    assert_int_equal(adb_index_count(&fixture->index.keys), 2001);
     assert_int_equal(stats_of(fixture).failure, ARMDB_OK);
     reopen_shard(fixture);
-    assert_int_equal(adb_tree_count(fixture->index.tree), 2001);
+    assert_int_equal(adb_index_count(&fixture->index.keys), 2001);
     (void)refused; /* how often memory is asked for is the page pool's business */
 }
 

@@ -1,0 +1,112 @@
+/*
+ * db_multi_get.c: many gets at once.
+ *
+ * A get waits for memory several times: nodes of the index, the table of the cache, the block. For a
+ * group of keys these waits are spent together: all lookups of the index first, then the blocks
+ * are asked for, then the values are copied.
+ */
+#include <string.h>
+
+#include "base/err.h"
+#include "db/db_private.h"
+#include "log/location.h"
+#include "os/rcu.h"
+
+enum { GROUP = 32 };
+
+/* What is known of a group of reads; entry i belongs to reads[i]. */
+struct group {
+    struct collection *collection;
+    armdb_read *reads;
+    size_t n;
+    armdb_slice keys[GROUP]; /* empty: not a key of the collection, the read's `err` says why */
+    uint64_t locations[GROUP];
+    unsigned char values[GROUP * ARMDB_CONST_VALUE_MAX]; /* of collections that keep them */
+    armdb_err err;             /* the first failure of all groups */
+    armdb_error_detail detail; /* of it */
+};
+
+/* Settles what came of a read. */
+static void
+note(struct group *group, size_t i, armdb_err err)
+{
+    group->reads[i].err = err;
+    if (err == ARMDB_OK || err == ARMDB_NOT_FOUND || group->err != ARMDB_OK)
+        return;
+    group->err = err;
+    group->detail = *adb_err_detail();
+}
+
+static void
+check_keys(struct group *group)
+{
+    for (size_t i = 0; i < group->n; i++) {
+        armdb_read *read = &group->reads[i];
+        read->len = 0;
+        note(group, i, adb_collection_check_key(group->collection, read->key));
+        group->keys[i] = read->err == ARMDB_OK ? read->key : (armdb_slice){NULL, 0};
+    }
+}
+
+/* Asks for all that the values will be copied from. */
+static void
+prefetch_values(const struct group *group)
+{
+    const struct db *db = group->collection->db;
+    for (int stage = 0; stage < SHARD_PREFETCH_STAGES; stage++) {
+        for (size_t i = 0; i < group->n; i++) {
+            if (group->locations[i] != 0)
+                adb_shard_prefetch_value(adb_db_route(db, group->keys[i]), group->locations[i],
+                                         group->keys[i], stage);
+        }
+    }
+}
+
+static armdb_err
+fetch(struct group *group, size_t i)
+{
+    armdb_read *read = &group->reads[i];
+    uint32_t value_bytes = group->collection->index.keys.value_bytes;
+    if (group->locations[i] == 0)
+        return ARMDB_NOT_FOUND;
+    bool is_there = value_bytes != 0 && value_bytes <= read->capacity;
+    if (is_there)
+        memcpy(read->buffer, group->values + i * value_bytes, value_bytes);
+    return adb_db_fetch(group->collection, group->locations[i], is_there, read);
+}
+
+/* Inside an RCU scope. */
+static void
+get_group(struct group *group)
+{
+    const struct adb_index *keys = &group->collection->index.keys;
+    armdb_err dropped = adb_collection_check(group->collection);
+    if (dropped == ARMDB_OK) {
+        adb_index_get_batch(keys, group->keys, group->n, group->locations,
+                            keys->value_bytes != 0 ? group->values : NULL);
+        if (keys->value_bytes == 0)
+            prefetch_values(group);
+    }
+    for (size_t i = 0; i < group->n; i++) {
+        if (group->reads[i].err == ARMDB_OK)
+            note(group, i, dropped != ARMDB_OK ? dropped : fetch(group, i));
+    }
+}
+
+armdb_err
+adb_db_multi_get(struct collection *collection, armdb_read *reads, size_t n_reads)
+{
+    struct group group;
+    group.collection = collection;
+    group.err = ARMDB_OK;
+    adb_counter_add(&collection->db->gets, n_reads);
+    for (size_t done = 0; done < n_reads; done += group.n) {
+        group.reads = reads + done;
+        group.n = n_reads - done < GROUP ? n_reads - done : GROUP;
+        check_keys(&group);
+        adb_rcu_enter();
+        get_group(&group);
+        adb_rcu_leave();
+    }
+    return group.err == ARMDB_OK ? ARMDB_OK : adb_err_restore(&group.detail);
+}

@@ -1,0 +1,46 @@
+#include <inttypes.h>
+
+#include "base/err.h"
+#include "db/db_private.h"
+
+static armdb_err
+check_ticket(struct db *db, const armdb_ticket *ticket)
+{
+    if (ticket->shard >= db->settings.shards)
+        return adb_fail(ARMDB_INVALID, "ticket",
+                        "a ticket of shard %" PRIu32 ", allowed are 0..%" PRIu32, ticket->shard,
+                        db->settings.shards - 1);
+    if (adb_shard_is_synced(db->shards[ticket->shard], ticket->sequence) ||
+        adb_shard_has_written(db->shards[ticket->shard], ticket->sequence))
+        return ARMDB_OK;
+    return adb_fail(ARMDB_INVALID, "ticket",
+                    "a ticket for write %" PRIu64 " of shard %" PRIu32
+                    ", which has not been made: it is of another database",
+                    ticket->sequence, ticket->shard);
+}
+
+armdb_err
+adb_db_ticket_wait(struct db *db, const armdb_ticket *tickets, size_t n_tickets)
+{
+    uint64_t newest[ARMDB_SHARDS_MAX] = {0};
+    for (size_t i = 0; i < n_tickets; i++) {
+        const armdb_ticket *ticket = &tickets[i];
+        ADB_TRY(check_ticket(db, ticket));
+        if (ticket->sequence > newest[ticket->shard])
+            newest[ticket->shard] = ticket->sequence;
+    }
+    for (uint32_t i = 0; i < db->settings.shards; i++) {
+        if (!adb_shard_is_synced(db->shards[i], newest[i]))
+            ADB_TRY(adb_shard_commit(db->shards[i], newest[i]));
+    }
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_db_ticket_poll(struct db *db, const armdb_ticket *ticket, bool *is_synced_out)
+{
+    *is_synced_out = false;
+    ADB_TRY(check_ticket(db, ticket));
+    *is_synced_out = adb_shard_is_synced(db->shards[ticket->shard], ticket->sequence);
+    return ARMDB_OK;
+}

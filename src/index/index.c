@@ -1,0 +1,37 @@
+#include "index/index.h"
+
+armdb_err
+adb_index_init(struct adb_index *index, const struct adb_index_config *config)
+{
+    const struct adb_tree_config tree = {config->key_bytes, config->value_bytes};
+    const struct adb_map_config map = {config->key_bytes, config->value_bytes, config->n_writers,
+                                       config->seed};
+    *index = (struct adb_index){.value_bytes = config->value_bytes};
+    return config->is_ordered ? adb_tree_new(config->pages, &tree, &index->tree)
+                              : adb_map_new(config->pages, &map, &index->map);
+}
+
+void
+adb_index_fini(struct adb_index *index)
+{
+    adb_tree_free(index->tree);
+    adb_map_free(index->map);
+    *index = (struct adb_index){0};
+}
+
+void
+adb_index_each(const struct adb_index *index, adb_index_fn fn, void *context)
+{
+    struct adb_tree_position position = {0};
+    struct adb_map_walk walk = {0};
+    if (index->map != NULL) {
+        while (adb_map_walk_next(index->map, &walk))
+            fn(context, (armdb_slice){walk.key, walk.key_len}, walk.location);
+        return;
+    }
+    bool is_on = adb_tree_seek(index->tree, ADB_SEEK_FIRST, (armdb_slice){NULL, 0}, &position);
+    while (is_on) {
+        fn(context, (armdb_slice){position.key, position.key_len}, position.location);
+        is_on = adb_tree_next(index->tree, &position);
+    }
+}
