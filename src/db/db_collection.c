@@ -48,8 +48,9 @@ new_collection(struct db *db, const struct manifest_collection *stored,
     collection->index.collection_id = stored->id;
     collection->index.key_bytes = stored->key_bytes;
     memcpy(collection->name, stored->name, sizeof collection->name);
-    uint32_t tree_key_bytes = stored->key_bytes == ARMDB_KEY_VARIABLE ? 0 : stored->key_bytes;
-    armdb_err err = adb_tree_new(db->pages, tree_key_bytes, &collection->index.tree);
+    const struct adb_tree_config config = {
+        .key_bytes = stored->key_bytes == ARMDB_KEY_VARIABLE ? 0 : stored->key_bytes};
+    armdb_err err = adb_tree_new(db->pages, &config, &collection->index.tree);
     if (err != ARMDB_OK) {
         adb_mem_free(collection);
         return err;
@@ -324,7 +325,8 @@ drop_locked(struct db *db, const char *name)
     if (collection == db->default_collection)
         return adb_fail(ARMDB_INVALID, "drop collection",
                         "the default collection cannot be dropped");
-    ADB_TRY(adb_tree_new(db->pages, 1, &replacement));
+    const struct adb_tree_config smallest = {.key_bytes = 1};
+    ADB_TRY(adb_tree_new(db->pages, &smallest, &replacement));
     for (uint32_t i = 0; i < db->settings.shards; i++)
         adb_shard_lock(db->shards[i]);
     armdb_err err = drop_stopped(db, collection);

@@ -27,7 +27,7 @@ static armdb_err
 find(struct collection *collection, armdb_slice key, uint64_t *location_out)
 {
     ADB_TRY(adb_collection_check(collection));
-    *location_out = adb_tree_get(collection->index.tree, key);
+    *location_out = adb_tree_get(collection->index.tree, key, NULL);
     return *location_out != 0 ? ARMDB_OK : ARMDB_NOT_FOUND;
 }
 

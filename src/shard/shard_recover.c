@@ -64,7 +64,7 @@ apply_record(void *context, const struct log_record *record, armdb_slice key, ui
     } else {
         ADB_TRY(adb_tree_prepare(index->tree, &shard->spare));
         old = adb_tree_put(index->tree, key,
-                           adb_location_make(applier->file->slot, offset, record->value_len),
+                           adb_location_make(applier->file->slot, offset, record->value_len), NULL,
                            &shard->spare);
     }
     if (old != 0)

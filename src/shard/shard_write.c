@@ -109,7 +109,7 @@ publish(struct shard *shard, const struct shard_write *write, uint64_t offset)
         shard->deletes++;
     } else {
         uint64_t location = adb_location_make(file->slot, offset, (uint32_t)write->value.len);
-        old = adb_tree_put(write->index->tree, write->key, location, &shard->spare);
+        old = adb_tree_put(write->index->tree, write->key, location, NULL, &shard->spare);
         shard->puts++;
     }
     if (old != 0)
@@ -170,9 +170,9 @@ write_locked(struct shard *shard, const struct shard_write *write, uint64_t *seq
         return adb_fail(ARMDB_NO_COLLECTION, "write", "the collection was dropped");
     /* Not before: whoever drops it changes the pointer without this lock. */
     struct adb_tree *tree = write->index->tree;
-    if (write->verb == SHARD_INSERT && adb_tree_get(tree, write->key) != 0)
+    if (write->verb == SHARD_INSERT && adb_tree_get(tree, write->key, NULL) != 0)
         return ARMDB_EXISTS;
-    if (write->verb == SHARD_DELETE && adb_tree_get(tree, write->key) == 0)
+    if (write->verb == SHARD_DELETE && adb_tree_get(tree, write->key, NULL) == 0)
         return ARMDB_NOT_FOUND;
     if (write->verb != SHARD_DELETE)
         ADB_TRY(adb_tree_prepare(tree, &shard->spare));

@@ -134,7 +134,7 @@ replace_stable(struct actor *actor, uint32_t number)
     struct key key;
     struct adb_tree *tree = actor->stress->tree;
     armdb_slice slice = make_key(actor->stress, number, &key);
-    uint64_t location = adb_tree_get(tree, slice);
+    uint64_t location = adb_tree_get(tree, slice, NULL);
     check(location >> KEY_SHIFT == number && location != 0, "stable key not found");
     (void)adb_tree_replace(tree, slice, location, make_location(actor, number));
 }
@@ -164,7 +164,7 @@ run_writer(void *context)
         if (mix(n ^ seed) % 8 < (is_growing ? 7u : 1u)) {
             uint64_t location = make_location(actor, number);
             check(adb_tree_prepare(stress->tree, &spare) == ARMDB_OK, "memory");
-            check(adb_tree_put(stress->tree, slice, location, &spare) == mine[number],
+            check(adb_tree_put(stress->tree, slice, location, NULL, &spare) == mine[number],
                   "put returned another location");
             mine[number] = location;
         } else {
@@ -172,7 +172,8 @@ run_writer(void *context)
                   "remove returned another location");
             mine[number] = 0;
         }
-        check(adb_tree_get(stress->tree, slice) == mine[number], "own key is not as it was left");
+        check(adb_tree_get(stress->tree, slice, NULL) == mine[number],
+              "own key is not as it was left");
     }
     for (uint32_t number = 0; number < stress->n_keys; number++) {
         struct key key;
@@ -248,7 +249,7 @@ run_reader(void *context)
                 continue;
             }
             armdb_slice slice = make_key(stress, number, &key);
-            uint64_t location = adb_tree_get(stress->tree, slice);
+            uint64_t location = adb_tree_get(stress->tree, slice, NULL);
             check(location == 0 || location >> KEY_SHIFT == number, "a location of another key");
             enum adb_tree_seek how = (enum adb_tree_seek)(n % 6);
             if (adb_tree_seek(stress->tree, how, slice, &position))
@@ -266,13 +267,14 @@ run_stress(uint32_t key_bytes, uint32_t n_keys)
     struct adb_thread threads[N_WRITERS + N_READERS];
     struct adb_tree_spare spare = {0};
     assert_int_equal(adb_pages_new(&stress.pages), ARMDB_OK);
-    assert_int_equal(adb_tree_new(stress.pages, key_bytes, &stress.tree), ARMDB_OK);
+    const struct adb_tree_config config = {.key_bytes = key_bytes};
+    assert_int_equal(adb_tree_new(stress.pages, &config, &stress.tree), ARMDB_OK);
     for (uint32_t number = 0; number < n_keys; number += STABLE_EVERY) {
         struct key key;
         armdb_slice slice = make_key(&stress, number, &key);
         assert_int_equal(adb_tree_prepare(stress.tree, &spare), ARMDB_OK);
         assert_int_equal(
-            adb_tree_put(stress.tree, slice, (uint64_t)number << KEY_SHIFT | 1, &spare), 0);
+            adb_tree_put(stress.tree, slice, (uint64_t)number << KEY_SHIFT | 1, NULL, &spare), 0);
     }
     for (uint32_t i = 0; i < N_WRITERS + N_READERS; i++) {
         bool is_writer = i < N_WRITERS;

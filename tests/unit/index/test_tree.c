@@ -54,6 +54,7 @@ random_below(uint32_t limit)
 struct item {
     uint32_t len;
     uint64_t location; /* 0: not in the tree */
+    uint64_t value;    /* the inline value is made from it */
     unsigned char key[ARMDB_KEY_MAX];
 };
 
@@ -64,7 +65,7 @@ struct model {
     struct adb_pages *pages;
     struct adb_tree *tree;
     struct adb_tree_spare spare;
-    uint32_t key_bytes;
+    struct adb_tree_config config;
 };
 
 /* How the bytes of keys are chosen. */
@@ -156,21 +157,21 @@ make_key(struct item *item, enum shape shape, uint32_t key_bytes, uint32_t i)
 }
 
 static void
-model_open(struct model *model, uint32_t key_bytes, enum shape shape, uint32_t n)
+model_open(struct model *model, struct adb_tree_config config, enum shape shape, uint32_t n)
 {
     memset(model, 0, sizeof *model);
     model->items = (struct item *)malloc(n * sizeof(struct item));
     assert_non_null(model->items);
     for (uint32_t i = 0; i < n; i++)
-        make_key(&model->items[i], shape, key_bytes, i);
+        make_key(&model->items[i], shape, config.key_bytes, i);
     qsort(model->items, n, sizeof(struct item), compare_items);
     for (uint32_t i = 0; i < n; i++) {
         if (model->n == 0 || compare_items(&model->items[model->n - 1], &model->items[i]) != 0)
             model->items[model->n++] = model->items[i];
     }
-    model->key_bytes = key_bytes;
+    model->config = config;
     assert_int_equal(adb_pages_new(&model->pages), ARMDB_OK);
-    assert_int_equal(adb_tree_new(model->pages, key_bytes, &model->tree), ARMDB_OK);
+    assert_int_equal(adb_tree_new(model->pages, &config, &model->tree), ARMDB_OK);
 }
 
 static void
@@ -189,15 +190,74 @@ key_of(const struct model *model, uint32_t i)
     return (armdb_slice){.data = model->items[i].key, .len = model->items[i].len};
 }
 
+/* Fills in the inline value that is made from a number. */
+static void
+make_value(const struct model *model, uint64_t number, unsigned char *value)
+{
+    for (uint32_t i = 0; i < model->config.value_bytes; i++)
+        value[i] = (unsigned char)(number * 167 >> i % 24);
+}
+
+static void
+assert_value(const struct model *model, uint32_t i, const unsigned char *value)
+{
+    unsigned char expected_value[ADB_TREE_VALUE_MAX];
+    make_value(model, model->items[i].value, expected_value);
+    assert_memory_equal(value, expected_value, model->config.value_bytes);
+}
+
+static void
+assert_get(const struct model *model, uint32_t i)
+{
+    unsigned char value[ADB_TREE_VALUE_MAX + 1];
+    uint32_t value_bytes = model->config.value_bytes;
+    value[value_bytes] = 0xa5;
+    uint64_t location = adb_tree_get(model->tree, key_of(model, i), value);
+    assert_int_equal(location, model->items[i].location);
+    assert_int_equal(value[value_bytes], 0xa5);
+    if (location != 0)
+        assert_value(model, i, value);
+    assert_int_equal(adb_tree_get(model->tree, key_of(model, i), NULL), location);
+}
+
+/* Looks for all items, in batches of any size. */
+static void
+assert_get_batches(const struct model *model)
+{
+    enum { BATCH_MAX = 70 };
+    armdb_slice keys[BATCH_MAX];
+    uint64_t locations[BATCH_MAX];
+    static unsigned char values[BATCH_MAX * ADB_TREE_VALUE_MAX];
+    uint32_t value_bytes = model->config.value_bytes;
+    uint32_t n;
+    for (uint32_t from = 0; from < model->n; from += n) {
+        n = 1 + random_below(BATCH_MAX);
+        n = n < model->n - from ? n : model->n - from;
+        for (uint32_t i = 0; i < n; i++)
+            keys[i] = key_of(model, from + i);
+        bool wants_values = random_below(4) != 0;
+        adb_tree_get_batch(model->tree, keys, n, locations, wants_values ? values : NULL);
+        for (uint32_t i = 0; i < n; i++) {
+            assert_int_equal(locations[i], model->items[from + i].location);
+            if (wants_values && locations[i] != 0)
+                assert_value(model, from + i, values + (size_t)i * value_bytes);
+        }
+    }
+}
+
 static void
 put(struct model *model, uint32_t i, uint64_t location)
 {
     struct item *item = &model->items[i];
+    unsigned char value[ADB_TREE_VALUE_MAX];
+    make_value(model, location, value);
     assert_int_equal(adb_tree_prepare(model->tree, &model->spare), ARMDB_OK);
-    assert_int_equal(adb_tree_put(model->tree, key_of(model, i), location, &model->spare),
-                     item->location);
+    uint64_t old = adb_tree_put(model->tree, key_of(model, i), location,
+                                model->config.value_bytes != 0 ? value : NULL, &model->spare);
+    assert_int_equal(old, item->location);
     model->n_there += item->location == 0;
     item->location = location;
+    item->value = location;
 }
 
 static void
@@ -235,6 +295,7 @@ assert_on(const struct model *model, const struct adb_tree_position *position, u
     assert_int_equal(position->key_len, item->len);
     assert_memory_equal(position->key, item->key, item->len);
     assert_int_equal(position->location, item->location);
+    assert_value(model, i, position->value);
     assert_int_equal(adb_tree_location(model->tree, position), item->location);
 }
 
@@ -327,7 +388,8 @@ walk_all(struct model *model)
     assert_false(found);
     assert_int_equal(adb_tree_count(model->tree), model->n_there);
     for (uint32_t i = 0; i < model->n; i++)
-        assert_int_equal(adb_tree_get(model->tree, key_of(model, i)), model->items[i].location);
+        assert_get(model, i);
+    assert_get_batches(model);
 }
 
 static void
@@ -359,7 +421,7 @@ run_phase(struct model *model, uint32_t n_operations, uint32_t puts)
             else
                 take_out(model, i);
         } else if (kind < 900) {
-            assert_int_equal(adb_tree_get(model->tree, key_of(model, i)), model->items[i].location);
+            assert_get(model, i);
         } else if (kind < 950) {
             replace_somewhere(model);
         } else if (kind < 960) {
@@ -372,10 +434,11 @@ run_phase(struct model *model, uint32_t n_operations, uint32_t puts)
 }
 
 static void
-run_model(uint32_t key_bytes, enum shape shape, uint32_t n)
+run_model(uint32_t key_bytes, uint32_t value_bytes, enum shape shape, uint32_t n)
 {
     struct model model;
-    model_open(&model, key_bytes, shape, n);
+    struct adb_tree_config config = {.key_bytes = key_bytes, .value_bytes = value_bytes};
+    model_open(&model, config, shape, n);
     for (uint64_t round = 0; round < scale(); round++) {
         run_phase(&model, 2 * n, 90);
         run_phase(&model, n, 50);
@@ -395,8 +458,8 @@ test_tree__random_operations_on_fixed_keys__match_model(void **state)
     static const uint32_t key_bytes[] = {1, 7, 8, 9, 16, 20, 32, 255, 256};
     (void)state;
     for (size_t i = 0; i < sizeof key_bytes / sizeof key_bytes[0]; i++) {
-        run_model(key_bytes[i], SHAPE_RANDOM, 2500);
-        run_model(key_bytes[i], SHAPE_DENSE, 2500);
+        run_model(key_bytes[i], 0, SHAPE_RANDOM, 2500);
+        run_model(key_bytes[i], 0, SHAPE_DENSE, 2500);
     }
 }
 
@@ -405,7 +468,22 @@ test_tree__random_operations_on_variable_keys__match_model(void **state)
 {
     (void)state;
     for (uint32_t shape = SHAPE_RANDOM; shape <= SHAPE_MIXED; shape++)
-        run_model(0, (enum shape)shape, 2000);
+        run_model(0, 0, (enum shape)shape, 2000);
+}
+
+static void
+test_tree__random_operations_with_values__match_model(void **state)
+{
+    static const uint32_t key_bytes[] = {1, 8, 20, 256};
+    static const uint32_t value_bytes[] = {1, 8, 12, 100, 256};
+    (void)state;
+    for (size_t v = 0; v < sizeof value_bytes / sizeof value_bytes[0]; v++) {
+        for (size_t k = 0; k < sizeof key_bytes / sizeof key_bytes[0]; k++)
+            run_model(key_bytes[k], value_bytes[v], SHAPE_RANDOM, 1000);
+        run_model(16, value_bytes[v], SHAPE_DENSE, 1000);
+        run_model(0, value_bytes[v], SHAPE_MIXED, 1000);
+        run_model(0, value_bytes[v], (enum shape)random_below(SHAPE_MIXED), 1000);
+    }
 }
 
 /* ------------------------------------------------------------------ orders of insertion */
@@ -449,7 +527,7 @@ static double
 bytes_per_key(uint32_t key_bytes, enum shape shape, enum order kind, uint32_t n)
 {
     struct model model;
-    model_open(&model, key_bytes, shape, n);
+    model_open(&model, (struct adb_tree_config){.key_bytes = key_bytes}, shape, n);
     n = model.n / 8 * 8;
     uint32_t *order = (uint32_t *)malloc(n * sizeof(uint32_t));
     assert_non_null(order);
@@ -490,7 +568,8 @@ test_tree__99_of_100_keys_removed_at_random__gives_memory_back(void **state)
     static const uint32_t key_bytes[] = {16, 0};
     for (size_t k = 0; k < 2; k++) {
         struct model model;
-        model_open(&model, key_bytes[k], SHAPE_RANDOM, 40000);
+        model_open(&model, (struct adb_tree_config){.key_bytes = key_bytes[k]}, SHAPE_RANDOM,
+                   40000);
         uint32_t *order = (uint32_t *)malloc(model.n * sizeof(uint32_t));
         assert_non_null(order);
         make_order(order, model.n, ORDER_RANDOM);
@@ -521,7 +600,7 @@ test_tree__empty__finds_nothing(void **state)
         struct model model;
         struct adb_tree_position position;
         memset(&position, 0, sizeof position);
-        model_open(&model, key_bytes[k], SHAPE_RANDOM, 1);
+        model_open(&model, (struct adb_tree_config){.key_bytes = key_bytes[k]}, SHAPE_RANDOM, 1);
         walk_all(&model);
         for (uint32_t how = ADB_SEEK_GE; how <= ADB_SEEK_LAST; how++)
             assert_int_equal(seek(&model, (enum adb_tree_seek)how, key_of(&model, 0), &position),
@@ -539,20 +618,20 @@ test_tree__key_of_another_length__is_not_there(void **state)
     (void)state;
     unsigned char bytes[ARMDB_KEY_MAX + 1] = {0};
     struct model model;
-    model_open(&model, 16, SHAPE_RANDOM, 100);
+    model_open(&model, (struct adb_tree_config){.key_bytes = 16}, SHAPE_RANDOM, 100);
     for (uint32_t i = 0; i < model.n; i++)
         put(&model, i, 7);
-    assert_int_equal(adb_tree_get(model.tree, (armdb_slice){.data = NULL, .len = 0}), 0);
-    assert_int_equal(adb_tree_get(model.tree, (armdb_slice){.data = bytes, .len = 15}), 0);
+    assert_int_equal(adb_tree_get(model.tree, (armdb_slice){.data = NULL, .len = 0}, NULL), 0);
+    assert_int_equal(adb_tree_get(model.tree, (armdb_slice){.data = bytes, .len = 15}, NULL), 0);
     assert_int_equal(adb_tree_remove(model.tree, (armdb_slice){.data = bytes, .len = 17}), 0);
     assert_false(adb_tree_replace(model.tree, (armdb_slice){.data = bytes, .len = 17}, 7, 8));
     model_close(&model);
-    model_open(&model, 0, SHAPE_RANDOM, 100);
+    model_open(&model, (struct adb_tree_config){0}, SHAPE_RANDOM, 100);
     for (uint32_t i = 0; i < model.n; i++)
         put(&model, i, 7);
-    assert_int_equal(adb_tree_get(model.tree, (armdb_slice){.data = NULL, .len = 0}), 0);
+    assert_int_equal(adb_tree_get(model.tree, (armdb_slice){.data = NULL, .len = 0}, NULL), 0);
     assert_int_equal(adb_tree_remove(model.tree, (armdb_slice){.data = NULL, .len = 0}), 0);
-    assert_int_equal(adb_tree_get(model.tree, (armdb_slice){.data = bytes, .len = 1025}), 0);
+    assert_int_equal(adb_tree_get(model.tree, (armdb_slice){.data = bytes, .len = 1025}, NULL), 0);
     model_close(&model);
 }
 
@@ -563,7 +642,7 @@ test_position__key_removed_under_it__goes_on_in_both_directions(void **state)
     struct model model;
     struct adb_tree_position position;
     memset(&position, 0, sizeof position);
-    model_open(&model, 0, SHAPE_MIXED, 3000);
+    model_open(&model, (struct adb_tree_config){0}, SHAPE_MIXED, 3000);
     for (uint32_t i = 0; i < model.n; i++)
         put(&model, i, i + 1);
     /* Each key is removed while the position stands on it. */
@@ -596,7 +675,7 @@ test_position__tree_grows_around_it__meets_each_old_key_once(void **state)
     struct model model;
     struct adb_tree_position position;
     memset(&position, 0, sizeof position);
-    model_open(&model, 20, SHAPE_RANDOM, 6000);
+    model_open(&model, (struct adb_tree_config){.key_bytes = 20}, SHAPE_RANDOM, 6000);
     for (uint32_t i = 0; i < model.n; i += 2)
         put(&model, i, i + 1);
     bool found = adb_tree_seek(model.tree, ADB_SEEK_FIRST, (armdb_slice){0}, &position);
@@ -621,7 +700,7 @@ test_position__location_replaced__is_seen_without_a_seek(void **state)
     struct model model;
     struct adb_tree_position position;
     memset(&position, 0, sizeof position);
-    model_open(&model, 8, SHAPE_RANDOM, 1000);
+    model_open(&model, (struct adb_tree_config){.key_bytes = 8}, SHAPE_RANDOM, 1000);
     for (uint32_t i = 0; i < model.n; i++)
         put(&model, i, i + 1);
     assert_int_equal(seek(&model, ADB_SEEK_GE, key_of(&model, 500), &position), 500);
@@ -648,7 +727,7 @@ test_position__its_node_reused__is_never_mistaken(void **state)
     uint64_t newest[N_NODES] = {0};   /* in this round */
     uint32_t n_nodes = 0;
     memset(&position, 0, sizeof position);
-    model_open(&model, 16, SHAPE_RANDOM, N);
+    model_open(&model, (struct adb_tree_config){.key_bytes = 16}, SHAPE_RANDOM, N);
     for (uint32_t round = 0; round < ROUNDS; round++) {
         for (uint32_t i = 0; i < model.n; i++)
             put(&model, round % 2 == 0 ? i : model.n - 1 - i, i + 1);
@@ -685,7 +764,7 @@ test_prepare__allocation_fails__spare_stays_valid(void **state)
         adb_mem_fail_at(n, false);
         armdb_err err = adb_pages_new(&pages);
         if (err == ARMDB_OK)
-            err = adb_tree_new(pages, 16, &tree);
+            err = adb_tree_new(pages, &(struct adb_tree_config){.key_bytes = 16}, &tree);
         unsigned char key[16] = {0};
         for (uint32_t i = 0; err == ARMDB_OK && i < 8000; i++) {
             err = adb_tree_prepare(tree, &spare);
@@ -693,7 +772,7 @@ test_prepare__allocation_fails__spare_stays_valid(void **state)
                 break;
             uint64_t number = mix(i);
             memcpy(key, &number, sizeof number);
-            (void)adb_tree_put(tree, (armdb_slice){.data = key, .len = 16}, 1, &spare);
+            (void)adb_tree_put(tree, (armdb_slice){.data = key, .len = 16}, 1, NULL, &spare);
         }
         bool has_failed = adb_mem_has_failed();
         adb_mem_fail_at(0, false);
@@ -703,8 +782,8 @@ test_prepare__allocation_fails__spare_stays_valid(void **state)
             assert_int_equal(adb_tree_prepare(tree, &spare), ARMDB_OK);
             memset(key, 255, sizeof key);
             armdb_slice slice = {.data = key, .len = 16};
-            assert_int_equal(adb_tree_put(tree, slice, 5, &spare), 0);
-            assert_int_equal(adb_tree_get(tree, slice), 5);
+            assert_int_equal(adb_tree_put(tree, slice, 5, NULL, &spare), 0);
+            assert_int_equal(adb_tree_get(tree, slice, NULL), 5);
         }
         if (pages != NULL)
             adb_tree_spare_fini(pages, &spare);
@@ -730,6 +809,7 @@ main(void)
         cmocka_unit_test(test_tree__key_of_another_length__is_not_there),
         cmocka_unit_test(test_tree__random_operations_on_fixed_keys__match_model),
         cmocka_unit_test(test_tree__random_operations_on_variable_keys__match_model),
+        cmocka_unit_test(test_tree__random_operations_with_values__match_model),
         cmocka_unit_test(test_tree__any_order_of_insertion__costs_no_more_than_random),
         cmocka_unit_test(test_tree__99_of_100_keys_removed_at_random__gives_memory_back),
         cmocka_unit_test(test_position__key_removed_under_it__goes_on_in_both_directions),

@@ -58,7 +58,7 @@ new_index(struct shard_fixture *fixture)
 {
     fixture->index.collection_id = COLLECTION;
     fixture->index.key_bytes = ARMDB_KEY_VARIABLE;
-    assert_ok(adb_tree_new(fixture->pages, 0, &fixture->index.tree));
+    assert_ok(adb_tree_new(fixture->pages, &(struct adb_tree_config){0}, &fixture->index.tree));
 }
 
 /* Opening fills an empty index. */
@@ -202,7 +202,7 @@ static inline armdb_err
 try_read(struct shard_fixture *fixture, const char *key, char *to)
 {
     adb_rcu_enter();
-    uint64_t location = adb_tree_get(fixture->index.tree, armdb_str(key));
+    uint64_t location = adb_tree_get(fixture->index.tree, armdb_str(key), NULL);
     armdb_err err = location == 0
                         ? ARMDB_NOT_FOUND
                         : adb_shard_read_value(fixture->shard, location, armdb_str(key), to);
@@ -214,7 +214,7 @@ static inline void
 expect_get(struct shard_fixture *fixture, const char *key, const char *value)
 {
     char found[256];
-    uint64_t location = adb_tree_get(fixture->index.tree, armdb_str(key));
+    uint64_t location = adb_tree_get(fixture->index.tree, armdb_str(key), NULL);
     assert_true(location != 0);
     assert_int_equal(adb_location_value_len(location), strlen(value));
     assert_ok(try_read(fixture, key, found));
@@ -226,7 +226,7 @@ expect_long(struct shard_fixture *fixture, const char *key, size_t len)
 {
     char *found = (char *)malloc(len + 1);
     assert_non_null(found);
-    uint64_t location = adb_tree_get(fixture->index.tree, armdb_str(key));
+    uint64_t location = adb_tree_get(fixture->index.tree, armdb_str(key), NULL);
     assert_true(location != 0);
     assert_int_equal(adb_location_value_len(location), len);
     assert_ok(try_read(fixture, key, found));
@@ -238,7 +238,7 @@ expect_long(struct shard_fixture *fixture, const char *key, size_t len)
 static inline void
 expect_absent(struct shard_fixture *fixture, const char *key)
 {
-    assert_true(adb_tree_get(fixture->index.tree, armdb_str(key)) == 0);
+    assert_true(adb_tree_get(fixture->index.tree, armdb_str(key), NULL) == 0);
 }
 
 static inline struct shard_stats

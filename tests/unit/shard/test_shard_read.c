@@ -86,7 +86,7 @@ test_shard_read__another_key_than_the_record_holds__is_corrupt(void **state)
     struct shard_fixture *fixture = (struct shard_fixture *)*state;
     char found[64];
     put(fixture, "key", "value", ARMDB_WRITTEN);
-    uint64_t location = adb_tree_get(fixture->index.tree, armdb_str("key"));
+    uint64_t location = adb_tree_get(fixture->index.tree, armdb_str("key"), NULL);
     adb_rcu_enter();
     assert_int_equal(adb_shard_read_value(fixture->shard, location, armdb_str("yek"), found),
                      ARMDB_CORRUPT);
