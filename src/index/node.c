@@ -9,11 +9,12 @@
 enum { RUN = 2 };
 
 void
-adb_node_layout_init(struct adb_node_layout *layout, uint32_t key_bytes)
+adb_node_layout_init(struct adb_node_layout *layout, uint32_t key_bytes, uint32_t value_bytes)
 {
-    *layout = (struct adb_node_layout){.key_bytes = key_bytes};
+    ADB_ASSERT(key_bytes <= ARMDB_FIXED_KEY_MAX && value_bytes <= NODE_VALUE_MAX);
+    *layout = (struct adb_node_layout){.key_bytes = key_bytes, .value_bytes = value_bytes};
     if (key_bytes != 0)
-        adb_node_fixed_layout_init(layout, key_bytes);
+        adb_node_fixed_layout_init(layout);
 }
 
 void
@@ -22,7 +23,7 @@ adb_node_clear(const struct adb_node_layout *layout, struct adb_page *page, uint
     if (layout->words != 0)
         adb_node_fixed_clear(page, level);
     else
-        adb_node_var_clear(page, level);
+        adb_node_var_clear(page, level, level == 0 ? layout->value_bytes : 0);
 }
 
 void
@@ -121,8 +122,9 @@ static bool
 fits_part(const struct adb_node_layout *layout, const struct adb_page *page, uint32_t from,
           uint32_t to, const struct adb_node_key *key)
 {
-    return layout->words != 0 ? to - from < layout->capacity
-                              : adb_node_var_fits_part(page, from, to, key);
+    if (layout->words == 0)
+        return adb_node_var_fits_part(page, from, to, key);
+    return to - from < adb_node_fixed_shape(layout, adb_node_meta(page).level)->capacity;
 }
 
 /*

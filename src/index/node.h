@@ -2,7 +2,8 @@
  * node.h: one node of a tree: a page of sorted entries, read without a lock and changed under one.
  *
  * An inner node of n separators has n+1 children: child i holds the keys below separator i, child
- * i+1 those not below it. A leaf of n keys has n locations. Two layouts are hidden behind the same
+ * i+1 those not below it. A leaf of n keys has n locations and, if the tree was made so, n inline
+ * values, all of one length. Two layouts are hidden behind the same
  * functions: node_fixed.c (all keys of one length) and node_var.c. node_word.h has the rules by
  * which nodes are shared. Only files of index/ include this header.
  *
@@ -23,8 +24,8 @@
 #include "index/node_word.h"
 #include "index/pages.h"
 
-/** Works out the layout for a key length (0: variable). */
-void adb_node_layout_init(struct adb_node_layout *layout, uint32_t key_bytes);
+/** Works out the layout for a key length (0: variable) and the length of inline values (or 0). */
+void adb_node_layout_init(struct adb_node_layout *layout, uint32_t key_bytes, uint32_t value_bytes);
 
 /** Starts a node without entries in a page that was just taken; its version is above `clock`. */
 void adb_node_init(const struct adb_node_layout *layout, struct adb_page *page, uint32_t level,
@@ -77,17 +78,28 @@ adb_node_find(const struct adb_node_layout *layout, const struct adb_page *page,
                               : adb_node_var_find(page, key, found_out);
 }
 
+/** Brings near what adb_node_find() of `key` will read beyond the first lines of the node. Racy. */
+static inline void
+adb_node_prefetch_find(const struct adb_node_layout *layout, const struct adb_page *page,
+                       const struct adb_node_key *key)
+{
+    if (layout->words != 0)
+        adb_node_fixed_prefetch_find(layout, page, key);
+    else
+        adb_node_var_prefetch_find(page, key);
+}
+
 static inline uint32_t
 adb_node_location_at(const struct adb_node_layout *layout, uint32_t slot)
 {
-    return layout->words != 0 ? adb_node_fixed_value_at(layout, slot)
+    return layout->words != 0 ? adb_node_fixed_location_at(layout, slot)
                               : adb_node_var_location_at(slot);
 }
 
 static inline uint32_t
 adb_node_child_at(const struct adb_node_layout *layout, uint32_t slot)
 {
-    return layout->words != 0 ? adb_node_fixed_value_at(layout, slot) : adb_node_var_child_at(slot);
+    return layout->words != 0 ? adb_node_fixed_child_at(layout, slot) : adb_node_var_child_at(slot);
 }
 
 /** Racy; any slot up to NODE_COUNT_MAX. */
@@ -131,27 +143,45 @@ adb_node_read_key(const struct adb_node_layout *layout, const struct adb_page *p
                               : adb_node_var_read_key(page, slot, bytes_out);
 }
 
+/** Copies the inline value at `slot` of a leaf, value_bytes of it. Racy; any slot up to
+ * NODE_COUNT_MAX. */
+static inline void
+adb_node_read_value(const struct adb_node_layout *layout, const struct adb_page *page,
+                    uint32_t slot, unsigned char *value_out)
+{
+    if (layout->words != 0)
+        adb_node_fixed_read_value(layout, page, slot, value_out);
+    else
+        adb_node_var_read_value(page, slot, value_out, layout->value_bytes);
+}
+
+static inline void
+adb_node_set_value(const struct adb_node_layout *layout, struct adb_page *page, uint32_t slot,
+                   const void *value)
+{
+    if (layout->words != 0)
+        adb_node_fixed_set_value(layout, page, slot, value);
+    else
+        adb_node_var_set_value(page, slot, value);
+}
+
 /** Whether adb_node_insert() of `key` will find room. */
 static inline bool
 adb_node_fits(const struct adb_node_layout *layout, const struct adb_page *page,
               const struct adb_node_key *key)
 {
-    return layout->words != 0 ? adb_node_meta(page).count < layout->capacity
-                              : adb_node_var_fits(page, key);
+    return layout->words != 0 ? adb_node_fixed_fits(layout, page) : adb_node_var_fits(page, key);
 }
 
-/**
- * Puts in an entry that fits. In a leaf, `value` is its location; in an inner node, the child to
- * the right of the separator (as a number).
- */
+/** Puts in an entry that fits. */
 static inline void
 adb_node_insert(const struct adb_node_layout *layout, struct adb_page *page, uint32_t slot,
-                const struct adb_node_key *key, uint64_t value)
+                const struct adb_node_entry *entry)
 {
     if (layout->words != 0)
-        adb_node_fixed_insert(layout, page, slot, key, value);
+        adb_node_fixed_insert(layout, page, slot, entry);
     else
-        adb_node_var_insert(page, slot, key, value);
+        adb_node_var_insert(page, slot, entry);
 }
 
 /** Takes out an entry; of an inner node, the separator and the child to its right. */
@@ -179,7 +209,7 @@ adb_node_split(const struct adb_node_layout *layout, struct adb_page *left, stru
 static inline bool
 adb_node_is_underfull(const struct adb_node_layout *layout, const struct adb_page *page)
 {
-    return layout->words != 0 ? adb_node_meta(page).count * 4 < layout->capacity
+    return layout->words != 0 ? adb_node_fixed_is_underfull(layout, page)
                               : adb_node_var_is_underfull(page);
 }
 

@@ -6,7 +6,7 @@
  *   word 1        meta
  *   word 2 ..     samples: the first key of each group of 8 but the first group
  *   key_at ..     word 0 of each key; word 1 of each key; ...
- *   value_at ..   locations or children
+ *   target_at ..  locations, each with its inline value (if there are any) after it; or children
  *
  * A search reads the samples (in the lines next to the meta word, which are fetched together), then
  * one group: two rounds to memory instead of one for each step of a binary search.
@@ -16,6 +16,8 @@
  */
 #include "index/node_fixed.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 
 enum {
@@ -24,26 +26,37 @@ enum {
     ALIGN_FROM = 64 /* entries */
 };
 
-void
-adb_node_fixed_layout_init(struct adb_node_layout *layout, uint32_t key_bytes)
+static uint32_t
+words_of(uint32_t bytes)
 {
-    uint32_t words = (key_bytes + 7) / 8;
-    uint32_t capacity = NODE_COUNT_MAX + 1;
-    uint32_t key_at;
+    return (bytes + 7) / 8;
+}
+
+/* As many entries as fit, each with a key and a target; `more` words come after the last. */
+static struct adb_node_shape
+make_shape(uint32_t words, uint32_t stride, uint32_t more)
+{
+    struct adb_node_shape shape = {.capacity = NODE_COUNT_MAX + 1, .stride = stride};
     do {
-        capacity--;
-        key_at = SAMPLE_AT + (capacity - 1) / GROUP;
+        shape.capacity--;
+        shape.key_at = SAMPLE_AT + (shape.capacity - 1) / GROUP;
         /* Groups of small keys lie within one cache line; with few large keys room counts more. */
-        if (capacity >= ALIGN_FROM) {
-            capacity = capacity / GROUP * GROUP;
-            key_at = (key_at + GROUP - 1) / GROUP * GROUP;
+        if (shape.capacity >= ALIGN_FROM) {
+            shape.capacity = shape.capacity / GROUP * GROUP;
+            shape.key_at = (shape.key_at + GROUP - 1) / GROUP * GROUP;
         }
-    } while (key_at + words * capacity + capacity + 1 > NODE_WORDS);
-    ADB_ASSERT(capacity >= 3);
-    layout->words = words;
-    layout->capacity = capacity;
-    layout->key_at = key_at;
-    layout->value_at = key_at + words * capacity;
+        shape.target_at = shape.key_at + words * shape.capacity;
+    } while (shape.target_at + shape.capacity * stride + more > NODE_WORDS);
+    ADB_ASSERT(shape.capacity >= 3);
+    return shape;
+}
+
+void
+adb_node_fixed_layout_init(struct adb_node_layout *layout)
+{
+    layout->words = words_of(layout->key_bytes);
+    layout->shape[0] = make_shape(layout->words, 1 + words_of(layout->value_bytes), 0);
+    layout->shape[1] = make_shape(layout->words, 1, 1);
 }
 
 void
@@ -53,9 +66,9 @@ adb_node_fixed_clear(struct adb_page *page, uint32_t level)
 }
 
 static inline uint32_t
-key_word_at(const struct adb_node_layout *layout, uint32_t word, uint32_t slot)
+key_word_at(const struct adb_node_shape *shape, uint32_t word, uint32_t slot)
 {
-    return layout->key_at + word * layout->capacity + slot;
+    return shape->key_at + word * shape->capacity + slot;
 }
 
 /* The first slot of [from, to) whose word, `base` being that of slot 0, is not below `wanted`. */
@@ -90,8 +103,9 @@ static uint32_t
 find_among_equals(const struct adb_node_layout *layout, const struct adb_page *page,
                   const struct adb_node_key *key, struct equals equals, bool *found_out)
 {
+    const struct adb_node_shape *shape = adb_node_fixed_shape(layout, adb_node_meta(page).level);
     for (; equals.word < layout->words; equals.word++) {
-        uint32_t base = key_word_at(layout, equals.word, 0);
+        uint32_t base = key_word_at(shape, equals.word, 0);
         uint64_t wanted = key->word[equals.word];
         equals.from = lower_bound(page, base, wanted, equals.from, equals.to);
         if (equals.from == equals.to || adb_node_word(page, base + equals.from) != wanted)
@@ -103,6 +117,16 @@ find_among_equals(const struct adb_node_layout *layout, const struct adb_page *p
     return equals.from;
 }
 
+/* The start of the group whose first word is the last that is not above what is wanted. */
+static inline uint32_t
+find_group(const struct adb_page *page, uint32_t n, uint64_t wanted)
+{
+    uint32_t group = 0;
+    for (uint32_t i = 0; i < (n - 1) / GROUP; i++)
+        group += adb_node_word(page, SAMPLE_AT + i) <= wanted;
+    return group * GROUP;
+}
+
 static inline __attribute__((always_inline)) uint32_t
 find_words(const struct adb_node_layout *layout, const struct adb_page *page,
            const struct adb_node_key *key, uint32_t words, bool *found_out)
@@ -110,26 +134,23 @@ find_words(const struct adb_node_layout *layout, const struct adb_page *page,
     struct adb_node_meta meta = adb_node_meta(page);
     uint32_t n = meta.count;
     uint32_t skip = meta.skip;
+    const struct adb_node_shape *shape = adb_node_fixed_shape(layout, meta.level);
     *found_out = false;
-    if (n == 0 || ADB_UNLIKELY(n > layout->capacity || skip >= words))
+    if (n == 0 || ADB_UNLIKELY(n > shape->capacity || skip >= words))
         return 0;
     for (uint32_t word = 0; word < skip; word++) {
-        uint64_t shared = adb_node_word(page, key_word_at(layout, word, 0));
+        uint64_t shared = adb_node_word(page, key_word_at(shape, word, 0));
         if (key->word[word] != shared)
             return key->word[word] < shared ? 0 : n;
     }
-    /* The group whose first word is the last that is not above what is wanted. */
     uint64_t wanted = key->word[skip];
-    uint32_t group = 0;
-    for (uint32_t i = 0; i < (n - 1) / GROUP; i++)
-        group += adb_node_word(page, SAMPLE_AT + i) <= wanted;
-    uint32_t from = group * GROUP;
+    uint32_t from = find_group(page, n, wanted);
     uint32_t to = from + GROUP < n ? from + GROUP : n;
-    uint32_t base = key_word_at(layout, skip, 0);
+    uint32_t base = key_word_at(shape, skip, 0);
     /* What will be read after the group comes along with it. */
-    adb_node_prefetch(page, layout->value_at + from);
+    adb_node_prefetch(page, shape->target_at + from * shape->stride);
     if (words > 1)
-        adb_node_prefetch(page, key_word_at(layout, words - 1, from));
+        adb_node_prefetch(page, key_word_at(shape, words - 1, from));
     uint32_t slot = from;
     for (uint32_t i = from; i < to; i++)
         slot += adb_node_word(page, base + i) < wanted;
@@ -162,16 +183,57 @@ adb_node_fixed_find(const struct adb_node_layout *layout, const struct adb_page 
     }
 }
 
+void
+adb_node_fixed_prefetch_find(const struct adb_node_layout *layout, const struct adb_page *page,
+                             const struct adb_node_key *key)
+{
+    struct adb_node_meta meta = adb_node_meta(page);
+    const struct adb_node_shape *shape = adb_node_fixed_shape(layout, meta.level);
+    if (meta.count == 0 || meta.count > shape->capacity || meta.skip >= layout->words)
+        return;
+    uint32_t from = find_group(page, meta.count, key->word[meta.skip]);
+    for (uint32_t word = meta.skip; word < layout->words; word++)
+        adb_node_prefetch(page, key_word_at(shape, word, from));
+    adb_node_prefetch(page, shape->target_at + from * shape->stride);
+}
+
 uint32_t
 adb_node_fixed_read_key(const struct adb_node_layout *layout, const struct adb_page *page,
                         uint32_t slot, unsigned char *bytes_out)
 {
-    if (ADB_UNLIKELY(slot >= layout->capacity))
+    const struct adb_node_shape *shape = adb_node_fixed_shape(layout, adb_node_meta(page).level);
+    if (ADB_UNLIKELY(slot >= shape->capacity))
         slot = 0;
     for (uint32_t word = 0; word < layout->words; word++)
         adb_node_store_bytes(bytes_out + 8 * word,
-                             adb_node_word(page, key_word_at(layout, word, slot)));
+                             adb_node_word(page, key_word_at(shape, word, slot)));
     return layout->key_bytes;
+}
+
+void
+adb_node_fixed_read_value(const struct adb_node_layout *layout, const struct adb_page *page,
+                          uint32_t slot, unsigned char *value_out)
+{
+    uint32_t at = adb_node_fixed_location_at(layout, slot) + 1;
+    for (uint32_t done = 0; done < layout->value_bytes; done += 8, at++) {
+        uint64_t word = adb_node_word(page, at % NODE_WORDS);
+        uint32_t left = layout->value_bytes - done;
+        memcpy(value_out + done, &word, left < 8 ? left : 8);
+    }
+}
+
+void
+adb_node_fixed_set_value(const struct adb_node_layout *layout, struct adb_page *page, uint32_t slot,
+                         const void *value)
+{
+    const unsigned char *bytes = (const unsigned char *)value;
+    uint32_t at = adb_node_fixed_location_at(layout, slot) + 1;
+    for (uint32_t done = 0; done < layout->value_bytes; done += 8, at++) {
+        uint64_t word = 0;
+        uint32_t left = layout->value_bytes - done;
+        memcpy(&word, bytes + done, left < 8 ? left : 8);
+        adb_node_set_word(page, at, word);
+    }
 }
 
 /* Sets the meta word, and the samples from the one that entry `from` is part of. */
@@ -179,54 +241,73 @@ static void
 finish(const struct adb_node_layout *layout, struct adb_page *page, struct adb_node_meta meta,
        uint32_t from)
 {
+    const struct adb_node_shape *shape = adb_node_fixed_shape(layout, meta.level);
     uint32_t skip = 0;
     if (meta.count != 0 && (from == 0 || from + 1 == meta.count)) {
         /* The smallest or largest key is new: how many words do these two, and so all, share? */
         while (skip + 1 < layout->words &&
-               adb_node_word(page, key_word_at(layout, skip, 0)) ==
-                   adb_node_word(page, key_word_at(layout, skip, meta.count - 1)))
+               adb_node_word(page, key_word_at(shape, skip, 0)) ==
+                   adb_node_word(page, key_word_at(shape, skip, meta.count - 1)))
             skip++;
         if (skip != meta.skip)
             from = 0;
         meta.skip = skip;
     }
-    uint32_t base = key_word_at(layout, meta.skip, 0);
+    uint32_t base = key_word_at(shape, meta.skip, 0);
     for (uint32_t i = from == 0 ? 0 : (from - 1) / GROUP; (i + 1) * GROUP < meta.count; i++)
         adb_node_set_word(page, SAMPLE_AT + i, adb_node_word(page, base + (i + 1) * GROUP));
     adb_node_set_meta(page, meta);
 }
 
-/* Moves the words [from, to) up by one. */
+/* Moves the words [from, to) up by so many. */
 static inline void
-shift_up(struct adb_page *page, uint32_t from, uint32_t to)
+shift_up(struct adb_page *page, uint32_t from, uint32_t to, uint32_t by)
 {
     for (uint32_t at = to; at > from; at--)
-        adb_node_set_word(page, at, adb_node_word(page, at - 1));
+        adb_node_set_word(page, at + by - 1, adb_node_word(page, at - 1));
 }
 
-/* Moves the words [from + 1, to) down by one. */
+/* Moves the words [from + by, to) down by so many. */
 static inline void
-shift_down(struct adb_page *page, uint32_t from, uint32_t to)
+shift_down(struct adb_page *page, uint32_t from, uint32_t to, uint32_t by)
 {
-    for (uint32_t at = from; at + 1 < to; at++)
-        adb_node_set_word(page, at, adb_node_word(page, at + 1));
+    for (uint32_t at = from; at + by < to; at++)
+        adb_node_set_word(page, at, adb_node_word(page, at + by));
+}
+
+bool
+adb_node_fixed_fits(const struct adb_node_layout *layout, const struct adb_page *page)
+{
+    struct adb_node_meta meta = adb_node_meta(page);
+    return meta.count < adb_node_fixed_shape(layout, meta.level)->capacity;
+}
+
+bool
+adb_node_fixed_is_underfull(const struct adb_node_layout *layout, const struct adb_page *page)
+{
+    struct adb_node_meta meta = adb_node_meta(page);
+    return meta.count * 4 < adb_node_fixed_shape(layout, meta.level)->capacity;
 }
 
 void
 adb_node_fixed_insert(const struct adb_node_layout *layout, struct adb_page *page, uint32_t slot,
-                      const struct adb_node_key *key, uint64_t value)
+                      const struct adb_node_entry *entry)
 {
     struct adb_node_meta meta = adb_node_meta(page);
-    ADB_DEBUG_ASSERT(meta.count < layout->capacity && slot <= meta.count);
+    const struct adb_node_shape *shape = adb_node_fixed_shape(layout, meta.level);
+    ADB_DEBUG_ASSERT(meta.count < shape->capacity && slot <= meta.count);
     for (uint32_t word = 0; word < layout->words; word++) {
-        uint32_t base = key_word_at(layout, word, 0);
-        shift_up(page, base + slot, base + meta.count);
-        adb_node_set_word(page, base + slot, key->word[word]);
+        uint32_t base = key_word_at(shape, word, 0);
+        shift_up(page, base + slot, base + meta.count, 1);
+        adb_node_set_word(page, base + slot, entry->key->word[word]);
     }
     uint32_t is_inner = meta.level != 0;
-    uint32_t base = layout->value_at + is_inner;
-    shift_up(page, base + slot, base + meta.count);
-    adb_node_set_word(page, base + slot, value);
+    uint32_t base = shape->target_at + is_inner;
+    uint32_t at = base + slot * shape->stride;
+    shift_up(page, at, base + meta.count * shape->stride, shape->stride);
+    adb_node_set_word(page, at, entry->target);
+    if (shape->stride > 1)
+        adb_node_fixed_set_value(layout, page, slot, entry->value);
     adb_node_note_insert(&meta, slot);
     finish(layout, page, meta, slot);
 }
@@ -235,14 +316,15 @@ void
 adb_node_fixed_remove(const struct adb_node_layout *layout, struct adb_page *page, uint32_t slot)
 {
     struct adb_node_meta meta = adb_node_meta(page);
+    const struct adb_node_shape *shape = adb_node_fixed_shape(layout, meta.level);
     ADB_DEBUG_ASSERT(slot < meta.count);
     for (uint32_t word = 0; word < layout->words; word++) {
-        uint32_t base = key_word_at(layout, word, 0);
-        shift_down(page, base + slot, base + meta.count);
+        uint32_t base = key_word_at(shape, word, 0);
+        shift_down(page, base + slot, base + meta.count, 1);
     }
     uint32_t is_inner = meta.level != 0;
-    uint32_t base = layout->value_at + is_inner;
-    shift_down(page, base + slot, base + meta.count);
+    uint32_t base = shape->target_at + is_inner;
+    shift_down(page, base + slot * shape->stride, base + meta.count * shape->stride, shape->stride);
     adb_node_note_remove(&meta);
     finish(layout, page, meta, slot);
 }
@@ -253,14 +335,17 @@ static void
 copy_entries(const struct adb_node_layout *layout, struct adb_page *to_page, uint32_t to,
              const struct adb_page *page, uint32_t from, uint32_t n)
 {
+    uint32_t level = adb_node_meta(page).level;
+    const struct adb_node_shape *shape = adb_node_fixed_shape(layout, level);
     for (uint32_t word = 0; word < layout->words; word++) {
         for (uint32_t i = 0; i < n; i++)
-            adb_node_set_word(to_page, key_word_at(layout, word, to + i),
-                              adb_node_word(page, key_word_at(layout, word, from + i)));
+            adb_node_set_word(to_page, key_word_at(shape, word, to + i),
+                              adb_node_word(page, key_word_at(shape, word, from + i)));
     }
-    uint32_t base = layout->value_at + (adb_node_meta(page).level != 0);
-    for (uint32_t i = 0; i < n; i++)
-        adb_node_set_word(to_page, base + to + i, adb_node_word(page, base + from + i));
+    uint32_t base = shape->target_at + (level != 0);
+    for (uint32_t i = 0; i < n * shape->stride; i++)
+        adb_node_set_word(to_page, base + to * shape->stride + i,
+                          adb_node_word(page, base + from * shape->stride + i));
 }
 
 void
@@ -274,7 +359,8 @@ adb_node_fixed_split(const struct adb_node_layout *layout, struct adb_page *left
     struct adb_node_meta moved = {
         .count = meta.count - first, .level = meta.level, .last = NODE_NO_LAST};
     if (is_inner)
-        adb_node_set_word(right, layout->value_at, adb_node_word(left, layout->value_at + first));
+        adb_node_set_word(right, adb_node_fixed_child_at(layout, 0),
+                          adb_node_word(left, adb_node_fixed_child_at(layout, first)));
     copy_entries(layout, right, 0, left, first, moved.count);
     finish(layout, right, moved, 0);
     struct adb_node_meta kept = {.count = at, .level = meta.level, .last = NODE_NO_LAST};
@@ -287,10 +373,11 @@ adb_node_fixed_merge_fits(const struct adb_node_layout *layout, const struct adb
 {
     uint32_t n_left = adb_node_meta(left).count;
     uint32_t n_right = adb_node_meta(right).count;
-    uint32_t n_middle = adb_node_meta(left).level != 0;
+    uint32_t level = adb_node_meta(left).level;
+    uint32_t n_middle = level != 0;
+    uint32_t capacity = adb_node_fixed_shape(layout, level)->capacity;
     /* Some room is left, so that the next insert does not split it again; an empty one must go. */
-    uint32_t limit = n_left == 0 || n_right == 0 ? layout->capacity
-                                                 : layout->capacity - layout->capacity / 8;
+    uint32_t limit = n_left == 0 || n_right == 0 ? capacity : capacity - capacity / 8;
     return n_left + n_middle + n_right <= limit;
 }
 
@@ -300,14 +387,15 @@ adb_node_fixed_merge(const struct adb_node_layout *layout, struct adb_page *left
 {
     struct adb_node_meta meta = adb_node_meta(left);
     struct adb_node_meta added = adb_node_meta(right);
+    const struct adb_node_shape *shape = adb_node_fixed_shape(layout, meta.level);
     if (meta.level != 0) {
         for (uint32_t word = 0; word < layout->words; word++)
-            adb_node_set_word(left, key_word_at(layout, word, meta.count), middle->word[word]);
-        adb_node_set_word(left, layout->value_at + meta.count + 1,
-                          adb_node_word(right, layout->value_at));
+            adb_node_set_word(left, key_word_at(shape, word, meta.count), middle->word[word]);
+        adb_node_set_word(left, adb_node_fixed_child_at(layout, meta.count + 1),
+                          adb_node_word(right, adb_node_fixed_child_at(layout, 0)));
         meta.count++;
     }
-    ADB_ASSERT(meta.count + added.count <= layout->capacity);
+    ADB_ASSERT(meta.count + added.count <= shape->capacity);
     copy_entries(layout, left, meta.count, right, 0, added.count);
     meta.count += added.count;
     meta.last = NODE_NO_LAST;

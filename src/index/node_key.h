@@ -16,6 +16,7 @@ enum {
     NODE_META_AT = 1,
     NODE_KEY_WORDS = ARMDB_FIXED_KEY_MAX / 8,
     NODE_COUNT_MAX = 254, /* entries of any node */
+    NODE_VALUE_MAX = 256, /* bytes of an inline value */
     NODE_NO_LAST = 255
 };
 
@@ -29,6 +30,7 @@ struct adb_node_meta {
     uint32_t skip;     /* fixed layout: so many first words are the same in all keys */
     uint32_t ascents;  /* so many newest inserts came right after the insert before, at most 15 */
     uint32_t descents; /* so many came right before it */
+    uint32_t value_bytes; /* variable layout: inline with each entry; 0 in an inner node */
 };
 
 static inline struct adb_node_meta
@@ -39,7 +41,8 @@ adb_node_meta_of(uint64_t word)
                                  .last = (uint32_t)(word >> 24 & 0xff),
                                  .skip = (uint32_t)(word >> 32 & 0xff),
                                  .ascents = (uint32_t)(word >> 40 & 0xf),
-                                 .descents = (uint32_t)(word >> 44 & 0xf)};
+                                 .descents = (uint32_t)(word >> 44 & 0xf),
+                                 .value_bytes = (uint32_t)(word >> 48 & 0x1ff)};
     return meta;
 }
 
@@ -56,7 +59,8 @@ adb_node_set_meta(struct adb_page *page, struct adb_node_meta meta)
     adb_node_set_word(page, NODE_META_AT,
                       (uint64_t)meta.count | (uint64_t)meta.level << 16 |
                           (uint64_t)meta.last << 24 | (uint64_t)meta.skip << 32 |
-                          (uint64_t)meta.ascents << 40 | (uint64_t)meta.descents << 44);
+                          (uint64_t)meta.ascents << 40 | (uint64_t)meta.descents << 44 |
+                          (uint64_t)meta.value_bytes << 48);
 }
 
 /** Counts an insert at `slot`. */
@@ -81,22 +85,38 @@ adb_node_note_remove(struct adb_node_meta *meta)
     meta->count--;
 }
 
-/* ------------------------------------------------------------------ keys */
+/* ------------------------------------------------------------------ layout */
+
+/** Fixed layout: where things are in the leaves, or in the inner nodes, of one tree. */
+struct adb_node_shape {
+    uint32_t capacity;  /* entries */
+    uint32_t key_at;    /* word where the first words of the keys start, `capacity` of them */
+    uint32_t target_at; /* word where locations or children start */
+    uint32_t stride;    /* words from one of these to the next: an inline value is in between */
+};
 
 /** How the nodes of one tree are laid out; the same for all of them and never changed. */
 struct adb_node_layout {
-    uint32_t key_bytes; /* 0: variable; all that follows is then 0 too */
-    uint32_t words;     /* of a key */
-    uint32_t capacity;  /* entries */
-    uint32_t key_at;    /* word where the first words of the keys start, `capacity` of them */
-    uint32_t value_at;  /* word where locations or children start, capacity + 1 of them */
+    uint32_t key_bytes;             /* 0: variable; `words` and `shape` are then 0 too */
+    uint32_t value_bytes;           /* of the inline value of each leaf entry, 0..NODE_VALUE_MAX */
+    uint32_t words;                 /* of a key */
+    struct adb_node_shape shape[2]; /* of leaves, of inner nodes */
 };
+
+/* ------------------------------------------------------------------ keys */
 
 /** A key that is looked for or put in, in the forms in which nodes compare it. */
 struct adb_node_key {
     const unsigned char *bytes; /* borrowed */
     uint32_t len;
     uint64_t word[NODE_KEY_WORDS]; /* fixed layout: the bytes as big-endian numbers, zero padded */
+};
+
+/** What is put into a node. */
+struct adb_node_entry {
+    const struct adb_node_key *key; /* borrowed */
+    uint64_t target;   /* leaf: the location; inner: the child to the right of the separator */
+    const void *value; /* borrowed: the inline value; not looked at where there is none */
 };
 
 /** A key with room for its bytes; `key.bytes` points into it, so it must not be moved. */

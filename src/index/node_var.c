@@ -8,7 +8,8 @@
  *   word 4 + 2i   slot i: head (40 bits) | length (12) | heap offset (12)
  *   word 5 + 2i   its location, or the child to its right
  *   ... free ...
- *   heap          byte packed, up to the end of the page: the prefix, and the tails of the keys
+ *   heap          byte packed, up to the end of the page: the prefix, and of each entry the tail of
+ *                 its key and then, in a leaf of a tree with values, its inline value
  *
  * All keys of a node start with its prefix, which is kept once. Of the rest of a key, the first 5
  * bytes are its head, in the slot itself (padded with zeros); what is beyond them is its tail. The
@@ -34,7 +35,8 @@ adb_var_space(const struct adb_page *page)
                                   .heap_at = (uint32_t)(word & 0xffff),
                                   .dead = (uint32_t)(word >> 16 & 0xffff),
                                   .prefix_at = (uint32_t)(word >> 32 & 0xffff),
-                                  .prefix_len = (uint32_t)(word >> 48)};
+                                  .prefix_len = (uint32_t)(word >> 48),
+                                  .value_bytes = meta.value_bytes};
     bool is_sane = space.count <= NODE_COUNT_MAX && space.heap_at <= ADB_PAGE_BYTES &&
                    VAR_SLOTS_BYTES + space.count * VAR_SLOT_BYTES <= space.heap_at &&
                    space.prefix_len <= ARMDB_KEY_MAX &&
@@ -125,15 +127,28 @@ compare_tail(const struct adb_page *page, uint64_t slot, const unsigned char *re
     return slot_len == len ? 0 : slot_len < len ? -1 : 1;
 }
 
+/* The slots that the first three steps of a search may look at, in one round to memory. */
+static inline void
+prefetch_slots(const struct adb_page *page, uint32_t count)
+{
+    for (uint32_t i = 1; i < 8; i++)
+        adb_node_prefetch(page, adb_var_slot_at(count * i / 8));
+}
+
+void
+adb_node_var_prefetch_find(const struct adb_page *page, const struct adb_node_key *key)
+{
+    (void)key;
+    prefetch_slots(page, adb_var_space(page).count);
+}
+
 uint32_t
 adb_node_var_find(const struct adb_page *page, const struct adb_node_key *key, bool *found_out)
 {
     struct adb_var_space space = adb_var_space(page);
     uint32_t prefix_len = space.prefix_len;
     *found_out = false;
-    /* The slots that the first three steps of the search may look at, in one round to memory. */
-    for (uint32_t i = 1; i < 8; i++)
-        adb_node_prefetch(page, adb_var_slot_at(space.count * i / 8));
+    prefetch_slots(page, space.count);
     if (prefix_len != 0) {
         uint32_t min = prefix_len < key->len ? prefix_len : key->len;
         int order = compare_heap(page, space.prefix_at, key->bytes, min);
@@ -188,10 +203,34 @@ adb_node_var_read_key(const struct adb_page *page, uint32_t slot_index, unsigned
     return space.prefix_len + len;
 }
 
-void
-adb_node_var_clear(struct adb_page *page, uint32_t level)
+/* Where the inline value of an entry is in the heap; for a racy reader, maybe beyond the page. */
+static inline uint32_t
+value_heap_at(const struct adb_page *page, uint32_t slot_index)
 {
-    struct adb_node_meta meta = {.level = level, .last = NODE_NO_LAST};
+    uint64_t slot = adb_node_word(page, adb_var_slot_at(slot_index) % NODE_WORDS);
+    return adb_var_slot_heap(slot) + adb_var_tail(adb_var_slot_len(slot));
+}
+
+void
+adb_node_var_read_value(const struct adb_page *page, uint32_t slot, unsigned char *value_out,
+                        uint32_t value_bytes)
+{
+    uint32_t at = value_heap_at(page, slot);
+    if (ADB_LIKELY(at + value_bytes <= ADB_PAGE_BYTES))
+        read_heap(page, at, value_out, value_bytes);
+}
+
+void
+adb_node_var_set_value(struct adb_page *page, uint32_t slot, const void *value)
+{
+    write_heap(page, value_heap_at(page, slot), (const unsigned char *)value,
+               adb_node_meta(page).value_bytes);
+}
+
+void
+adb_node_var_clear(struct adb_page *page, uint32_t level, uint32_t value_bytes)
+{
+    struct adb_node_meta meta = {.level = level, .last = NODE_NO_LAST, .value_bytes = value_bytes};
     struct adb_var_space space = {.heap_at = ADB_PAGE_BYTES};
     adb_node_set_meta(page, meta);
     adb_var_set_space(page, space);
@@ -212,7 +251,7 @@ fits_in_place(const struct adb_page *page, const struct adb_node_key *key)
     struct adb_var_space space = adb_var_space(page);
     return adb_node_var_keeps_prefix(page, key) && space.count < NODE_COUNT_MAX &&
            VAR_SLOTS_BYTES + (space.count + 1) * VAR_SLOT_BYTES +
-                   adb_var_tail(key->len - space.prefix_len) <=
+                   adb_var_tail(key->len - space.prefix_len) + space.value_bytes <=
                space.heap_at;
 }
 
@@ -223,11 +262,11 @@ adb_node_var_fits(const struct adb_page *page, const struct adb_node_key *key)
 }
 
 void
-adb_node_var_insert(struct adb_page *page, uint32_t slot, const struct adb_node_key *key,
-                    uint64_t value)
+adb_node_var_insert(struct adb_page *page, uint32_t slot, const struct adb_node_entry *entry)
 {
+    const struct adb_node_key *key = entry->key;
     if (!fits_in_place(page, key)) {
-        adb_var_insert_rebuilding(page, slot, key, value);
+        adb_var_insert_rebuilding(page, slot, entry);
         return;
     }
     struct adb_node_meta meta = adb_node_meta(page);
@@ -236,14 +275,17 @@ adb_node_var_insert(struct adb_page *page, uint32_t slot, const struct adb_node_
     const unsigned char *rest = key->bytes + space.prefix_len;
     uint32_t len = key->len - space.prefix_len;
     uint32_t tail = adb_var_tail(len);
-    space.heap_at -= tail;
+    space.heap_at -= tail + space.value_bytes;
     if (tail != 0)
         write_heap(page, space.heap_at, rest + VAR_HEAD, tail);
+    if (space.value_bytes != 0)
+        write_heap(page, space.heap_at + tail, (const unsigned char *)entry->value,
+                   space.value_bytes);
     for (uint32_t at = adb_var_slot_at(meta.count) + 1; at > adb_var_slot_at(slot) + 1; at--)
         adb_node_set_word(page, at, adb_node_word(page, at - 2));
     adb_node_set_word(page, adb_var_slot_at(slot),
                       adb_var_slot(adb_var_head(rest, len), len, space.heap_at));
-    adb_node_set_word(page, adb_var_slot_at(slot) + 1, value);
+    adb_node_set_word(page, adb_var_slot_at(slot) + 1, entry->target);
     adb_node_note_insert(&meta, slot);
     adb_var_set_space(page, space);
     adb_node_set_meta(page, meta);
@@ -255,7 +297,8 @@ adb_node_var_remove(struct adb_page *page, uint32_t slot)
     struct adb_node_meta meta = adb_node_meta(page);
     struct adb_var_space space = adb_var_space(page);
     ADB_ASSERT(slot < meta.count);
-    space.dead += adb_var_tail(adb_var_slot_len(adb_node_word(page, adb_var_slot_at(slot))));
+    space.dead += adb_var_tail(adb_var_slot_len(adb_node_word(page, adb_var_slot_at(slot)))) +
+                  space.value_bytes;
     for (uint32_t at = adb_var_slot_at(slot); at < adb_var_slot_at(meta.count - 1); at++)
         adb_node_set_word(page, at, adb_node_word(page, at + 2));
     adb_node_note_remove(&meta);
@@ -281,24 +324,25 @@ adb_node_var_is_underfull(const struct adb_page *page)
 }
 
 static uint32_t
-entry_bytes(const struct adb_page *page, uint32_t slot)
+entry_bytes(const struct adb_page *page, uint32_t value_bytes, uint32_t slot)
 {
     uint64_t word = adb_node_word(page, adb_var_slot_at(slot));
-    return VAR_SLOT_BYTES + adb_var_tail(adb_var_slot_len(word));
+    return VAR_SLOT_BYTES + adb_var_tail(adb_var_slot_len(word)) + value_bytes;
 }
 
 uint32_t
 adb_node_var_middle(const struct adb_page *page)
 {
-    uint32_t n = adb_var_space(page).count;
+    struct adb_var_space space = adb_var_space(page);
+    uint32_t n = space.count;
     uint32_t all = 0;
     for (uint32_t i = 0; i < n; i++)
-        all += entry_bytes(page, i);
+        all += entry_bytes(page, space.value_bytes, i);
     uint32_t left = 0;
     uint32_t at = 0;
     /* Stop where left and right are as equal as they can be. */
     for (; at < n - 1; at++) {
-        uint32_t bytes = entry_bytes(page, at);
+        uint32_t bytes = entry_bytes(page, space.value_bytes, at);
         if (2 * left + bytes > all)
             break;
         left += bytes;
@@ -313,9 +357,9 @@ adb_node_var_fits_part(const struct adb_page *page, uint32_t from, uint32_t to,
     struct adb_var_space space = adb_var_space(page);
     /* The key is strictly inside the node, so it has the prefix. */
     uint32_t bytes = VAR_SLOTS_BYTES + space.prefix_len + VAR_SLOT_BYTES +
-                     adb_var_tail(key->len - space.prefix_len);
+                     adb_var_tail(key->len - space.prefix_len) + space.value_bytes;
     for (uint32_t i = from; i < to; i++)
-        bytes += entry_bytes(page, i);
+        bytes += entry_bytes(page, space.value_bytes, i);
     /* A longer prefix costs at most its own bytes in slots' heads. */
     return bytes + VAR_HEAD <= ADB_PAGE_BYTES;
 }

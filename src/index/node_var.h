@@ -10,14 +10,17 @@
 
 #include "index/node_key.h"
 
-void adb_node_var_clear(struct adb_page *page, uint32_t level);
+void adb_node_var_clear(struct adb_page *page, uint32_t level, uint32_t value_bytes);
 uint32_t adb_node_var_find(const struct adb_page *page, const struct adb_node_key *key,
                            bool *found_out);
+void adb_node_var_prefetch_find(const struct adb_page *page, const struct adb_node_key *key);
 uint32_t adb_node_var_read_key(const struct adb_page *page, uint32_t slot,
                                unsigned char *bytes_out);
+void adb_node_var_read_value(const struct adb_page *page, uint32_t slot, unsigned char *value_out,
+                             uint32_t value_bytes);
+void adb_node_var_set_value(struct adb_page *page, uint32_t slot, const void *value);
 bool adb_node_var_fits(const struct adb_page *page, const struct adb_node_key *key);
-void adb_node_var_insert(struct adb_page *page, uint32_t slot, const struct adb_node_key *key,
-                         uint64_t value);
+void adb_node_var_insert(struct adb_page *page, uint32_t slot, const struct adb_node_entry *entry);
 void adb_node_var_remove(struct adb_page *page, uint32_t slot);
 void adb_node_var_split(struct adb_page *left, struct adb_page *right, uint32_t at);
 bool adb_node_var_is_underfull(const struct adb_page *page);

@@ -11,7 +11,7 @@
 struct image {
     unsigned char heap[ADB_PAGE_BYTES]; /* as the heap; the bytes before heap_at mean nothing */
     uint64_t slot[NODE_COUNT_MAX];
-    uint64_t value[NODE_COUNT_MAX];
+    uint64_t target[NODE_COUNT_MAX];
     uint64_t child;            /* the leftmost, of an inner node */
     struct adb_node_meta meta; /* all but the count */
     struct adb_var_space space;
@@ -24,38 +24,45 @@ struct bytes {
 };
 
 static void
-read_entry(const struct adb_page *page, uint32_t slot, struct bytes *bytes_out)
+read_key(const struct adb_page *page, uint32_t slot, struct bytes *bytes_out)
 {
     bytes_out->len = adb_node_var_read_key(page, slot, bytes_out->at);
 }
 
-/* Starts an image whose keys all begin with the first `prefix_len` bytes of `key`. */
+/* Starts an image of a node like `old`, whose keys all begin with the first `prefix_len` bytes of
+ * `key`. */
 static void
-begin(struct image *image, uint32_t level, const unsigned char *key, uint32_t prefix_len)
+begin(struct image *image, struct adb_node_meta old, const unsigned char *key, uint32_t prefix_len)
 {
-    image->meta = (struct adb_node_meta){.level = level, .last = NODE_NO_LAST};
+    image->meta = (struct adb_node_meta){
+        .level = old.level, .last = NODE_NO_LAST, .value_bytes = old.value_bytes};
     image->child = 0;
     image->space = (struct adb_var_space){.heap_at = ADB_PAGE_BYTES - prefix_len,
                                           .prefix_at = ADB_PAGE_BYTES - prefix_len,
-                                          .prefix_len = prefix_len};
+                                          .prefix_len = prefix_len,
+                                          .value_bytes = old.value_bytes};
     if (prefix_len != 0)
         memcpy(image->heap + image->space.prefix_at, key, prefix_len);
 }
 
+/* An inline value, if there is one, is copied from `value`. */
 static void
-add(struct image *image, const unsigned char *key, uint32_t key_len, uint64_t value)
+add(struct image *image, armdb_slice key, uint64_t target, const void *value)
 {
     struct adb_var_space *space = &image->space;
-    ADB_ASSERT(space->count < NODE_COUNT_MAX && key_len >= space->prefix_len);
-    const unsigned char *rest = key + space->prefix_len;
-    uint32_t len = key_len - space->prefix_len;
+    ADB_ASSERT(space->count < NODE_COUNT_MAX && key.len >= space->prefix_len);
+    const unsigned char *rest = (const unsigned char *)key.data + space->prefix_len;
+    uint32_t len = (uint32_t)key.len - space->prefix_len;
     uint32_t tail = adb_var_tail(len);
-    ADB_ASSERT(VAR_SLOTS_BYTES + (space->count + 1) * VAR_SLOT_BYTES + tail <= space->heap_at);
-    space->heap_at -= tail;
+    uint32_t bytes = tail + space->value_bytes;
+    ADB_ASSERT(VAR_SLOTS_BYTES + (space->count + 1) * VAR_SLOT_BYTES + bytes <= space->heap_at);
+    space->heap_at -= bytes;
     if (tail != 0)
         memcpy(image->heap + space->heap_at, rest + VAR_HEAD, tail);
+    if (space->value_bytes != 0)
+        memcpy(image->heap + space->heap_at + tail, value, space->value_bytes);
     image->slot[space->count] = adb_var_slot(adb_var_head(rest, len), len, space->heap_at);
-    image->value[space->count] = value;
+    image->target[space->count] = target;
     space->count++;
 }
 
@@ -63,9 +70,13 @@ static void
 add_entries(struct image *image, const struct adb_page *page, uint32_t from, uint32_t to)
 {
     struct bytes key;
+    unsigned char value[NODE_VALUE_MAX];
     for (uint32_t i = from; i < to; i++) {
-        read_entry(page, i, &key);
-        add(image, key.at, key.len, adb_node_word(page, adb_var_slot_at(i) + 1));
+        read_key(page, i, &key);
+        if (image->space.value_bytes != 0)
+            adb_node_var_read_value(page, i, value, image->space.value_bytes);
+        add(image, (armdb_slice){.data = key.at, .len = key.len},
+            adb_node_word(page, adb_var_slot_at(i) + 1), value);
     }
 }
 
@@ -78,7 +89,7 @@ store(struct image *image, struct adb_page *page)
     adb_node_set_word(page, VAR_CHILD_AT, image->child);
     for (uint32_t i = 0; i < space->count; i++) {
         adb_node_set_word(page, adb_var_slot_at(i), image->slot[i]);
-        adb_node_set_word(page, adb_var_slot_at(i) + 1, image->value[i]);
+        adb_node_set_word(page, adb_var_slot_at(i) + 1, image->target[i]);
     }
     for (uint32_t at = space->heap_at / 8; at < NODE_WORDS; at++)
         adb_node_set_word(page, at, adb_node_load_bytes(image->heap + 8 * at, 8));
@@ -95,8 +106,8 @@ best_prefix(const struct adb_page *page, uint32_t from, uint32_t to, const struc
     struct bytes last;
     if (to - from + (key != NULL) < 2 || from == to)
         return 0;
-    read_entry(page, from, &first);
-    read_entry(page, to - 1, &last);
+    read_key(page, from, &first);
+    read_key(page, to - 1, &last);
     uint32_t prefix_len = adb_node_shared_bytes(first.at, first.len, last.at, last.len);
     if (key != NULL) {
         uint32_t with_key = adb_node_shared_bytes(first.at, first.len, key->bytes, key->len);
@@ -106,7 +117,7 @@ best_prefix(const struct adb_page *page, uint32_t from, uint32_t to, const struc
     return prefix_len;
 }
 
-/* Bytes that the keys [from, to) take, with that prefix and without it being counted. */
+/* Bytes that the entries take, with that prefix and without it being counted. */
 static uint32_t
 entries_bytes(const struct adb_page *page, uint32_t prefix_len)
 {
@@ -114,7 +125,8 @@ entries_bytes(const struct adb_page *page, uint32_t prefix_len)
     uint32_t bytes = 0;
     for (uint32_t i = 0; i < space.count; i++) {
         uint32_t len = adb_var_slot_len(adb_node_word(page, adb_var_slot_at(i)));
-        bytes += VAR_SLOT_BYTES + adb_var_tail(space.prefix_len + len - prefix_len);
+        bytes += VAR_SLOT_BYTES + adb_var_tail(space.prefix_len + len - prefix_len) +
+                 space.value_bytes;
     }
     return bytes;
 }
@@ -127,22 +139,22 @@ adb_var_fits_rebuilt(const struct adb_page *page, const struct adb_node_key *key
     if (space.count >= NODE_COUNT_MAX)
         return false;
     return VAR_SLOTS_BYTES + prefix_len + entries_bytes(page, prefix_len) + VAR_SLOT_BYTES +
-               adb_var_tail(key->len - prefix_len) <=
+               adb_var_tail(key->len - prefix_len) + space.value_bytes <=
            ADB_PAGE_BYTES;
 }
 
 void
-adb_var_insert_rebuilding(struct adb_page *page, uint32_t slot, const struct adb_node_key *key,
-                          uint64_t value)
+adb_var_insert_rebuilding(struct adb_page *page, uint32_t slot, const struct adb_node_entry *entry)
 {
     struct image image;
+    const struct adb_node_key *key = entry->key;
     struct adb_node_meta meta = adb_node_meta(page);
-    begin(&image, meta.level, key->bytes, best_prefix(page, 0, meta.count, key));
+    begin(&image, meta, key->bytes, best_prefix(page, 0, meta.count, key));
     image.child = adb_node_word(page, VAR_CHILD_AT);
     image.meta = meta;
     adb_node_note_insert(&image.meta, slot);
     add_entries(&image, page, 0, slot);
-    add(&image, key->bytes, key->len, value);
+    add(&image, (armdb_slice){.data = key->bytes, .len = key->len}, entry->target, entry->value);
     add_entries(&image, page, slot, meta.count);
     store(&image, page);
 }
@@ -158,16 +170,16 @@ adb_node_var_split(struct adb_page *left, struct adb_page *right, uint32_t at)
     ADB_ASSERT(first <= meta.count);
     key.len = 0;
     if (first < meta.count)
-        read_entry(left, first, &key);
-    begin(&image, meta.level, key.at, best_prefix(left, first, meta.count, NULL));
+        read_key(left, first, &key);
+    begin(&image, meta, key.at, best_prefix(left, first, meta.count, NULL));
     if (is_inner)
         image.child = adb_node_word(left, adb_var_slot_at(at) + 1);
     add_entries(&image, left, first, meta.count);
     store(&image, right);
 
     if (at != 0)
-        read_entry(left, 0, &key);
-    begin(&image, meta.level, key.at, best_prefix(left, 0, at, NULL));
+        read_key(left, 0, &key);
+    begin(&image, meta, key.at, best_prefix(left, 0, at, NULL));
     image.child = adb_node_word(left, VAR_CHILD_AT);
     add_entries(&image, left, 0, at);
     store(&image, left);
@@ -187,8 +199,8 @@ merged_prefix(const struct adb_page *left, const struct adb_page *right,
         return best_prefix(right, 0, n_right, extra);
     if (n_right == 0)
         return best_prefix(left, 0, n_left, extra);
-    read_entry(left, 0, &first);
-    read_entry(right, n_right - 1, &last);
+    read_key(left, 0, &first);
+    read_key(right, n_right - 1, &last);
     return adb_node_shared_bytes(first.at, first.len, last.at, last.len);
 }
 
@@ -221,14 +233,15 @@ adb_node_var_merge(struct adb_page *left, const struct adb_page *right,
     uint32_t n_right = adb_node_meta(right).count;
     key.len = 0;
     if (meta.count != 0)
-        read_entry(left, 0, &key);
+        read_key(left, 0, &key);
     else if (n_right != 0)
-        read_entry(right, 0, &key);
-    begin(&image, meta.level, key.at, merged_prefix(left, right, middle));
+        read_key(right, 0, &key);
+    begin(&image, meta, key.at, merged_prefix(left, right, middle));
     image.child = adb_node_word(left, VAR_CHILD_AT);
     add_entries(&image, left, 0, meta.count);
     if (meta.level != 0)
-        add(&image, middle->bytes, middle->len, adb_node_word(right, VAR_CHILD_AT));
+        add(&image, (armdb_slice){.data = middle->bytes, .len = middle->len},
+            adb_node_word(right, VAR_CHILD_AT), NULL);
     add_entries(&image, right, 0, n_right);
     store(&image, left);
 }

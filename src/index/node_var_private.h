@@ -19,13 +19,11 @@ struct adb_var_space {
     uint32_t dead;
     uint32_t prefix_at;
     uint32_t prefix_len;
+    uint32_t value_bytes; /* of an inline value; as a racy reader knows it, anything */
 };
 
 /** Racy: what it returns is in bounds even if it is nonsense. */
 struct adb_var_space adb_var_space(const struct adb_page *page);
-
-/** Sets the space word; the count is not part of it. */
-void adb_var_set_space(struct adb_page *page, struct adb_var_space space);
 
 static inline uint32_t
 adb_var_slot_at(uint32_t slot)
@@ -57,6 +55,9 @@ adb_var_slot_heap(uint64_t slot)
     return (uint32_t)(slot & 0xfff);
 }
 
+/** Sets the space word; the count and the length of values are not part of it. */
+void adb_var_set_space(struct adb_page *page, struct adb_var_space space);
+
 /** The bytes of a key of `len` bytes (without the prefix) that are in the heap. */
 static inline uint32_t
 adb_var_tail(uint32_t len)
@@ -74,7 +75,7 @@ adb_var_head(const unsigned char *rest, uint32_t len)
 bool adb_var_fits_rebuilt(const struct adb_page *page, const struct adb_node_key *key);
 
 /** Builds the node anew, with one more entry. */
-void adb_var_insert_rebuilding(struct adb_page *page, uint32_t slot, const struct adb_node_key *key,
-                               uint64_t value);
+void adb_var_insert_rebuilding(struct adb_page *page, uint32_t slot,
+                               const struct adb_node_entry *entry);
 
 #endif

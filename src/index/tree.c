@@ -29,8 +29,6 @@
 #include "base/mem.h"
 #include "index/tree_private.h"
 
-enum { PREFETCH_WORDS = 24 };
-
 uint32_t
 adb_tree_child_slot(const struct adb_tree *tree, const struct adb_page *page, enum adb_tree_way way,
                     const struct adb_node_key *key)
@@ -66,8 +64,7 @@ try_descend(const struct adb_tree *tree, enum adb_tree_way way, const struct adb
         struct adb_page *child = adb_node_child(&tree->layout, page, step->slot);
         if (!adb_node_is_unchanged(page, version) || path->n == TREE_DEPTH_MAX)
             return false;
-        for (uint32_t at = 0; at < PREFETCH_WORDS; at += 8)
-            adb_node_prefetch(child, at);
+        adb_tree_prefetch(child);
         uint64_t child_version = adb_node_version(child);
         if (!adb_node_is_unchanged(page, version))
             return false;
@@ -85,9 +82,9 @@ adb_tree_descend(const struct adb_tree *tree, enum adb_tree_way way, const struc
 }
 
 armdb_err
-adb_tree_new(struct adb_pages *pages, uint32_t key_bytes, struct adb_tree **tree_out)
+adb_tree_new(struct adb_pages *pages, const struct adb_tree_config *config,
+             struct adb_tree **tree_out)
 {
-    ADB_ASSERT(key_bytes <= ARMDB_FIXED_KEY_MAX);
     *tree_out = NULL;
     struct adb_page *root;
     ADB_TRY(adb_pages_take(pages, &root));
@@ -98,7 +95,7 @@ adb_tree_new(struct adb_pages *pages, uint32_t key_bytes, struct adb_tree **tree
     }
     tree->pages = pages;
     tree->root = root;
-    adb_node_layout_init(&tree->layout, key_bytes);
+    adb_node_layout_init(&tree->layout, config->key_bytes, config->value_bytes);
     adb_node_init(&tree->layout, root, 0, adb_pages_clock(pages));
     atomic_store_explicit(&tree->n_nodes, 1, memory_order_relaxed);
     *tree_out = tree;
@@ -128,7 +125,8 @@ adb_tree_free(struct adb_tree *tree)
 
 /* Like adb_tree_descend, then finds the key; keeps nothing of the way. False: start over. */
 static bool
-try_get(const struct adb_tree *tree, const struct adb_node_key *key, uint64_t *location_out)
+try_get(const struct adb_tree *tree, const struct adb_node_key *key, unsigned char *value_out,
+        uint64_t *location_out)
 {
     const struct adb_node_layout *layout = &tree->layout;
     const struct adb_page *page = tree->root;
@@ -139,8 +137,7 @@ try_get(const struct adb_tree *tree, const struct adb_node_key *key, uint64_t *l
         const struct adb_page *child = adb_node_child(layout, page, slot + found);
         if (!adb_node_is_unchanged(page, version))
             return false;
-        for (uint32_t at = 0; at < PREFETCH_WORDS; at += 8)
-            adb_node_prefetch(child, at);
+        adb_tree_prefetch(child);
         uint64_t child_version = adb_node_version(child);
         if (!adb_node_is_unchanged(page, version))
             return false;
@@ -149,18 +146,20 @@ try_get(const struct adb_tree *tree, const struct adb_node_key *key, uint64_t *l
     }
     uint32_t slot = adb_node_find(layout, page, key, &found);
     *location_out = found ? adb_node_location(layout, page, slot) : 0;
+    if (found && value_out != NULL)
+        adb_node_read_value(layout, page, slot, value_out);
     return adb_node_is_unchanged(page, version);
 }
 
 uint64_t
-adb_tree_get(const struct adb_tree *tree, armdb_slice key)
+adb_tree_get(const struct adb_tree *tree, armdb_slice key, void *value_out)
 {
     struct adb_node_key wanted;
     uint64_t location;
     if (!adb_tree_can_hold(tree, key))
         return 0;
     adb_node_key_set(&tree->layout, &wanted, (const unsigned char *)key.data, (uint32_t)key.len);
-    for (uint32_t tries = 0; !try_get(tree, &wanted, &location);)
+    for (uint32_t tries = 0; !try_get(tree, &wanted, (unsigned char *)value_out, &location);)
         adb_node_wait(&tries);
     return location;
 }

@@ -1,11 +1,12 @@
 /*
- * tree.h: the ordered index of a collection: key bytes -> one 64-bit location.
+ * tree.h: the ordered index of a collection: key bytes -> one 64-bit location and, if it was made
+ * so, an inline value of a fixed length.
  *
  * A B+-tree of 4 KiB nodes with optimistic lock coupling: readers take no lock and write no shared
  * memory; they check node versions and start over when a writer got in between. Writers lock the
  * one or two nodes they change. Nodes come from a pool of pages (pages.h) that are never unmapped
  * while the pool lives, so a reader that follows a stale pointer reads a page whose version tells.
- * docs/concurrency.md has the argument.
+ * docs/index.md has the argument.
  *
  * The tree knows nothing about files: a location is a number other than 0. Keys are compared as
  * unsigned bytes, shorter before longer. It always ascends; a descending collection turns the
@@ -27,26 +28,49 @@
 #include "base/attr.h"
 #include "index/pages.h"
 
+enum { ADB_TREE_VALUE_MAX = 256 };
+
 struct adb_tree;
+
+/** What a tree holds. */
+struct adb_tree_config {
+    uint32_t key_bytes;   /* 1..ARMDB_FIXED_KEY_MAX: of all keys; 0: 1..ARMDB_KEY_MAX each */
+    uint32_t value_bytes; /* 1..ADB_TREE_VALUE_MAX: of all inline values; 0: there are none */
+};
 
 /**
  * Makes an empty tree.
  *
- * @param pages      where nodes come from; borrowed, outlives the tree.
- * @param key_bytes  1..ARMDB_FIXED_KEY_MAX: all keys have this length; 0: 1..ARMDB_KEY_MAX each.
- * @param tree_out   end it with adb_tree_free().
+ * @param pages     where nodes come from; borrowed, outlives the tree.
+ * @param tree_out  end it with adb_tree_free().
  *
  * Returns:  ARMDB_OK; ARMDB_NO_MEMORY (raised).
  */
-ADB_MUST_USE armdb_err adb_tree_new(struct adb_pages *pages, uint32_t key_bytes,
+ADB_MUST_USE armdb_err adb_tree_new(struct adb_pages *pages, const struct adb_tree_config *config,
                                     struct adb_tree **tree_out);
 
 /** Gives all nodes back, O(nodes). No other call may be running or follow. NULL is allowed. */
 void adb_tree_free(struct adb_tree *tree);
 
-/** The location of `key`, or 0 if it is not there. Any length is allowed (another than the tree's
- * is not there). */
-uint64_t adb_tree_get(const struct adb_tree *tree, armdb_slice key);
+/**
+ * Looks for one key.
+ *
+ * @param key        of any length (another than the tree's is not there).
+ * @param value_out  value_bytes long, filled if the key is there and written to in any way if not;
+ *                   or NULL.
+ *
+ * Returns:  the location of `key`, 0 if it is not there. Location and value belong together.
+ */
+uint64_t adb_tree_get(const struct adb_tree *tree, armdb_slice key, void *value_out);
+
+/**
+ * Does adb_tree_get() of `n` keys, in any order, and so that they wait for memory together.
+ *
+ * @param locations_out  n of them.
+ * @param values_out     n * value_bytes, as in adb_tree_get(); or NULL.
+ */
+void adb_tree_get_batch(const struct adb_tree *tree, const armdb_slice *keys, size_t n,
+                        uint64_t *locations_out, void *values_out);
 
 /**
  * Pages that one adb_tree_put() may need, set aside so that the put itself cannot fail. One for
@@ -68,20 +92,22 @@ ADB_MUST_USE armdb_err adb_tree_prepare(struct adb_tree *tree, struct adb_tree_s
 void adb_tree_spare_fini(struct adb_pages *pages, struct adb_tree_spare *spare);
 
 /**
- * Sets the location of `key`. Cannot fail after adb_tree_prepare().
+ * Sets the location of `key`, and its value. Cannot fail after adb_tree_prepare().
  *
  * @param key       of the tree's key length; or 1..ARMDB_KEY_MAX bytes.
  * @param location  not 0.
+ * @param value     value_bytes long, copied; NULL if the tree has no values.
  *
  * Returns:  the location it had, 0 if it was not there.
  */
-uint64_t adb_tree_put(struct adb_tree *tree, armdb_slice key, uint64_t location,
+uint64_t adb_tree_put(struct adb_tree *tree, armdb_slice key, uint64_t location, const void *value,
                       struct adb_tree_spare *spare);
 
 /** Removes `key`. Returns the location it had, 0 if it was not there. */
 uint64_t adb_tree_remove(struct adb_tree *tree, armdb_slice key);
 
-/** Sets the location of `key` to `desired` if it is `expected`; says whether it did. */
+/** Sets the location of `key` to `desired` if it is `expected`; says whether it did. The value
+ * stays. */
 bool adb_tree_replace(struct adb_tree *tree, armdb_slice key, uint64_t expected, uint64_t desired);
 
 /** Keys in the tree; exact when no writer is running. */
@@ -110,9 +136,10 @@ enum adb_tree_seek {
 struct adb_tree_position {
     const void *node; /* shortcut: leaf; valid only if its version is still `version` */
     uint64_t version;
-    uint32_t slot;     /* in that leaf */
-    uint32_t key_len;  /* bytes */
-    uint64_t location; /* of the key when it was found */
+    uint32_t slot;                           /* in that leaf */
+    uint32_t key_len;                        /* bytes */
+    uint64_t location;                       /* of the key when it was found */
+    unsigned char value[ADB_TREE_VALUE_MAX]; /* then, if the tree has values */
     unsigned char key[ARMDB_KEY_MAX];
 };
 

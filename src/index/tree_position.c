@@ -99,8 +99,11 @@ settle(const struct adb_tree *tree, const struct adb_page *page, uint64_t versio
 {
     const struct adb_node_layout *layout = &tree->layout;
     unsigned char key[ARMDB_KEY_MAX];
+    unsigned char value[ADB_TREE_VALUE_MAX];
     uint64_t location = adb_node_location(layout, page, slot);
     uint32_t len = adb_node_read_key(layout, page, slot, key);
+    if (layout->value_bytes != 0)
+        adb_node_read_value(layout, page, slot, value);
     if (!adb_node_is_unchanged(page, version))
         return false;
     ADB_DEBUG_ASSERT(location != 0);
@@ -110,6 +113,8 @@ settle(const struct adb_tree *tree, const struct adb_page *page, uint64_t versio
     position->key_len = len;
     position->location = location;
     memcpy(position->key, key, len);
+    if (layout->value_bytes != 0)
+        memcpy(position->value, value, layout->value_bytes);
     return true;
 }
 
@@ -258,5 +263,5 @@ adb_tree_location(const struct adb_tree *tree, const struct adb_tree_position *p
         if (adb_node_is_unchanged(page, position->version))
             return location;
     }
-    return adb_tree_get(tree, (armdb_slice){.data = position->key, .len = position->key_len});
+    return adb_tree_get(tree, (armdb_slice){.data = position->key, .len = position->key_len}, NULL);
 }

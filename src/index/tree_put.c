@@ -130,81 +130,112 @@ lock_upwards(struct growth *growth, const struct adb_node_key *key)
 /* Splits `left` and puts the entry into the half it belongs to. Returns the new right half. */
 static struct adb_page *
 split_node(struct growth *growth, struct adb_page *left, const struct adb_tree_step *step,
-           const struct adb_node_key *key, uint64_t value, struct adb_tree_spare *spare)
+           const struct adb_node_entry *entry, struct adb_tree_spare *spare)
 {
     const struct adb_node_layout *layout = &growth->tree->layout;
     uint32_t i = (uint32_t)(step - growth->path->step);
     struct adb_node_split *split = &growth->split[i % 2];
-    adb_node_plan_split(layout, left, step->slot, key, edges_of(growth->path, i), split);
+    adb_node_plan_split(layout, left, step->slot, entry->key, edges_of(growth->path, i), split);
     struct adb_page *right = take_spare(growth->tree, spare, step->level);
     adb_node_split(layout, left, right, split);
     uint32_t to_right = step->slot - split->at - (step->level != 0);
     if (split->into_right)
-        adb_node_insert(layout, right, to_right, key, value);
+        adb_node_insert(layout, right, to_right, entry);
     else
-        adb_node_insert(layout, left, step->slot, key, value);
+        adb_node_insert(layout, left, step->slot, entry);
     return right;
+}
+
+/* What the split of a node puts into its parent. */
+static struct adb_node_entry
+separator(const struct adb_node_split *split, const struct adb_page *right)
+{
+    return (struct adb_node_entry){.key = &split->middle.key, .target = (uint64_t)(uintptr_t)right};
 }
 
 /* Does what lock_upwards() planned. */
 static void
-split_upwards(struct growth *growth, const struct adb_node_key *key, uint64_t value,
-              struct adb_tree_spare *spare)
+split_upwards(struct growth *growth, struct adb_node_entry entry, struct adb_tree_spare *spare)
 {
     const struct adb_node_layout *layout = &growth->tree->layout;
     const struct adb_tree_path *path = growth->path;
     for (uint32_t i = path->n - 1; i > growth->top; i--) {
         const struct adb_tree_step *step = &path->step[i];
-        struct adb_page *right = split_node(growth, step->page, step, key, value, spare);
-        key = &growth->split[i % 2].middle.key;
-        value = (uint64_t)(uintptr_t)right;
+        struct adb_page *right = split_node(growth, step->page, step, &entry, spare);
+        entry = separator(&growth->split[i % 2], right);
     }
     const struct adb_tree_step *top = &path->step[growth->top];
     if (!growth->is_root_split) {
-        adb_node_insert(layout, top->page, top->slot, key, value);
+        adb_node_insert(layout, top->page, top->slot, &entry);
         return;
     }
     /* The root stays where it is: its content moves to a new node, which is split. */
     struct adb_page *left = take_spare(growth->tree, spare, top->level);
     adb_node_copy(left, top->page);
-    struct adb_page *right = split_node(growth, left, top, key, value, spare);
+    struct adb_page *right = split_node(growth, left, top, &entry, spare);
+    entry = separator(&growth->split[0], right);
     adb_node_clear(layout, top->page, top->level + 1);
     adb_node_set_child(layout, top->page, 0, left);
-    adb_node_insert(layout, top->page, 0, &growth->split[0].middle.key, (uint64_t)(uintptr_t)right);
+    adb_node_insert(layout, top->page, 0, &entry);
 }
 
 /* Puts in a key that is not there; the leaf is locked. False: it was let go of, start over. */
 static bool
-insert(struct adb_tree *tree, struct adb_tree_path *path, const struct adb_node_key *key,
-       uint64_t location, struct adb_tree_spare *spare)
+insert(struct adb_tree *tree, struct adb_tree_path *path, const struct adb_node_entry *entry,
+       struct adb_tree_spare *spare)
 {
     struct adb_tree_step *leaf = adb_tree_last_step(path);
-    if (ADB_LIKELY(adb_node_fits(&tree->layout, leaf->page, key))) {
-        adb_node_insert(&tree->layout, leaf->page, leaf->slot, key, location);
+    if (ADB_LIKELY(adb_node_fits(&tree->layout, leaf->page, entry->key))) {
+        adb_node_insert(&tree->layout, leaf->page, leaf->slot, entry);
         adb_node_unlock_changed(leaf->page);
         return true;
     }
     struct growth growth;
     growth.tree = tree;
     growth.path = path;
-    if (!lock_upwards(&growth, key))
+    if (!lock_upwards(&growth, entry->key))
         return false;
     /* The pages are there since prepare, but if other shards' puts have since made the tree higher
      * (which takes many times its size in keys), some must still be fetched. */
     ADB_ASSERT(fill_spare(tree, spare, growth.n_pages) == ARMDB_OK);
-    split_upwards(&growth, key, location, spare);
+    split_upwards(&growth, *entry, spare);
     unlock_all(&growth, true);
     return true;
 }
 
+/* Gives a key that is there a new location and value. False: start over. */
+static bool
+overwrite(const struct adb_node_layout *layout, const struct adb_tree_step *leaf,
+          const struct adb_node_entry *entry, uint64_t *old_out)
+{
+    if (layout->value_bytes == 0) {
+        /* One word is one store: readers need not know. */
+        if (!adb_node_try_hold(leaf->page, leaf->version))
+            return false;
+        *old_out = adb_node_location(layout, leaf->page, leaf->slot);
+        adb_node_set_location(layout, leaf->page, leaf->slot, entry->target);
+        adb_node_unlock_same(leaf->page);
+        return true;
+    }
+    if (!adb_node_try_lock(leaf->page, leaf->version))
+        return false;
+    *old_out = adb_node_location(layout, leaf->page, leaf->slot);
+    adb_node_set_location(layout, leaf->page, leaf->slot, entry->target);
+    adb_node_set_value(layout, leaf->page, leaf->slot, entry->value);
+    adb_node_unlock_changed(leaf->page);
+    return true;
+}
+
 uint64_t
-adb_tree_put(struct adb_tree *tree, armdb_slice key, uint64_t location,
+adb_tree_put(struct adb_tree *tree, armdb_slice key, uint64_t location, const void *value,
              struct adb_tree_spare *spare)
 {
     const struct adb_node_layout *layout = &tree->layout;
     struct adb_node_key wanted;
     struct adb_tree_path path;
+    const struct adb_node_entry entry = {.key = &wanted, .target = location, .value = value};
     ADB_ASSERT(location != 0);
+    ADB_ASSERT(value != NULL || layout->value_bytes == 0);
     ADB_ASSERT(adb_tree_can_hold(tree, key));
     adb_node_key_set(layout, &wanted, (const unsigned char *)key.data, (uint32_t)key.len);
     for (uint32_t tries = 0;; adb_node_wait(&tries)) {
@@ -212,16 +243,13 @@ adb_tree_put(struct adb_tree *tree, armdb_slice key, uint64_t location,
         struct adb_tree_step *leaf = adb_tree_last_step(&path);
         bool found;
         leaf->slot = adb_node_find(layout, leaf->page, &wanted, &found);
+        uint64_t old;
         if (found) {
-            if (!adb_node_try_hold(leaf->page, leaf->version))
-                continue;
-            uint64_t old = adb_node_location(layout, leaf->page, leaf->slot);
-            adb_node_set_location(layout, leaf->page, leaf->slot, location);
-            adb_node_unlock_same(leaf->page);
-            return old;
+            if (overwrite(layout, leaf, &entry, &old))
+                return old;
+            continue;
         }
-        if (adb_node_try_lock(leaf->page, leaf->version) &&
-            insert(tree, &path, &wanted, location, spare)) {
+        if (adb_node_try_lock(leaf->page, leaf->version) && insert(tree, &path, &entry, spare)) {
             adb_tree_add_keys(tree, 1);
             return 0;
         }

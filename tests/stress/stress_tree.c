@@ -1,10 +1,14 @@
 /*
  * Threads on one tree. Keys are numbers in a hash order; each number belongs to one writer (by its
  * remainder), except that every 16th is stable: it is put in before the start and never removed,
- * but its location is replaced by anybody. Locations tell the key they belong to.
+ * but its location is replaced by anybody. Locations tell the key they belong to. In a tree with
+ * inline values, each is made from the key's number and a mark, which is also in the location;
+ * replacing a location keeps the mark.
  *
  * Checked: stable keys are always found, and met exactly once and in order by every walk in either
- * direction; a location always belongs to its key; what a writer put is there until it removes it.
+ * direction; a location always belongs to its key, and an inline value, which is never torn, to the
+ * location it was read with; what a writer put is there until it removes it. The same is true of
+ * lookups in batches.
  * ARMDB_SEED=n chooses the random numbers (not the interleaving); ARMDB_TEST_SCALE=n makes it n
  * times longer.
  */
@@ -40,7 +44,8 @@ enum {
     N_WRITERS = 2,
     N_READERS = 2,
     WRITES = IS_SLOW ? 30000 : 400000, /* of each writer */
-    KEY_SHIFT = 40                     /* a location is key number << 40 | anything but 0 */
+    KEY_SHIFT = 40, /* a location is key number << 40 | mark << 8 | anything but 0 */
+    MARK_SHIFT = 8
 };
 
 static uint64_t seed;
@@ -66,7 +71,7 @@ struct stress {
     /* immutable while threads run */
     struct adb_pages *pages;
     struct adb_tree *tree;
-    uint32_t key_bytes;
+    struct adb_tree_config config;
     uint32_t n_keys;
     /* atomic */
     atomic_bool is_over;
@@ -89,7 +94,7 @@ static armdb_slice
 make_key(const struct stress *stress, uint32_t number, struct key *key)
 {
     uint64_t hash = mix(number);
-    key->len = stress->key_bytes;
+    key->len = stress->config.key_bytes;
     if (key->len == 0)
         key->len = hash % 61 == 0 ? 300 : 12 + (uint32_t)(hash >> 32) % 20;
     memset(key->bytes, 'x', key->len);
@@ -128,15 +133,58 @@ make_location(struct actor *actor, uint32_t number)
     return (uint64_t)number << KEY_SHIFT | (actor->random_state & 0xffffff) << 8 | 1;
 }
 
+/* The inline value that belongs to a location: the same whatever its last byte is. */
+static void
+make_value(const struct stress *stress, uint64_t location, unsigned char *value)
+{
+    uint64_t state = location >> MARK_SHIFT;
+    for (uint32_t i = 0; i < stress->config.value_bytes; i++)
+        value[i] = (unsigned char)(state >> 8 * (i % 7)) ^ (unsigned char)i;
+}
+
+static void
+check_value(const struct stress *stress, uint64_t location, const unsigned char *value)
+{
+    unsigned char expected[ADB_TREE_VALUE_MAX];
+    make_value(stress, location, expected);
+    check(memcmp(value, expected, stress->config.value_bytes) == 0,
+          "a value that is torn, or of another location");
+}
+
+/* Looks for a key; the value must belong to the location. */
+static uint64_t
+get(const struct stress *stress, armdb_slice key)
+{
+    unsigned char value[ADB_TREE_VALUE_MAX];
+    uint64_t location = adb_tree_get(stress->tree, key, value);
+    if (location != 0)
+        check_value(stress, location, value);
+    return location;
+}
+
+static uint64_t
+put(struct stress *stress, armdb_slice key, uint64_t location, struct adb_tree_spare *spare)
+{
+    unsigned char value[ADB_TREE_VALUE_MAX];
+    make_value(stress, location, value);
+    check(adb_tree_prepare(stress->tree, spare) == ARMDB_OK, "memory");
+    return adb_tree_put(stress->tree, key, location, stress->config.value_bytes != 0 ? value : NULL,
+                        spare);
+}
+
+/* Moves a stable key's location as compaction would: the value stays. */
 static void
 replace_stable(struct actor *actor, uint32_t number)
 {
     struct key key;
     struct adb_tree *tree = actor->stress->tree;
     armdb_slice slice = make_key(actor->stress, number, &key);
-    uint64_t location = adb_tree_get(tree, slice);
+    uint64_t location = get(actor->stress, slice);
     check(location >> KEY_SHIFT == number && location != 0, "stable key not found");
-    (void)adb_tree_replace(tree, slice, location, make_location(actor, number));
+    uint64_t desired = actor->stress->config.value_bytes == 0
+                           ? make_location(actor, number)
+                           : (location & ~(uint64_t)0xff) | (actor->random_state % 255 + 1);
+    (void)adb_tree_replace(tree, slice, location, desired);
 }
 
 /* Phases of growing and shrinking, so that nodes are split and merged all the time. */
@@ -163,8 +211,7 @@ run_writer(void *context)
         bool is_growing = n / (n_writes / n_phases) % 2 == 0;
         if (mix(n ^ seed) % 8 < (is_growing ? 7u : 1u)) {
             uint64_t location = make_location(actor, number);
-            check(adb_tree_prepare(stress->tree, &spare) == ARMDB_OK, "memory");
-            check(adb_tree_put(stress->tree, slice, location, &spare) == mine[number],
+            check(put(stress, slice, location, &spare) == mine[number],
                   "put returned another location");
             mine[number] = location;
         } else {
@@ -172,7 +219,7 @@ run_writer(void *context)
                   "remove returned another location");
             mine[number] = 0;
         }
-        check(adb_tree_get(stress->tree, slice) == mine[number], "own key is not as it was left");
+        check(get(stress, slice) == mine[number], "own key is not as it was left");
     }
     for (uint32_t number = 0; number < stress->n_keys; number++) {
         struct key key;
@@ -197,6 +244,7 @@ check_position(const struct stress *stress, const struct adb_tree_position *posi
     check(position->key_len == slice.len && memcmp(position->key, slice.data, slice.len) == 0,
           "a key that nobody put in");
     check(position->location >> KEY_SHIFT == number, "a location of another key");
+    check_value(stress, position->location, position->value);
     uint64_t location = adb_tree_location(stress->tree, position);
     check(location == 0 || location >> KEY_SHIFT == number, "a later location of another key");
 }
@@ -232,6 +280,33 @@ walk(const struct stress *stress, bool is_up)
     check(n_stable == stress->n_keys / STABLE_EVERY, "a walk missed stable keys");
 }
 
+/* Half of the keys looked for are stable. */
+static void
+get_batch(struct actor *actor)
+{
+    enum { BATCH = 24 };
+    const struct stress *stress = actor->stress;
+    struct key bytes[BATCH];
+    uint32_t numbers[BATCH];
+    armdb_slice keys[BATCH];
+    uint64_t locations[BATCH];
+    unsigned char values[BATCH * ADB_TREE_VALUE_MAX];
+    for (uint32_t i = 0; i < BATCH; i++) {
+        numbers[i] = next_number(actor);
+        if (i % 2 == 0)
+            numbers[i] -= numbers[i] % STABLE_EVERY;
+        keys[i] = make_key(stress, numbers[i], &bytes[i]);
+    }
+    adb_tree_get_batch(stress->tree, keys, BATCH, locations, values);
+    for (uint32_t i = 0; i < BATCH; i++) {
+        check(locations[i] != 0 || i % 2 != 0, "a batch missed a stable key");
+        if (locations[i] == 0)
+            continue;
+        check(locations[i] >> KEY_SHIFT == numbers[i], "a location of another key in a batch");
+        check_value(stress, locations[i], values + (size_t)i * stress->config.value_bytes);
+    }
+}
+
 static void *
 run_reader(void *context)
 {
@@ -243,12 +318,14 @@ run_reader(void *context)
             struct key key;
             struct adb_tree_position position;
             uint32_t number = next_number(actor);
+            if (n % 32 == 0)
+                get_batch(actor);
             if (n % 4 == 0) {
                 replace_stable(actor, number / STABLE_EVERY * STABLE_EVERY);
                 continue;
             }
             armdb_slice slice = make_key(stress, number, &key);
-            uint64_t location = adb_tree_get(stress->tree, slice);
+            uint64_t location = get(stress, slice);
             check(location == 0 || location >> KEY_SHIFT == number, "a location of another key");
             enum adb_tree_seek how = (enum adb_tree_seek)(n % 6);
             if (adb_tree_seek(stress->tree, how, slice, &position))
@@ -259,20 +336,20 @@ run_reader(void *context)
 }
 
 static void
-run_stress(uint32_t key_bytes, uint32_t n_keys)
+run_stress(uint32_t key_bytes, uint32_t value_bytes, uint32_t n_keys)
 {
-    struct stress stress = {.key_bytes = key_bytes, .n_keys = n_keys, .n_writing = N_WRITERS};
+    struct stress stress = {.config = {.key_bytes = key_bytes, .value_bytes = value_bytes},
+                            .n_keys = n_keys,
+                            .n_writing = N_WRITERS};
     struct actor actors[N_WRITERS + N_READERS];
     struct adb_thread threads[N_WRITERS + N_READERS];
     struct adb_tree_spare spare = {0};
     assert_int_equal(adb_pages_new(&stress.pages), ARMDB_OK);
-    assert_int_equal(adb_tree_new(stress.pages, key_bytes, &stress.tree), ARMDB_OK);
+    assert_int_equal(adb_tree_new(stress.pages, &stress.config, &stress.tree), ARMDB_OK);
     for (uint32_t number = 0; number < n_keys; number += STABLE_EVERY) {
         struct key key;
         armdb_slice slice = make_key(&stress, number, &key);
-        assert_int_equal(adb_tree_prepare(stress.tree, &spare), ARMDB_OK);
-        assert_int_equal(
-            adb_tree_put(stress.tree, slice, (uint64_t)number << KEY_SHIFT | 1, &spare), 0);
+        assert_int_equal(put(&stress, slice, (uint64_t)number << KEY_SHIFT | 1, &spare), 0);
     }
     for (uint32_t i = 0; i < N_WRITERS + N_READERS; i++) {
         bool is_writer = i < N_WRITERS;
@@ -298,24 +375,35 @@ static void
 test_tree__threads_on_fixed_keys__keep_every_promise(void **state)
 {
     (void)state;
-    run_stress(16, MANY_KEYS);
-    run_stress(16, FEW_KEYS);
+    run_stress(16, 0, MANY_KEYS);
+    run_stress(16, 0, FEW_KEYS);
 }
 
 static void
 test_tree__threads_on_long_fixed_keys__keep_every_promise(void **state)
 {
     (void)state;
-    run_stress(256, MANY_KEYS);
-    run_stress(256, FEW_KEYS);
+    run_stress(256, 0, MANY_KEYS);
+    run_stress(256, 0, FEW_KEYS);
 }
 
 static void
 test_tree__threads_on_variable_keys__keep_every_promise(void **state)
 {
     (void)state;
-    run_stress(0, MANY_KEYS);
-    run_stress(0, FEW_KEYS);
+    run_stress(0, 0, MANY_KEYS);
+    run_stress(0, 0, FEW_KEYS);
+}
+
+static void
+test_tree__threads_on_inline_values__never_see_a_torn_one(void **state)
+{
+    (void)state;
+    run_stress(16, 8, FEW_KEYS);
+    run_stress(16, 100, FEW_KEYS);
+    run_stress(16, 256, MANY_KEYS);
+    run_stress(0, 29, FEW_KEYS);
+    run_stress(0, 256, MANY_KEYS);
 }
 
 int
@@ -328,6 +416,7 @@ main(void)
         cmocka_unit_test(test_tree__threads_on_fixed_keys__keep_every_promise),
         cmocka_unit_test(test_tree__threads_on_long_fixed_keys__keep_every_promise),
         cmocka_unit_test(test_tree__threads_on_variable_keys__keep_every_promise),
+        cmocka_unit_test(test_tree__threads_on_inline_values__never_see_a_torn_one),
     };
     return cmocka_run_group_tests_name("stress/tree", tests, NULL, NULL);
 }

@@ -14,7 +14,7 @@
 
 #include "index/node.h"
 
-enum { MAX_ENTRIES = 600, ROUNDS = 40 };
+enum { MAX_ENTRIES = 600, ROUNDS = 20 };
 
 static uint64_t random_state;
 
@@ -55,6 +55,26 @@ random_key(struct entry *entry, uint32_t key_bytes)
     for (uint32_t i = shared; i < entry->len; i++)
         entry->bytes[i] = (unsigned char)random_below(random_below(2) == 0 ? 3 : 256);
     entry->value = 1 + random_below(1u << 30);
+}
+
+/* The inline value of an entry, made from its location. */
+static const void *
+inline_value(uint64_t location)
+{
+    static unsigned char value[NODE_VALUE_MAX];
+    for (uint32_t i = 0; i < layout.value_bytes; i++)
+        value[i] = (unsigned char)(location * 167 >> i % 24);
+    return value;
+}
+
+static void
+assert_value(const struct adb_page *page, uint32_t slot, uint64_t location)
+{
+    unsigned char value[NODE_VALUE_MAX + 1];
+    value[layout.value_bytes] = 0xa5;
+    adb_node_read_value(&layout, page, slot, value);
+    assert_memory_equal(value, inline_value(location), layout.value_bytes);
+    assert_int_equal(value[layout.value_bytes], 0xa5);
 }
 
 static int
@@ -102,6 +122,8 @@ assert_holds(const struct adb_page *page, const struct content *content)
         assert_int_equal(adb_node_read_key(&layout, page, i, bytes), entry->len);
         assert_memory_equal(bytes, entry->bytes, entry->len);
         assert_int_equal(value_at(page, i), entry->value);
+        if (meta.level == 0)
+            assert_value(page, i, entry->value);
         set_key(&key, entry);
         assert_int_equal(adb_node_find(&layout, page, &key, &found), i);
         assert_true(found);
@@ -130,7 +152,9 @@ insert(uint32_t i, const struct entry *entry)
     assert_int_equal(slot, lower_bound(content, entry));
     if (found)
         return false;
-    adb_node_insert(&layout, &pages[i], slot, &key, entry->value);
+    struct adb_node_entry added = {
+        .key = &key, .target = entry->value, .value = inline_value(entry->value)};
+    adb_node_insert(&layout, &pages[i], slot, &added);
     memmove(&content->entries[slot + 1], &content->entries[slot],
             (content->n - slot) * sizeof *entry);
     content->entries[slot] = *entry;
@@ -146,6 +170,16 @@ remove_at(uint32_t i, uint32_t slot)
     content->n--;
     memmove(&content->entries[slot], &content->entries[slot + 1],
             (content->n - slot) * sizeof content->entries[0]);
+}
+
+/* Gives an entry of a leaf another location and value. */
+static void
+overwrite_at(uint32_t i, uint32_t slot)
+{
+    uint64_t location = 1 + random_below(1u << 30);
+    adb_node_set_location(&layout, &pages[i], slot, location);
+    adb_node_set_value(&layout, &pages[i], slot, inline_value(location));
+    contents[i].entries[slot].value = location;
 }
 
 /* Fills node 0 until `entry` does not fit. */
@@ -164,6 +198,8 @@ fill(uint32_t key_bytes, struct entry *entry)
             (void)insert(0, entry);
         if (contents[0].n != 0 && random_below(5) == 0)
             remove_at(0, random_below(contents[0].n));
+        if (contents[0].n != 0 && adb_node_meta(&pages[0]).level == 0)
+            overwrite_at(0, random_below(contents[0].n));
     }
 }
 
@@ -182,14 +218,14 @@ split_content(const struct adb_node_split *split, uint32_t level)
 }
 
 static void
-run_round(uint32_t key_bytes, uint32_t level)
+run_round(uint32_t key_bytes, uint32_t value_bytes, uint32_t level)
 {
     struct entry entry;
     struct entry middle = {.len = 0};
     struct adb_node_key key;
     struct adb_node_split split;
     bool found;
-    adb_node_layout_init(&layout, key_bytes);
+    adb_node_layout_init(&layout, key_bytes, value_bytes);
     start(0, level);
     start(1, level);
     fill(key_bytes, &entry);
@@ -240,14 +276,16 @@ run_round(uint32_t key_bytes, uint32_t level)
 static void
 test_node__leaf__keeps_its_entries(void **state)
 {
-    static const uint32_t key_bytes[] = {0, 1, 3, 8, 13, 16, 24, 100, 256};
+    static const uint32_t key_bytes[] = {0, 3, 8, 13, 16, 24, 100, 256};
+    static const uint32_t value_bytes[] = {0, 1, 8, 13, 100, 256};
     (void)state;
     for (uint32_t round = 0; round < ROUNDS; round++) {
         for (size_t i = 0; i < sizeof key_bytes / sizeof key_bytes[0]; i++) {
-            if (key_bytes[i] != 1) /* a node holds all keys of one byte */
-                run_round(key_bytes[i], 0);
+            run_round(key_bytes[i], 0, 0);
+            run_round(key_bytes[i], value_bytes[1 + random_below(5)], 0);
         }
-        run_round(0, 0);
+        for (size_t i = 0; i < sizeof value_bytes / sizeof value_bytes[0]; i++)
+            run_round(0, value_bytes[i], 0);
     }
 }
 
@@ -258,8 +296,8 @@ test_node__inner__keeps_its_entries_and_children(void **state)
     (void)state;
     for (uint32_t round = 0; round < ROUNDS; round++) {
         for (size_t i = 0; i < sizeof key_bytes / sizeof key_bytes[0]; i++)
-            run_round(key_bytes[i], 1);
-        run_round(0, 2);
+            run_round(key_bytes[i], round % 2 * 100, 1);
+        run_round(0, round % 2 * 100, 2);
     }
 }
 
@@ -267,7 +305,7 @@ static void
 test_node__maximal_keys__at_least_three_fit(void **state)
 {
     (void)state;
-    adb_node_layout_init(&layout, 0);
+    adb_node_layout_init(&layout, 0, NODE_VALUE_MAX);
     start(0, 0);
     struct entry entry = {.len = ARMDB_KEY_MAX, .value = 1};
     uint32_t n = 0;
@@ -281,9 +319,12 @@ test_node__maximal_keys__at_least_three_fit(void **state)
     }
     assert_true(n >= 3);
     for (uint32_t key_bytes = 1; key_bytes <= ARMDB_FIXED_KEY_MAX; key_bytes++) {
-        adb_node_layout_init(&layout, key_bytes);
-        assert_true(layout.capacity >= 3);
-        assert_true(layout.value_at + layout.capacity + 1 <= NODE_WORDS);
+        adb_node_layout_init(&layout, key_bytes, key_bytes);
+        const struct adb_node_shape *leaf = &layout.shape[0];
+        const struct adb_node_shape *inner = &layout.shape[1];
+        assert_true(leaf->capacity >= 3);
+        assert_true(leaf->target_at + leaf->capacity * leaf->stride <= NODE_WORDS);
+        assert_true(inner->target_at + inner->capacity + 1 <= NODE_WORDS);
     }
 }
 
@@ -292,7 +333,7 @@ test_node__copy__is_equal_but_for_the_version(void **state)
 {
     (void)state;
     struct entry entry;
-    adb_node_layout_init(&layout, 0);
+    adb_node_layout_init(&layout, 0, 0);
     start(0, 1);
     fill(0, &entry);
     adb_node_init(&layout, &pages[1], 0, 1000);
@@ -307,7 +348,7 @@ static void
 test_node__locks__tell_readers_what_they_must_know(void **state)
 {
     (void)state;
-    adb_node_layout_init(&layout, 8);
+    adb_node_layout_init(&layout, 8, 0);
     start(0, 0);
     struct adb_page *page = &pages[0];
     uint64_t version = adb_node_version(page);

@@ -1,0 +1,6 @@
+/* stub */
+int
+main(void)
+{
+    return 0;
+}
