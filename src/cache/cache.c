@@ -1,0 +1,342 @@
+#include "cache/cache.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "cache/cache_private.h"
+
+enum { READ_BLOCKS_MAX = 2, PREFETCH_LINES = 2 };
+
+enum part_state {
+    PART_DONE,
+    PART_MISSING, /* this thread is to read it */
+    PART_AWAITED  /* another thread is reading it */
+};
+
+/* What a read needs of one block. */
+struct part {
+    struct cache_id id;
+    uint32_t from; /* in the block */
+    uint32_t bytes;
+    unsigned char *to;
+    bool is_cacheable; /* the whole block is valid */
+    enum part_state state;
+    bool is_led; /* this thread leads the flight */
+    struct cache_flight flight;
+};
+
+/* ------------------------------------------------------------------ life */
+
+armdb_err
+adb_cache_new(uint64_t budget_bytes, struct adb_cache **cache_out)
+{
+    struct adb_cache *cache = adb_new(struct adb_cache);
+    *cache_out = NULL;
+    if (cache == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "cache", "no memory for a block cache");
+    atomic_init(&cache->table, NULL);
+    adb_cache_flights_init(&cache->flights);
+    adb_mutex_init(&cache->resize_lock);
+    adb_mutex_init(&cache->lock);
+    adb_cond_init(&cache->no_claims);
+    cache->version = 1;
+    cache->fixed_bytes = sizeof *cache;
+    armdb_err err = adb_cache_resize(cache, budget_bytes);
+    if (err == ARMDB_OK)
+        *cache_out = cache;
+    else
+        adb_cache_free(cache);
+    return err;
+}
+
+void
+adb_cache_free(struct adb_cache *cache)
+{
+    if (cache == NULL)
+        return;
+    ADB_ASSERT(cache->n_claimed == 0);
+    adb_cache_tables_free(adb_cache_table_of(cache));
+    adb_cache_tables_free(cache->spare_tables);
+    adb_cache_policy_fini(&cache->policy);
+    adb_cache_frames_fini(&cache->frames);
+    adb_cond_fini(&cache->no_claims);
+    adb_mutex_fini(&cache->lock);
+    adb_mutex_fini(&cache->resize_lock);
+    adb_cache_flights_fini(&cache->flights);
+    adb_mem_free(cache);
+}
+
+void
+adb_cache_get_stats(struct adb_cache *cache, struct adb_cache_stats *stats_out)
+{
+    *stats_out = (struct adb_cache_stats){0};
+    if (cache == NULL)
+        return;
+    adb_mutex_lock(&cache->lock);
+    *stats_out = (struct adb_cache_stats){
+        .hits = adb_counter_sum(&cache->hits),
+        .misses = adb_counter_sum(&cache->misses),
+        .inserted = cache->n_inserted,
+        .evicted = cache->n_evicted,
+        .dropped = cache->n_dropped,
+        .blocks = cache->n_blocks,
+        .bytes = cache->fixed_bytes + adb_cache_frames_bytes(cache->frames.n_cut),
+        .budget_bytes = cache->budget_bytes,
+    };
+    adb_mutex_unlock(&cache->lock);
+}
+
+/* ------------------------------------------------------------------ looking up */
+
+/* More than one slot has the block's tag, or the first one is stale. */
+static bool
+copy_from_any(const struct cache_bucket *bucket, uint64_t tag, const struct part *part)
+{
+    for (uint32_t i = 0; i < CACHE_BUCKET_SLOTS; i++) {
+        uint64_t slot = atomic_load_explicit(&bucket->slot[i], memory_order_acquire);
+        if (adb_cache_slot_has_tag(slot, tag) &&
+            adb_cache_frame_copy(adb_cache_slot_frame(slot), part->id, part->from, part->bytes,
+                                 part->to))
+            return true;
+    }
+    return false;
+}
+
+static inline bool
+copy_from_bucket(const struct cache_bucket *bucket, uint64_t tag, const struct part *part)
+{
+    uint64_t slot = adb_cache_bucket_match(bucket, tag);
+    if (slot == 0)
+        return false;
+    return ADB_LIKELY(adb_cache_frame_copy(adb_cache_slot_frame(slot), part->id, part->from,
+                                           part->bytes, part->to)) ||
+           copy_from_any(bucket, tag, part);
+}
+
+/* Copies one block's share, if the block is there. */
+static inline bool
+copy_part(const struct cache_table *table, const struct part *part)
+{
+    uint64_t hash = adb_cache_hash(part->id);
+    uint64_t home = adb_cache_table_home(table, hash);
+    uint64_t tag = adb_cache_table_tag(hash);
+    return copy_from_bucket(&table->bucket[home], tag, part) ||
+           copy_from_bucket(&table->bucket[home ^ 1], tag, part);
+}
+
+/* The share of the block that `offset` is in. */
+static inline void
+make_part(uint64_t file_key, uint64_t offset, size_t bytes, unsigned char *to, struct part *part)
+{
+    uint32_t from = (uint32_t)(offset % CACHE_BLOCK_BYTES);
+    uint32_t in_block = CACHE_BLOCK_BYTES - from;
+    part->id = (struct cache_id){file_key, offset / CACHE_BLOCK_BYTES};
+    part->from = from;
+    part->bytes = bytes < in_block ? (uint32_t)bytes : in_block;
+    part->to = to;
+}
+
+bool
+adb_cache_try(struct adb_cache *cache, uint64_t file_key, uint64_t offset, size_t bytes, void *to)
+{
+    const struct cache_table *table = adb_cache_table_of(cache);
+    uint32_t n_hits = 0;
+    if (table == NULL)
+        return bytes == 0;
+    for (size_t done = 0; done < bytes; n_hits++) {
+        struct part part;
+        make_part(file_key, offset + done, bytes - done, (unsigned char *)to + done, &part);
+        if (!copy_part(table, &part))
+            return false;
+        done += part.bytes;
+    }
+    adb_counter_add(&cache->hits, n_hits);
+    return true;
+}
+
+void
+adb_cache_prefetch(const struct adb_cache *cache, uint64_t file_key, uint64_t offset)
+{
+    const struct cache_table *table = adb_cache_table_of(cache);
+    if (table == NULL)
+        return;
+    uint64_t hash = adb_cache_hash((struct cache_id){file_key, offset / CACHE_BLOCK_BYTES});
+    __builtin_prefetch(&table->bucket[adb_cache_table_home(table, hash)]);
+}
+
+void
+adb_cache_prefetch_block(const struct adb_cache *cache, uint64_t file_key, uint64_t offset,
+                         size_t bytes)
+{
+    const struct cache_table *table = adb_cache_table_of(cache);
+    if (table == NULL)
+        return;
+    uint64_t hash = adb_cache_hash((struct cache_id){file_key, offset / CACHE_BLOCK_BYTES});
+    const struct cache_bucket *home = &table->bucket[adb_cache_table_home(table, hash)];
+    uint64_t slot = adb_cache_bucket_match(home, adb_cache_table_tag(hash));
+    if (slot == 0)
+        return;
+    const struct cache_frame *frame = adb_cache_slot_frame(slot);
+    const char *block = (const char *)frame->word;
+    size_t at = (size_t)(offset % CACHE_BLOCK_BYTES) / ADB_CACHE_LINE * ADB_CACHE_LINE;
+    size_t end = (size_t)(offset % CACHE_BLOCK_BYTES) + bytes;
+    __builtin_prefetch(frame);
+    for (uint32_t i = 0; i < PREFETCH_LINES && at < end && at < CACHE_BLOCK_BYTES; i++) {
+        __builtin_prefetch(block + at);
+        at += ADB_CACHE_LINE;
+    }
+}
+
+/* ------------------------------------------------------------------ reading */
+
+/* Reads a range of the file, all of which must be there, and possibly more behind it. */
+static armdb_err
+read_file(const struct adb_cache_source *source, uint64_t offset, size_t bytes, void *to,
+          size_t *got_out)
+{
+    *got_out = 0;
+    ADB_TRY(source->read(source->context, offset, bytes, to, got_out));
+    ADB_ASSERT(*got_out <= bytes);
+    return ARMDB_OK;
+}
+
+static armdb_err
+too_short(uint64_t offset)
+{
+    return adb_fail_at(ARMDB_CORRUPT, "read block", NULL, offset,
+                       "the file ends before what is to be read");
+}
+
+static armdb_err
+read_past_cache(const struct adb_cache_source *source, uint64_t offset, size_t bytes, void *to,
+                uint32_t *reads_out)
+{
+    size_t got;
+    ++*reads_out;
+    ADB_TRY(read_file(source, offset, bytes, to, &got));
+    return got == bytes ? ARMDB_OK : too_short(offset + got);
+}
+
+/* Reads adjacent parts with one call: blocks that can be cached whole, another only as far as it is
+ * wanted. */
+static armdb_err
+read_parts(struct adb_cache *cache, const struct adb_cache_source *source, struct part *parts,
+           uint32_t n_parts, uint32_t *reads_out)
+{
+    unsigned char buffer[READ_BLOCKS_MAX * CACHE_BLOCK_BYTES];
+    const struct part *last = &parts[n_parts - 1];
+    uint64_t offset = parts[0].id.block * CACHE_BLOCK_BYTES;
+    size_t bytes = (size_t)n_parts * CACHE_BLOCK_BYTES;
+    size_t got;
+    if (!last->is_cacheable)
+        bytes -= CACHE_BLOCK_BYTES - last->from - last->bytes;
+    ++*reads_out;
+    ADB_TRY(read_file(source, offset, bytes, buffer, &got));
+    for (uint32_t i = 0; i < n_parts; i++) {
+        const unsigned char *block = buffer + (size_t)i * CACHE_BLOCK_BYTES;
+        size_t there = got > (size_t)i * CACHE_BLOCK_BYTES ? got - (size_t)i * CACHE_BLOCK_BYTES
+                                                           : 0;
+        if (there < parts[i].from + parts[i].bytes)
+            return too_short(offset + got);
+        memcpy(parts[i].to, block + parts[i].from, parts[i].bytes);
+        if (parts[i].is_cacheable && there >= CACHE_BLOCK_BYTES)
+            adb_cache_insert(cache, parts[i].id, block);
+        parts[i].state = PART_DONE;
+    }
+    return ARMDB_OK;
+}
+
+/* Whether the part is in the cache by now. */
+static bool
+copy_part_now(const struct adb_cache *cache, const struct part *part)
+{
+    const struct cache_table *table = adb_cache_table_of(cache);
+    return table != NULL && copy_part(table, part);
+}
+
+/* Decides who reads a part that was not found. */
+static void
+assign_part(struct adb_cache *cache, struct part *part)
+{
+    part->is_led = adb_cache_flight_begin(&cache->flights, part->id, &part->flight);
+    if (!part->is_led)
+        part->state = PART_AWAITED;
+    else if (copy_part_now(cache, part)) /* an earlier flight ended just before */
+        part->state = PART_DONE;
+}
+
+/* Reads the parts that this thread is to read: neighbours together. */
+static armdb_err
+read_missing(struct adb_cache *cache, const struct adb_cache_source *source, struct part *parts,
+             uint32_t n_parts, uint32_t *reads_out)
+{
+    for (uint32_t i = 0; i < n_parts;) {
+        uint32_t n = 0;
+        while (i + n < n_parts && parts[i + n].state == PART_MISSING)
+            n++;
+        if (n != 0)
+            ADB_TRY(read_parts(cache, source, parts + i, n, reads_out));
+        i += n != 0 ? n : 1;
+    }
+    return ARMDB_OK;
+}
+
+/* Reads what was not found. Waits for others only after its own flights have ended. */
+static armdb_err
+read_uncached(struct adb_cache *cache, const struct adb_cache_source *source, struct part *parts,
+              uint32_t n_parts, uint32_t *reads_out)
+{
+    for (uint32_t i = 0; i < n_parts; i++) {
+        if (parts[i].state == PART_MISSING && parts[i].is_cacheable)
+            assign_part(cache, &parts[i]);
+    }
+    armdb_err err = read_missing(cache, source, parts, n_parts, reads_out);
+    for (uint32_t i = 0; i < n_parts; i++) {
+        if (parts[i].is_led)
+            adb_cache_flight_end(&cache->flights, &parts[i].flight);
+    }
+    if (err != ARMDB_OK)
+        return err;
+    for (uint32_t i = 0; i < n_parts; i++) {
+        if (parts[i].state != PART_AWAITED)
+            continue;
+        adb_cache_flight_wait(&cache->flights, &parts[i].flight);
+        parts[i].state = copy_part_now(cache, &parts[i]) ? PART_DONE : PART_MISSING;
+    }
+    return read_missing(cache, source, parts, n_parts, reads_out);
+}
+
+armdb_err
+adb_cache_read(struct adb_cache *cache, const struct adb_cache_source *source, uint64_t offset,
+               size_t bytes, void *to, uint32_t *reads_out)
+{
+    const struct cache_table *table = adb_cache_table_of(cache);
+    struct part parts[READ_BLOCKS_MAX];
+    uint32_t n_parts = 0;
+    uint32_t n_hits = 0;
+    uint32_t n_misses = 0;
+    *reads_out = 0;
+    if (bytes == 0)
+        return ARMDB_OK;
+    uint64_t end = (offset / CACHE_BLOCK_BYTES + 1) * CACHE_BLOCK_BYTES; /* of the block */
+    if (table == NULL || end > source->valid_bytes || bytes > end + CACHE_BLOCK_BYTES - offset)
+        return read_past_cache(source, offset, bytes, to, reads_out);
+    for (size_t done = 0; done < bytes; n_parts++, end += CACHE_BLOCK_BYTES) {
+        struct part *part = &parts[n_parts];
+        make_part(source->file_key, offset + done, bytes - done, (unsigned char *)to + done, part);
+        part->is_cacheable = end <= source->valid_bytes;
+        part->is_led = false;
+        part->state = part->is_cacheable && copy_part(table, part) ? PART_DONE : PART_MISSING;
+        n_hits += part->state == PART_DONE;
+        n_misses += part->state == PART_MISSING && part->is_cacheable;
+        done += part->bytes;
+    }
+    if (n_hits != 0)
+        adb_counter_add(&cache->hits, n_hits);
+    if (ADB_LIKELY(n_hits == n_parts))
+        return ARMDB_OK;
+    adb_counter_add(&cache->misses, n_misses);
+    return read_uncached(cache, source, parts, n_parts, reads_out);
+}

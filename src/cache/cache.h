@@ -1,0 +1,129 @@
+/*
+ * cache.h: the block cache: blocks of files in memory, for reads that need no system call.
+ *
+ * It keeps whole blocks of CACHE_BLOCK_BYTES bytes that never change, found by a file key, which
+ * the owner of the file chooses, and an offset. One budget of bytes covers all memory that it
+ * takes. Which block goes when there is no room is decided so that a scan of a large file does not
+ * drive out what is read often (cache_policy.h).
+ *
+ * A hit takes no lock, waits for nobody, and stores nothing but a mark in the block's head, at most
+ * three times between two looks of the policy, and a count. Blocks come and go at any time under a
+ * reader's eyes; it notices and calls it a miss (cache_frame.h). Misses of one block by several
+ * threads at once become one read (cache_flight.h). A block that could not be read whole is not
+ * cached.
+ *
+ * Where a cache may be NULL, NULL is a cache of no bytes: everything is a miss.
+ *
+ * Threads: any, concurrently, inside a read scope too: nothing here waits for RCU. A reader may
+ * wait for another thread's read of the same block. The caller's read function must not wait for
+ * anything that a waiting reader holds, nor use the cache.
+ */
+#ifndef ADB_CACHE_CACHE_H
+#define ADB_CACHE_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "armdb/error.h"
+#include "base/attr.h"
+
+struct adb_cache;
+
+struct adb_cache_stats {
+    uint64_t hits;         /* blocks found */
+    uint64_t misses;       /* blocks looked for in vain by adb_cache_read(), also while shared */
+    uint64_t inserted;     /* blocks that came in */
+    uint64_t evicted;      /* blocks that went for want of room, or because the cache got smaller */
+    uint64_t dropped;      /* blocks that went with their file */
+    uint64_t blocks;       /* that are there now */
+    uint64_t bytes;        /* of memory taken now, all included; at most budget_bytes */
+    uint64_t budget_bytes; /* as set */
+};
+
+/**
+ * Reads `bytes` bytes at `offset` of a file into `to`, in one piece; the owner's part.
+ *
+ * @param got_out  how many there were; fewer only at the end of the file.
+ *
+ * Returns:  ARMDB_OK; or an error that it raised, which goes to the reader as it is.
+ */
+typedef armdb_err (*adb_cache_read_fn)(void *context, uint64_t offset, size_t bytes, void *to,
+                                       size_t *got_out);
+
+struct adb_cache_source {
+    uint64_t file_key;      /* never used for another file while the cache lives */
+    uint64_t valid_bytes;   /* of the file, that are there and never change */
+    adb_cache_read_fn read; /* called by the reading thread, during the call */
+    void *context;          /* of read; borrowed for the call */
+};
+
+/**
+ * Makes an empty cache; end it with adb_cache_free().
+ *
+ * @param budget_bytes  all memory that it may take; too little for one block means no cache.
+ *
+ * Returns:  ARMDB_OK; ARMDB_NO_MEMORY (raised; *cache_out is NULL).
+ * Cost:     address space; memory is taken when blocks come in, and then kept.
+ */
+ADB_MUST_USE armdb_err adb_cache_new(uint64_t budget_bytes, struct adb_cache **cache_out);
+
+/** Ends a cache that nobody uses any more. NULL is allowed. */
+void adb_cache_free(struct adb_cache *cache);
+
+/**
+ * Changes the budget. Readers go on meanwhile; blocks that come in while it runs may not be kept.
+ * What is beyond a smaller budget goes, whichever blocks these are, and its memory is given back.
+ *
+ * Returns:  ARMDB_OK; ARMDB_NO_MEMORY (raised; the cache is as it was).
+ * Threads:  any; waits for another one of the same cache, and for blocks just being copied in.
+ * Cost:     all blocks are looked at, with the cache's lock held: some 100 ms for ten million.
+ */
+ADB_MUST_USE armdb_err adb_cache_resize(struct adb_cache *cache, uint64_t budget_bytes);
+
+/**
+ * Copies [offset, offset + bytes) of a file to `to`, from the cache as far as it is there. Blocks
+ * that are missing are read whole and kept, if they are whole below valid_bytes. A range of more
+ * than two blocks is read as it is, past the cache.
+ *
+ * @param cache      may be NULL.
+ * @param reads_out  how many times source->read was called; 0: all came from the cache.
+ *
+ * Returns:  ARMDB_OK; ARMDB_CORRUPT if the file ends before the range does (raised); what
+ *           source->read returned.
+ * On error: `to` holds anything; nothing of what failed is cached.
+ */
+ADB_MUST_USE armdb_err adb_cache_read(struct adb_cache *cache,
+                                      const struct adb_cache_source *source, uint64_t offset,
+                                      size_t bytes, void *to, uint32_t *reads_out);
+
+/**
+ * Copies [offset, offset + bytes) of a file if all of it is cached. Never waits.
+ *
+ * Returns:  false if not: `to` holds anything. Such a look in vain is not counted as a miss.
+ */
+bool adb_cache_try(struct adb_cache *cache, uint64_t file_key, uint64_t offset, size_t bytes,
+                   void *to);
+
+/**
+ * For batches of reads: first adb_cache_prefetch() for each, then adb_cache_prefetch_block() for
+ * each, then the reads. The first brings near the place where a block is looked up; the second uses
+ * that to bring near the block's head and the first cache lines of [offset, offset + bytes), if the
+ * block is cached. They change nothing and never wait.
+ */
+void adb_cache_prefetch(const struct adb_cache *cache, uint64_t file_key, uint64_t offset);
+void adb_cache_prefetch_block(const struct adb_cache *cache, uint64_t file_key, uint64_t offset,
+                              size_t bytes);
+
+/**
+ * Drops all blocks of a file that will not be read any more. A read of it that is under way may
+ * still leave its block, which is never found again and goes as others do.
+ *
+ * Cost:     all blocks are looked at, a few hundred at a time with the cache's lock held.
+ */
+void adb_cache_drop_file(struct adb_cache *cache, uint64_t file_key);
+
+/** Zeros for NULL. Counts of hits and misses are about right while threads are counting. */
+void adb_cache_get_stats(struct adb_cache *cache, struct adb_cache_stats *stats_out);
+
+#endif
