@@ -300,22 +300,22 @@ ARMDB_API armdb_err armdb_delete(armdb_collection *collection, armdb_slice key,
 /* -------------------------------------------------------------------- tickets
  *
  * A thread that writes at ARMDB_SYNCED waits for the device at each write. With a ticket
- * (armdb_write_options.ticket) it can write on, have hundreds of writes on their way at once, and wait
- * for the oldest, or for all, later: they share syncs.
+ * (armdb_write_options.ticket) it can write on, have hundreds of writes on their way at once, and
+ * wait for the oldest, or for all, later: they share syncs.
  */
 
 /**
  * Waits until the writes behind some tickets are on the device, syncing them if nobody else does.
  *
- * A ticket vouches for all earlier writes of its shard too; of several tickets of one shard only the
- * newest costs anything.
+ * A ticket vouches for all earlier writes of its shard too; of several tickets of one shard only
+ * the newest costs anything.
  *
- * @param tickets    [n_tickets] from writes to this database since it was opened, in any order; borrowed
- *                   for the call. Waiting again is allowed.
+ * @param tickets  [n_tickets] from writes to this database since it was opened, in any order;
+ *                 borrowed for the call. Waiting again is allowed.
  *
  * Returns:  ARMDB_OK (all are); ARMDB_INVALID (a ticket of another database: its shard is out of
- *           range, or the write has not been made); ARMDB_NO_SPACE (not yet on the device, nothing is
- *           lost: may be called again), ARMDB_IO, ARMDB_FAILED (some may be lost at power loss).
+ *           range, or the write has not been made); ARMDB_NO_SPACE (not yet on the device, nothing
+ *           is lost: may be called again), ARMDB_IO, ARMDB_FAILED (some may be lost at power loss).
  * Durable:  on return, every write behind the tickets.
  * Cost:     at most one sync for each shard that tickets name.
  */
@@ -363,14 +363,14 @@ typedef struct armdb_read {
 } armdb_read;
 
 /**
- * Gets many keys of one collection at once: much faster than one by one, because the lookups wait for
- * memory together. Each is as an armdb_get() of its own; they are not one moment's view.
+ * Gets many keys of one collection at once: much faster than one by one, because the lookups wait
+ * for memory together. Each is as an armdb_get() of its own; they are not one moment's view.
  *
- * @param reads  [n_reads] key, buffer and capacity set by the caller; len and err are filled. Keys in
- *               any order, and more than once, are allowed.
+ * @param reads  [n_reads] key, buffer and capacity set by the caller; len and err are filled. Keys
+ *               in any order, and more than once, are allowed.
  *
- * Returns:  ARMDB_OK if each `err` is ARMDB_OK or ARMDB_NOT_FOUND; else the first other one (all are
- *           filled all the same); ARMDB_INVALID (`reads` is NULL).
+ * Returns:  ARMDB_OK if each `err` is ARMDB_OK or ARMDB_NOT_FOUND; else the first other one (all
+ *           are filled all the same); ARMDB_INVALID (`reads` is NULL).
  */
 ARMDB_API armdb_err armdb_multi_get(armdb_collection *collection, armdb_read *reads,
                                     size_t n_reads);
@@ -428,8 +428,8 @@ ARMDB_API void armdb_value_release(armdb_value *value);
  * the last one. It holds no lock and keeps no version: see "what will surprise you" above.
  *
  * In a collection without order (ARMDB_UNORDERED) a cursor can be opened for all keys only, and
- * knows armdb_cursor_next() and armdb_cursor_first() (begin anew); the rest is ARMDB_UNSUPPORTED. It
- * too meets each key that is there throughout the walk exactly once.
+ * knows armdb_cursor_next() and armdb_cursor_first() (begin anew); the rest is ARMDB_UNSUPPORTED.
+ * It too meets each key that is there throughout the walk exactly once.
  *
  * Moves return ARMDB_OK (the cursor stands on a key), ARMDB_END (it stands beyond the end in that
  * direction, and stays there: a step back comes to the key at that end, a seek to where you like),

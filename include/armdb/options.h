@@ -97,8 +97,8 @@ typedef struct armdb_options {
      * 0: ARMDB_NEVER. */
     uint32_t sync_interval_ms;
     /* bytes of memory of the block cache, through which values are read, for all collections:
-     * 1048576..1099511627776 (1 MiB..1 TiB), or ARMDB_CACHE_NONE. 0: an eighth of the machine's memory, at most
-     * 1 GiB. It is taken as blocks are read, not at once. */
+     * 1048576..1099511627776 (1 MiB..1 TiB), or ARMDB_CACHE_NONE. It is taken as blocks are read,
+     * not at once. 0: an eighth of the machine's memory, 1 MiB..1 GiB. */
     uint64_t cache_bytes;
 } armdb_options;
 
@@ -108,8 +108,8 @@ typedef struct armdb_options {
             ARMDB_DURABILITY_DEFAULT, 0, 0, 0, 0, 0                                                \
     }
 
-/** Stands for a write whose sync nobody has waited for yet; see armdb_ticket_wait(). Plain memory: may
- * be copied, and forgotten. All zero: nothing to wait for. */
+/** Stands for a write whose sync nobody has waited for yet; see armdb_ticket_wait(). Plain memory:
+ * may be copied, and forgotten. All zero: nothing to wait for. */
 typedef struct armdb_ticket {
     uint64_t sequence; /* of the write, in its shard */
     uint32_t shard;

@@ -47,8 +47,8 @@ adb_cache_table_new(uint64_t n_buckets, struct cache_table **spare)
         while (mapped_bytes < bytes)
             mapped_bytes *= 2;
         bool is_large = mapped_bytes >= LARGE_PAGE_BYTES;
-        table = (struct cache_table *)adb_mapping_new(mapped_bytes,
-                                                  is_large ? LARGE_PAGE_BYTES : TABLE_BYTES_MIN);
+        table = (struct cache_table *)adb_mapping_new(mapped_bytes, is_large ? LARGE_PAGE_BYTES
+                                                                             : TABLE_BYTES_MIN);
         if (table == NULL)
             return NULL;
         table->mapped_bytes = mapped_bytes;

@@ -38,10 +38,9 @@ adb_collection_check_value(const struct collection *collection, armdb_slice valu
 {
     uint32_t value_bytes = collection->index.keys.value_bytes;
     if (value_bytes != 0 && value.len != value_bytes)
-        return adb_fail(
-            ARMDB_VALUE_LENGTH, "value",
-            "a value of %zu bytes in collection \"%.100s\", whose values have %" PRIu32, value.len,
-            collection->name, value_bytes);
+        return adb_fail(ARMDB_VALUE_LENGTH, "value",
+                        "a value of %zu bytes in collection \"%.100s\", whose values have %" PRIu32,
+                        value.len, collection->name, value_bytes);
     if (value.len > ARMDB_VALUE_MAX)
         return adb_fail(ARMDB_TOO_BIG, "put", "a value of %zu bytes, allowed are 0..%u", value.len,
                         ARMDB_VALUE_MAX);

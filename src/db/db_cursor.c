@@ -2,9 +2,9 @@
  * db_cursor.c: walking a collection.
  *
  * A collection without order is walked in the order of its map, forwards alone. What follows is
- * about the others. The tree always ascends, so a cursor knows its range as a low and a high end in key order, and
- * each move of the caller is a move up or down the tree, turned round for a descending collection.
- * Where it stands is a key (kept by value in the position) or beyond one end of the range; nothing
+ * about the others. The tree always ascends, so a cursor knows its range as a low and a high end in
+ * key order, and each move of the caller is a move up or down the tree, turned round for a
+ * descending collection. Where it stands is a key (kept by value in the position) or beyond one end of the range; nothing
  * is locked or pinned between moves.
  */
 #include "base/assert.h"
@@ -39,7 +39,7 @@ struct cursor {
     enum cursor_place place;
     struct adb_tree_position position; /* in a map: only its key, location and value */
     struct adb_map_walk walk;          /* in a map */
-    unsigned char *value; /* owned, value_capacity bytes */
+    unsigned char *value;              /* owned, value_capacity bytes */
     size_t value_capacity;
     size_t value_len; /* bytes read for the key under the cursor; 0 if keys_only or failed */
 };
@@ -330,8 +330,8 @@ seek_inside(struct cursor *cursor, armdb_slice key)
     if (is_before)
         return land(cursor, seek_end(cursor, up), up);
     return land(cursor,
-                adb_tree_seek(cursor->collection->index.keys.tree, up ? ADB_SEEK_GE : ADB_SEEK_LE, key,
-                              &cursor->position),
+                adb_tree_seek(cursor->collection->index.keys.tree, up ? ADB_SEEK_GE : ADB_SEEK_LE,
+                              key, &cursor->position),
                 up);
 }
 

@@ -1,8 +1,8 @@
 /*
  * db_multi_get.c: many gets at once.
  *
- * A get waits for memory several times: nodes of the index, the table of the cache, the block. For a
- * group of keys these waits are spent together: all lookups of the index first, then the blocks
+ * A get waits for memory several times: nodes of the index, the table of the cache, the block. For
+ * a group of keys these waits are spent together: all lookups of the index first, then the blocks
  * are asked for, then the values are copied.
  */
 #include <string.h>
@@ -22,8 +22,8 @@ struct group {
     armdb_slice keys[GROUP]; /* empty: not a key of the collection, the read's `err` says why */
     uint64_t locations[GROUP];
     unsigned char values[GROUP * ARMDB_CONST_VALUE_MAX]; /* of collections that keep them */
-    armdb_err err;             /* the first failure of all groups */
-    armdb_error_detail detail; /* of it */
+    armdb_err err;                                       /* the first failure of all groups */
+    armdb_error_detail detail;                           /* of it */
 };
 
 /* Settles what came of a read. */

@@ -90,8 +90,7 @@ adb_options_check(const armdb_options *options, armdb_options *options_out)
     ADB_TRY(check_interval("flush_interval_ms", options->flush_interval_ms));
     ADB_TRY(check_interval("sync_interval_ms", options->sync_interval_ms));
     if (options->cache_bytes != ARMDB_CACHE_NONE)
-        ADB_TRY(
-            check_range("cache_bytes", options->cache_bytes, CACHE_BYTES_MIN, CACHE_BYTES_MAX));
+        ADB_TRY(check_range("cache_bytes", options->cache_bytes, CACHE_BYTES_MIN, CACHE_BYTES_MAX));
     *options_out = *options;
     return ARMDB_OK;
 }
@@ -224,8 +223,7 @@ adb_collection_options_compare(const armdb_collection_options *options,
                                const struct manifest_collection *stored)
 {
     ADB_TRY(compare_length("key_bytes", stored->name, stored->key_bytes, options->key_bytes));
-    ADB_TRY(
-        compare_length("value_bytes", stored->name, stored->value_bytes, options->value_bytes));
+    ADB_TRY(compare_length("value_bytes", stored->name, stored->value_bytes, options->value_bytes));
     if (options->order != ARMDB_ORDER_DEFAULT && options->order != stored->order)
         return adb_fail(ARMDB_MISMATCH, "open",
                         "order of collection \"%.100s\" is stored as %s, asked was %s",

@@ -1,6 +1,6 @@
 /*
- * index.h: the index of a collection, whichever kind it has: a tree (tree.h), or a map (map.h) where
- * no order is wanted.
+ * index.h: the index of a collection, whichever kind it has: a tree (tree.h), or a map (map.h)
+ * where no order is wanted.
  *
  * What both can do goes through here; what only one can (positions, walks), through its own header.
  * All rules of those headers hold: who may call what at the same time, what a location is.

@@ -101,7 +101,7 @@ struct adb_os {
     /* Whether background work may run in threads of its own. If not, nothing happens by itself: the
      * owner of the database runs its jobs step by step (db/db_work.h). */
     bool has_threads;
-    uint32_t cpu_count; /* online CPUs, at least 1 */
+    uint32_t cpu_count;    /* online CPUs, at least 1 */
     uint64_t memory_bytes; /* of the machine; 0: unknown */
 };
 

@@ -134,7 +134,8 @@ ADB_MUST_USE armdb_err adb_shard_sync(struct shard *shard);
  */
 ADB_MUST_USE armdb_err adb_shard_commit(struct shard *shard, uint64_t ticket);
 
-/** Whether the write that `ticket` stands for can have been made: waiting for another would never end. */
+/** Whether the write that `ticket` stands for can have been made: waiting for another would never
+ * end. */
 bool adb_shard_has_written(struct shard *shard, uint64_t ticket);
 
 /** Whether everything up to `ticket` is on the device. Cost: one load. */

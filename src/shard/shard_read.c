@@ -65,7 +65,8 @@ adb_shard_prefetch_value(struct shard *shard, uint64_t location, armdb_slice key
 {
     struct data_file *file = file_at(shard, location);
     uint64_t offset = adb_location_offset(location);
-    size_t bytes = (size_t)adb_log_record_bytes((uint32_t)key.len, adb_location_value_len(location));
+    size_t bytes = (size_t)adb_log_record_bytes((uint32_t)key.len,
+                                                adb_location_value_len(location));
     if (shard->cache == NULL)
         return;
     if (stage == 0)

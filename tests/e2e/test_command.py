@@ -556,7 +556,8 @@ class SetTest(CommandTest):
         self.ok("create", self.db, "--collection", "zweite mit ö", "--order", "desc")
         self.ok("put", self.db, "k", "v", "--collection", "by put")
         self.load([(b"k", b"v")], "--collection", "by load")
-        self.assertEqual(self.ok("collections", self.db).decode(), "default\t0\tvariable\tasc\t0\tvar\n"
+        self.assertEqual(self.ok("collections", self.db).decode(),
+                         "default\t0\tvariable\tasc\t0\tvar\n"
                          "first\t1\t2\tasc\t0\tvar\nzweite mit ö\t2\tvariable\tdesc\t0\tvar\n"
                          "by put\t3\tvariable\tasc\t1\tvar\n"
                          "by load\t4\tvariable\tasc\t1\tvar\n")

@@ -39,7 +39,7 @@ drop_pair(struct collection *collection, uint32_t id, uint32_t number)
 static void
 fill(struct db *db)
 {
-    const armdb_collection_options fixed = {sizeof fixed, FUZZ_KEY_BYTES, ARMDB_DESCENDING};
+    const armdb_collection_options fixed = {sizeof fixed, FUZZ_KEY_BYTES, ARMDB_DESCENDING, 0};
     struct collection *collections[3] = {adb_db_default(db)};
     ADB_ASSERT(adb_collection_create(db, "fixed", &fixed, &collections[1]) == ARMDB_OK);
     ADB_ASSERT(adb_collection_create(db, "gone", NULL, &collections[2]) == ARMDB_OK);

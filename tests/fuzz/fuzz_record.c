@@ -34,8 +34,8 @@ read_back(struct data_file *file, const struct log_scan_record *found)
     uint32_t reads;
     unsigned char *to = (unsigned char *)malloc(record->value_len + 1);
     ADB_ASSERT(to != NULL);
-    armdb_err err = adb_data_file_read_value(file, found->offset, found->key,
-                                             record->value_len, to, &reads);
+    armdb_err err = adb_data_file_read_value(file, found->offset, found->key, record->value_len, to,
+                                             &reads);
     ADB_ASSERT(err == (record->flags == 0 ? ARMDB_OK : ARMDB_CORRUPT));
     if (err == ARMDB_OK && record->value_len < LOG_SCAN_VALUE_MAX)
         ADB_ASSERT(memcmp(found->value, to, record->value_len) == 0);

@@ -89,8 +89,7 @@ go_on(struct search *search, uint64_t done, uint64_t value)
     for (size_t i = 0; i < search->n_calls; i++) {
         uint64_t next;
         if ((done >> i & 1) == 0 && search->calls[i].begin < limit &&
-            apply(&search->calls[i], value, &next) &&
-            go_on(search, done | UINT64_C(1) << i, next))
+            apply(&search->calls[i], value, &next) && go_on(search, done | UINT64_C(1) << i, next))
             return true;
     }
     *known = (struct dead_end){done, value};

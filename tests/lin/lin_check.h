@@ -3,8 +3,8 @@
  *
  * The key is a register that holds a number, 0 when it is not there. A history is linearizable if
  * the calls can be put in an order in which each returned what the register then held, and in
- * which no call comes before one that had returned when it began. The search is that of Wing and Gong
- * with the states already seen remembered (Lowe); histories of one key each keep it small.
+ * which no call comes before one that had returned when it began. The search is that of Wing and
+ * Gong with the states already seen remembered (Lowe); histories of one key each keep it small.
  */
 #ifndef TEST_LIN_LIN_CHECK_H
 #define TEST_LIN_LIN_CHECK_H
@@ -38,8 +38,7 @@ enum { LIN_CALLS_MAX = 64 };
  * Says whether `calls` (at most LIN_CALLS_MAX, in any order) is linearizable from a register that
  * holds `initial`; if so, `*final_out` is one value that it may hold in the end.
  */
-bool lin_check(const struct lin_call *calls, size_t n_calls, uint64_t initial,
-               uint64_t *final_out);
+bool lin_check(const struct lin_call *calls, size_t n_calls, uint64_t initial, uint64_t *final_out);
 
 /** Prints a history to standard error, a call a line. */
 void lin_print(const struct lin_call *calls, size_t n_calls, uint64_t initial);

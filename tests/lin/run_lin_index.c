@@ -28,7 +28,7 @@ enum {
     CHURN_KEYS = 4000
 };
 
-_Static_assert(ACTORS * CALLS <= LIN_CALLS_MAX, "a history can be checked");
+_Static_assert(ACTORS *CALLS <= LIN_CALLS_MAX, "a history can be checked");
 
 struct run {
     struct adb_index *index;
@@ -207,7 +207,7 @@ check_round(struct run *run, const struct actor *actors, uint32_t key)
     run->values[key] = calls[n - 1].result;
 }
 
-_Static_assert(ACTORS * CALLS + 1 <= LIN_CALLS_MAX, "with the call in the end");
+_Static_assert(ACTORS *CALLS + 1 <= LIN_CALLS_MAX, "with the call in the end");
 
 static void
 run_rounds(struct run *run, uint64_t rounds)
@@ -236,7 +236,7 @@ run_rounds(struct run *run, uint64_t rounds)
 int
 main(void)
 {
-    uint64_t rounds = require_rounds(20000);
+    uint64_t rounds = require_rounds(4000);
     for (int kind = 0; kind < 8; kind++) {
         struct adb_pages *pages;
         struct adb_index index;

@@ -73,7 +73,7 @@ test_lin_check__conditional_calls__agree_with_what_they_found(void **state)
 
 /* A random history made by a real register is right; with one result changed it often is not. */
 static void
-test_lin_check__random_histories__right_ones_pass_and_some_wrong_ones_do_not(void **state)
+test_lin_check__random_histories__right_ones_pass_wrong_ones_do_not(void **state)
 {
     (void)state;
     struct test_rng rng = test_rng_fork(test_seed(), 1);
@@ -86,8 +86,8 @@ test_lin_check__random_histories__right_ones_pass_and_some_wrong_ones_do_not(voi
             calls[i] = (struct lin_call){.kind = LIN_PUT,
                                          .argument = i + 1,
                                          .result = value,
-                                         .begin = 1000 + 10 * i - test_rng_below(&rng, 40) * 10 - 1,
-                                         .end = 1000 + 10 * i + test_rng_below(&rng, 40) * 10 + 1};
+                                         .begin = 1000 + 10 * i - test_rng_below(&rng, 6) * 10 - 1,
+                                         .end = 1000 + 10 * i + test_rng_below(&rng, 6) * 10 + 1};
             if (test_rng_one_in(&rng, 2))
                 calls[i].kind = LIN_GET;
             else
@@ -107,7 +107,7 @@ main(void)
         cmocka_unit_test(test_lin_check__one_after_the_other__each_sees_the_newest),
         cmocka_unit_test(test_lin_check__overlapping__either_order_but_one),
         cmocka_unit_test(test_lin_check__conditional_calls__agree_with_what_they_found),
-        cmocka_unit_test(test_lin_check__random_histories__right_ones_pass_and_some_wrong_ones_do_not),
+        cmocka_unit_test(test_lin_check__random_histories__right_ones_pass_wrong_ones_do_not),
     };
     return cmocka_run_group_tests_name("lin/check", tests, NULL, NULL);
 }

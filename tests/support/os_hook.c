@@ -273,8 +273,9 @@ static const struct adb_os_ops hook_ops = {
 void
 os_hook_init(struct os_hook *hook, struct adb_os *inner, bool has_threads)
 {
-    *hook = (struct os_hook){
-        .base = {.ops = &hook_ops, .has_threads = has_threads, .cpu_count = inner->cpu_count,
-                 .memory_bytes = inner->memory_bytes},
-        .inner = inner};
+    *hook = (struct os_hook){.base = {.ops = &hook_ops,
+                                      .has_threads = has_threads,
+                                      .cpu_count = inner->cpu_count,
+                                      .memory_bytes = inner->memory_bytes},
+                             .inner = inner};
 }

@@ -30,8 +30,8 @@ static const struct option_spec SPECS[OPTION_COUNT] = {
                          "bytes of each key, 1..256 (default: keys of any length, 1..1024)",
                          KIND_NUMBER, 1, ARMDB_FIXED_KEY_MAX},
     [OPTION_ORDER] = {"--order", "asc|desc|map",
-                      "order of the keys (default: asc); map: none, found by their hash", KIND_CHOICE,
-                      ARMDB_ASCENDING, 0},
+                      "order of the keys (default: asc); map: none, found by their hash",
+                      KIND_CHOICE, ARMDB_ASCENDING, 0},
     [OPTION_VALUE] = {"--value", "var|const:N",
                       "values of any length (default), or of N bytes, 1..256, kept in memory",
                       KIND_VALUES, 1, ARMDB_CONST_VALUE_MAX},
@@ -107,8 +107,9 @@ take_values(const struct option_spec *spec, const char *text, uint64_t *number_o
     }
     if (strncmp(text, "const:", 6) == 0)
         return take_number(spec, text + 6, number_out);
-    (void)report(STATUS_USAGE, "%s is '%s', allowed are var and const:%" PRIu64 " .. const:%" PRIu64,
-                 spec->name, text, spec->min, spec->max);
+    (void)report(STATUS_USAGE,
+                 "%s is '%s', allowed are var and const:%" PRIu64 " .. const:%" PRIu64, spec->name,
+                 text, spec->min, spec->max);
     return false;
 }
 

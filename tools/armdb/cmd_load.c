@@ -94,11 +94,12 @@ put_record(struct loader *loader, const struct line_record *record)
     armdb_err err = armdb_put(loader->session.collection, record->key, record->value,
                               &loader->options);
     uint64_t now_ns = latency_now_ns();
-    if (err == ARMDB_KEY_LENGTH || err == ARMDB_TOO_BIG) {
+    bool is_of_value = err == ARMDB_TOO_BIG || err == ARMDB_VALUE_LENGTH;
+    if (err == ARMDB_KEY_LENGTH || is_of_value) {
         armdb_error_detail detail;
         armdb_last_error(&detail);
         return stop_at_line(loader, STATUS_USAGE,
-                            err == ARMDB_TOO_BIG ? record->value_column : record->key_column,
+                            is_of_value ? record->value_column : record->key_column,
                             detail.message);
     }
     if (err != ARMDB_OK)

@@ -28,8 +28,8 @@ fill(struct collection *collection, unsigned count, unsigned salt)
     unsigned char value[VALUE_BYTES];
     for (unsigned i = 0; i < count; i++) {
         snprintf(key, sizeof key, "key%u", i);
-        assert_ok(adb_db_write(collection, SHARD_PUT, armdb_str(key), value_of(i + salt, value),
-                               NULL));
+        assert_ok(
+            adb_db_write(collection, SHARD_PUT, armdb_str(key), value_of(i + salt, value), NULL));
     }
 }
 

@@ -308,6 +308,7 @@ test_db_ops__unflushed_values__are_readable_without_reading_a_file(void **state)
     struct db_fixture *fixture = (struct db_fixture *)*state;
     char key[16];
     fixture->options.durability = ARMDB_BUFFERED;
+    fixture->options.cache_bytes = ARMDB_CACHE_NONE;
     reopen_db(fixture);
     put(fixture->collection, "first", "value");
     uint64_t operations = sim_op_count(fixture->sim, SIM_WRITES | SIM_READS);

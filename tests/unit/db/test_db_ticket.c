@@ -86,9 +86,9 @@ test_db_ticket__lower_level_or_error__has_nothing_to_wait_for(void **state)
     ticket.sequence = 5;
     options.durability = ARMDB_SYNCED;
     options.ticket = &ticket;
-    assert_int_equal(adb_db_write(fixture->collection, SHARD_INSERT, armdb_str("a"),
-                                  armdb_str("x"), &options),
-                     ARMDB_EXISTS);
+    assert_int_equal(
+        adb_db_write(fixture->collection, SHARD_INSERT, armdb_str("a"), armdb_str("x"), &options),
+        ARMDB_EXISTS);
     assert_true(ticket.sequence == 0);
     assert_ok(adb_db_ticket_wait(fixture->db, NULL, 0));
 }

@@ -40,12 +40,12 @@ test_manifest_format__encode__each_byte_has_its_place(void **state)
         0,    0,    0,    0,                            /*  64 id */
         0,    0,    0,    0,                            /*  68 key bytes: variable */
         1,    0,    0,    0,                            /*  72 ascending tree var log */
-        7,    0,    0,    0,                            /*  76 name length, reserved */
+        7,    0,    0,    0,                            /*  76 name length, value bytes */
         'd',  'e',  'f',  'a',  'u',  'l',  't',  0,    /*  80 name */
         10,   0,    0,    0,                            /*  88 id */
         2,    0,    0,    0,                            /*  92 key bytes */
-        2,    0,    0,    0,                            /*  96 descending tree var log */
-        8,    0,    0,    0,                            /* 100 name length, reserved */
+        2,    0,    1,    0,                            /*  96 descending tree const log */
+        8,    0,    6,    0,                            /* 100 name length, value bytes */
         'b',  'b',  'b',  'b',  'b',  'b',  'b',  'b',  /* 104 name: no padding */
         0,    0,    0,    0,                            /* 112 reserved */
     };
@@ -189,9 +189,8 @@ static armdb_err
 decode_kind(uint64_t direction, uint64_t order, uint64_t value, uint64_t value_bytes)
 {
     const uint64_t name_len = strlen("default");
-    return decode_changed(72, 8,
-                          direction | order << 8 | value << 16 | name_len << 32 |
-                              value_bytes << 48);
+    return decode_changed(
+        72, 8, direction | order << 8 | value << 16 | name_len << 32 | value_bytes << 48);
 }
 
 static void
