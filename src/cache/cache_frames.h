@@ -7,8 +7,8 @@
  * them: they find zeros there, or the bytes of a later block, and either way a version that is not
  * the one they noted.
  *
- * Threads: calls are made under the cache's lock, or by the one thread that changes the cache's
- * size while nobody else may take or give (adb_cache_frames_map(), adb_cache_frames_discard()).
+ * Threads: calls are made under the cache's lock; adb_cache_frames_discard() without it, by the
+ * thread that changes the cache's size.
  */
 #ifndef ADB_CACHE_CACHE_FRAMES_H
 #define ADB_CACHE_CACHE_FRAMES_H
@@ -40,7 +40,7 @@ uint64_t adb_cache_frames_bytes(uint64_t n_frames);
 /**
  * Maps what that many frames need and is not mapped yet. What is in use is untouched.
  *
- * Returns:  false if memory is out; what was mapped before that stays, for another time.
+ * Returns:  false if memory is out: nothing is mapped.
  */
 bool adb_cache_frames_map(struct cache_frames *frames, uint64_t n_frames);
 

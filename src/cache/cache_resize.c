@@ -101,8 +101,18 @@ change_locked(struct adb_cache *cache, uint64_t n_frames, struct cache_table *ta
     cache->is_resizing = false;
 }
 
+static bool
+map_frames(struct adb_cache *cache, uint64_t n_frames)
+{
+    adb_mutex_lock(&cache->lock);
+    bool is_mapped = adb_cache_frames_map(&cache->frames, n_frames);
+    adb_mutex_unlock(&cache->lock);
+    return is_mapped;
+}
+
+/* With resize_lock held. */
 static armdb_err
-resize_locked(struct adb_cache *cache, uint64_t n_frames)
+change_size(struct adb_cache *cache, uint64_t n_frames)
 {
     struct cache_table *table = NULL;
     struct cache_table *old_table = adb_cache_table_of(cache);
@@ -111,7 +121,7 @@ resize_locked(struct adb_cache *cache, uint64_t n_frames)
     if (n_frames != 0) {
         table = adb_cache_table_new(adb_cache_table_buckets(n_frames), &cache->spare_tables);
         is_made = table != NULL && adb_cache_policy_init(&policy, n_frames) &&
-                  adb_cache_frames_map(&cache->frames, n_frames);
+                  map_frames(cache, n_frames);
     }
     if (is_made) {
         adb_mutex_lock(&cache->lock);
@@ -134,7 +144,7 @@ adb_cache_resize(struct adb_cache *cache, uint64_t budget_bytes)
     uint64_t n_frames = frames_for(budget_bytes);
     adb_mutex_lock(&cache->resize_lock);
     if (n_frames != cache->frames.n_frames)
-        err = resize_locked(cache, n_frames);
+        err = change_size(cache, n_frames);
     if (err == ARMDB_OK) {
         adb_mutex_lock(&cache->lock);
         cache->budget_bytes = budget_bytes;
