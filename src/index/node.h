@@ -78,15 +78,27 @@ adb_node_find(const struct adb_node_layout *layout, const struct adb_page *page,
                               : adb_node_var_find(page, key, found_out);
 }
 
-/** Brings near what adb_node_find() of `key` will read beyond the first lines of the node. Racy. */
+/**
+ * adb_node_find() in two halves, so that what the second reads can be fetched between them. Racy:
+ * the version is noted before the first half, and checked after the second.
+ */
 static inline void
-adb_node_prefetch_find(const struct adb_node_layout *layout, const struct adb_page *page,
-                       const struct adb_node_key *key)
+adb_node_begin_find(const struct adb_node_layout *layout, const struct adb_page *page,
+                    const struct adb_node_key *key, struct adb_node_place *place_out)
 {
     if (layout->words != 0)
-        adb_node_fixed_prefetch_find(layout, page, key);
+        adb_node_fixed_begin_find(layout, page, key, place_out);
     else
-        adb_node_var_prefetch_find(page, key);
+        adb_node_var_prefetch(page);
+}
+
+static inline uint32_t
+adb_node_end_find(const struct adb_node_layout *layout, const struct adb_page *page,
+                  const struct adb_node_key *key, const struct adb_node_place *place,
+                  bool *found_out)
+{
+    return layout->words != 0 ? adb_node_fixed_end_find(layout, page, key, place, found_out)
+                              : adb_node_var_find(page, key, found_out);
 }
 
 static inline uint32_t

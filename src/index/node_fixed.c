@@ -94,6 +94,7 @@ upper_bound(const struct adb_page *page, uint32_t base, uint64_t wanted, uint32_
 
 /* The slots [from, to) hold all keys that agree with the one looked for in some of its words. */
 struct equals {
+    const struct adb_node_shape *shape;
     uint32_t word; /* the first in which they may differ */
     uint32_t from;
     uint32_t to;
@@ -103,9 +104,8 @@ static uint32_t
 find_among_equals(const struct adb_node_layout *layout, const struct adb_page *page,
                   const struct adb_node_key *key, struct equals equals, bool *found_out)
 {
-    const struct adb_node_shape *shape = adb_node_fixed_shape(layout, adb_node_meta(page).level);
     for (; equals.word < layout->words; equals.word++) {
-        uint32_t base = key_word_at(shape, equals.word, 0);
+        uint32_t base = key_word_at(equals.shape, equals.word, 0);
         uint64_t wanted = key->word[equals.word];
         equals.from = lower_bound(page, base, wanted, equals.from, equals.to);
         if (equals.from == equals.to || adb_node_word(page, base + equals.from) != wanted)
@@ -117,56 +117,146 @@ find_among_equals(const struct adb_node_layout *layout, const struct adb_page *p
     return equals.from;
 }
 
-/* The start of the group whose first word is the last that is not above what is wanted. */
-static inline uint32_t
-find_group(const struct adb_page *page, uint32_t n, uint64_t wanted)
+/* 1 if a word is above `wanted`, or below it. */
+static inline size_t
+is_above(const _Atomic uint64_t *word, uint64_t wanted)
 {
-    uint32_t group = 0;
-    for (uint32_t i = 0; i < (n - 1) / GROUP; i++)
-        group += adb_node_word(page, SAMPLE_AT + i) <= wanted;
-    return group * GROUP;
+    return wanted < atomic_load_explicit(word, memory_order_acquire);
+}
+
+static inline size_t
+is_below(const _Atomic uint64_t *word, uint64_t wanted)
+{
+    return atomic_load_explicit(word, memory_order_acquire) < wanted;
+}
+
+/* How many of `n` words are above `wanted`. In most nodes of a way down the words are near, so that
+ * it is instructions that count: hence no branches, and pointers. */
+static inline size_t
+count_above(const struct adb_page *page, size_t n, uint64_t wanted)
+{
+    const _Atomic uint64_t *word = &page->word[SAMPLE_AT];
+    const _Atomic uint64_t *end = word + n;
+    size_t above = 0;
+    for (; end - word >= 4; word += 4)
+        above += is_above(word, wanted) + is_above(word + 1, wanted) + is_above(word + 2, wanted) +
+                 is_above(word + 3, wanted);
+    for (; word != end; word++)
+        above += is_above(word, wanted);
+    return above;
+}
+
+/* How many words of a whole group are below `wanted`. */
+static inline size_t
+count_below(const _Atomic uint64_t *word, uint64_t wanted)
+{
+    size_t below = is_below(word, wanted);
+    below += is_below(word + 1, wanted);
+    below += is_below(word + 2, wanted);
+    below += is_below(word + 3, wanted);
+    below += is_below(word + 4, wanted);
+    below += is_below(word + 5, wanted);
+    below += is_below(word + 6, wanted);
+    return below + is_below(word + 7, wanted);
+}
+
+/* The first half of a search: finds the group by the first lines of the node, and fetches what the
+ * second half will read. */
+static inline __attribute__((always_inline)) struct adb_node_place
+begin_find(const struct adb_node_layout *layout, const struct adb_page *page,
+           const struct adb_node_key *key, uint32_t words)
+{
+    struct adb_node_meta meta = adb_node_meta(page);
+    const struct adb_node_shape *shape = adb_node_fixed_shape(layout, meta.level);
+    struct adb_node_place place = {
+        .shape = shape, .count = meta.count, .skip = meta.skip, .is_final = true};
+    if (meta.count == 0 || ADB_UNLIKELY(meta.count > shape->capacity || meta.skip >= words))
+        return place;
+    for (uint32_t word = 0; word < meta.skip; word++) {
+        uint64_t shared = adb_node_word(page, key_word_at(shape, word, 0));
+        if (key->word[word] != shared) {
+            place.from = key->word[word] < shared ? 0 : meta.count;
+            return place;
+        }
+    }
+    /* The group whose first word is the last that is not above what is wanted. */
+    uint32_t n_samples = (meta.count - 1) / GROUP;
+    place.from = (n_samples - (uint32_t)count_above(page, n_samples, key->word[meta.skip])) * GROUP;
+    place.is_final = false;
+    adb_node_prefetch(page, key_word_at(shape, meta.skip, place.from));
+    adb_node_prefetch(page, shape->target_at + place.from * shape->stride);
+    if (words > 1)
+        adb_node_prefetch(page, key_word_at(shape, words - 1, place.from));
+    return place;
+}
+
+/* The second half. A key whose words from place->skip on are equal to what is at `slot` may have
+ * neighbours with the same first of these words, even in other groups. */
+static uint32_t
+end_find_far(const struct adb_node_layout *layout, const struct adb_page *page,
+             const struct adb_node_key *key, const struct adb_node_place *place, uint32_t slot,
+             bool *found_out)
+{
+    struct equals equals = {.shape = place->shape, .word = place->skip + 1, .to = slot + 1};
+    uint64_t wanted = key->word[place->skip];
+    uint32_t base = key_word_at(place->shape, place->skip, 0);
+    equals.from = slot % GROUP == 0 || slot + GROUP >= place->count
+                      ? lower_bound(page, base, wanted, 0, slot)
+                      : slot;
+    if (equals.to < place->count && adb_node_word(page, base + equals.to) == wanted)
+        equals.to = upper_bound(page, base, wanted, equals.to, place->count);
+    return find_among_equals(layout, page, key, equals, found_out);
+}
+
+static inline __attribute__((always_inline)) uint32_t
+end_find(const struct adb_node_layout *layout, const struct adb_page *page,
+         const struct adb_node_key *key, uint32_t words, const struct adb_node_place *place,
+         bool *found_out)
+{
+    *found_out = false;
+    if (place->is_final)
+        return place->from;
+    uint64_t wanted = key->word[place->skip];
+    uint32_t base = key_word_at(place->shape, place->skip, 0);
+    uint32_t n = place->count;
+    uint32_t slot;
+    if (ADB_LIKELY(n >= GROUP)) {
+        /* Always a whole group: the last one begins earlier than it should. */
+        uint32_t from = place->from + GROUP <= n ? place->from : n - GROUP;
+        slot = from + (uint32_t)count_below(&page->word[base + from], wanted);
+    } else {
+        slot = lower_bound(page, base, wanted, 0, n);
+    }
+    if (slot >= n || adb_node_word(page, base + slot) != wanted)
+        return slot;
+    if (place->skip + 1 == words) {
+        *found_out = true;
+        return slot;
+    }
+    return end_find_far(layout, page, key, place, slot, found_out);
+}
+
+void
+adb_node_fixed_begin_find(const struct adb_node_layout *layout, const struct adb_page *page,
+                          const struct adb_node_key *key, struct adb_node_place *place_out)
+{
+    *place_out = begin_find(layout, page, key, layout->words);
+}
+
+uint32_t
+adb_node_fixed_end_find(const struct adb_node_layout *layout, const struct adb_page *page,
+                        const struct adb_node_key *key, const struct adb_node_place *place,
+                        bool *found_out)
+{
+    return end_find(layout, page, key, layout->words, place, found_out);
 }
 
 static inline __attribute__((always_inline)) uint32_t
 find_words(const struct adb_node_layout *layout, const struct adb_page *page,
            const struct adb_node_key *key, uint32_t words, bool *found_out)
 {
-    struct adb_node_meta meta = adb_node_meta(page);
-    uint32_t n = meta.count;
-    uint32_t skip = meta.skip;
-    const struct adb_node_shape *shape = adb_node_fixed_shape(layout, meta.level);
-    *found_out = false;
-    if (n == 0 || ADB_UNLIKELY(n > shape->capacity || skip >= words))
-        return 0;
-    for (uint32_t word = 0; word < skip; word++) {
-        uint64_t shared = adb_node_word(page, key_word_at(shape, word, 0));
-        if (key->word[word] != shared)
-            return key->word[word] < shared ? 0 : n;
-    }
-    uint64_t wanted = key->word[skip];
-    uint32_t from = find_group(page, n, wanted);
-    uint32_t to = from + GROUP < n ? from + GROUP : n;
-    uint32_t base = key_word_at(shape, skip, 0);
-    /* What will be read after the group comes along with it. */
-    adb_node_prefetch(page, shape->target_at + from * shape->stride);
-    if (words > 1)
-        adb_node_prefetch(page, key_word_at(shape, words - 1, from));
-    uint32_t slot = from;
-    for (uint32_t i = from; i < to; i++)
-        slot += adb_node_word(page, base + i) < wanted;
-    if (slot >= to || adb_node_word(page, base + slot) != wanted)
-        return slot;
-    if (skip + 1 == words) {
-        *found_out = true;
-        return slot;
-    }
-    /* The neighbours may have the same word too, even those in other groups. */
-    struct equals equals = {.word = skip + 1, .from = slot, .to = slot + 1};
-    if (slot == from)
-        equals.from = lower_bound(page, base, wanted, 0, from);
-    if (equals.to < n && adb_node_word(page, base + equals.to) == wanted)
-        equals.to = upper_bound(page, base, wanted, equals.to, n);
-    return find_among_equals(layout, page, key, equals, found_out);
+    struct adb_node_place place = begin_find(layout, page, key, words);
+    return end_find(layout, page, key, words, &place, found_out);
 }
 
 uint32_t
@@ -181,20 +271,6 @@ adb_node_fixed_find(const struct adb_node_layout *layout, const struct adb_page 
     default:
         return find_words(layout, page, key, layout->words, found_out);
     }
-}
-
-void
-adb_node_fixed_prefetch_find(const struct adb_node_layout *layout, const struct adb_page *page,
-                             const struct adb_node_key *key)
-{
-    struct adb_node_meta meta = adb_node_meta(page);
-    const struct adb_node_shape *shape = adb_node_fixed_shape(layout, meta.level);
-    if (meta.count == 0 || meta.count > shape->capacity || meta.skip >= layout->words)
-        return;
-    uint32_t from = find_group(page, meta.count, key->word[meta.skip]);
-    for (uint32_t word = meta.skip; word < layout->words; word++)
-        adb_node_prefetch(page, key_word_at(shape, word, from));
-    adb_node_prefetch(page, shape->target_at + from * shape->stride);
 }
 
 uint32_t

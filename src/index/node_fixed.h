@@ -14,8 +14,11 @@ void adb_node_fixed_layout_init(struct adb_node_layout *layout);
 void adb_node_fixed_clear(struct adb_page *page, uint32_t level);
 uint32_t adb_node_fixed_find(const struct adb_node_layout *layout, const struct adb_page *page,
                              const struct adb_node_key *key, bool *found_out);
-void adb_node_fixed_prefetch_find(const struct adb_node_layout *layout, const struct adb_page *page,
-                                  const struct adb_node_key *key);
+void adb_node_fixed_begin_find(const struct adb_node_layout *layout, const struct adb_page *page,
+                               const struct adb_node_key *key, struct adb_node_place *place_out);
+uint32_t adb_node_fixed_end_find(const struct adb_node_layout *layout, const struct adb_page *page,
+                                 const struct adb_node_key *key, const struct adb_node_place *place,
+                                 bool *found_out);
 uint32_t adb_node_fixed_read_key(const struct adb_node_layout *layout, const struct adb_page *page,
                                  uint32_t slot, unsigned char *bytes_out);
 void adb_node_fixed_insert(const struct adb_node_layout *layout, struct adb_page *page,

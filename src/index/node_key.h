@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "armdb/types.h"
 #include "base/attr.h"
@@ -119,33 +120,49 @@ struct adb_node_entry {
     const void *value; /* borrowed: the inline value; not looked at where there is none */
 };
 
+/** Where a search in a node goes on; what looking at its first lines told. */
+struct adb_node_place {
+    const struct adb_node_shape *shape;
+    uint32_t count;
+    uint32_t skip;
+    uint32_t from; /* first slot of the group */
+    bool is_final; /* the key is not there, and would be at `from` */
+};
+
 /** A key with room for its bytes; `key.bytes` points into it, so it must not be moved. */
 struct adb_node_key_copy {
     struct adb_node_key key;
     unsigned char bytes[ARMDB_KEY_MAX];
 };
 
+static inline uint64_t
+adb_node_swap(uint64_t word)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return __builtin_bswap64(word);
+#else
+    return word;
+#endif
+}
+
 /** The first `len` (at most 8) bytes as a big-endian number, padded with zeros. */
 static inline uint64_t
 adb_node_load_bytes(const unsigned char *bytes, uint32_t len)
 {
-    if (ADB_LIKELY(len >= 8)) {
-        return (uint64_t)bytes[0] << 56 | (uint64_t)bytes[1] << 48 | (uint64_t)bytes[2] << 40 |
-               (uint64_t)bytes[3] << 32 | (uint64_t)bytes[4] << 24 | (uint64_t)bytes[5] << 16 |
-               (uint64_t)bytes[6] << 8 | (uint64_t)bytes[7];
-    }
     uint64_t word = 0;
-    for (uint32_t i = 0; i < len; i++)
-        word |= (uint64_t)bytes[i] << (56 - 8 * i);
-    return word;
+    if (ADB_LIKELY(len >= 8))
+        memcpy(&word, bytes, 8);
+    else
+        memcpy(&word, bytes, len);
+    return adb_node_swap(word);
 }
 
 /** Stores all 8 bytes of a big-endian number. */
 static inline void
 adb_node_store_bytes(unsigned char *bytes, uint64_t word)
 {
-    for (uint32_t i = 0; i < 8; i++)
-        bytes[i] = (unsigned char)(word >> (56 - 8 * i));
+    word = adb_node_swap(word);
+    memcpy(bytes, &word, 8);
 }
 
 /** Bytes in which two keys agree from the start. */

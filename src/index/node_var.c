@@ -136,9 +136,8 @@ prefetch_slots(const struct adb_page *page, uint32_t count)
 }
 
 void
-adb_node_var_prefetch_find(const struct adb_page *page, const struct adb_node_key *key)
+adb_node_var_prefetch(const struct adb_page *page)
 {
-    (void)key;
     prefetch_slots(page, adb_var_space(page).count);
 }
 

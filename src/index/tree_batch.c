@@ -20,6 +20,7 @@ struct lookup {
     uint64_t parent_version;
     const struct adb_page *page;
     uint64_t version;
+    struct adb_node_place place; /* where the search in `page` goes on */
     struct adb_node_key key;
 };
 
@@ -67,7 +68,7 @@ arrive(const struct adb_node_layout *layout, struct lookup *lookup)
     lookup->version = adb_node_version(lookup->page);
     if (lookup->parent != NULL && !adb_node_is_unchanged(lookup->parent, lookup->parent_version))
         return false;
-    adb_node_prefetch_find(layout, lookup->page, &lookup->key);
+    adb_node_begin_find(layout, lookup->page, &lookup->key, &lookup->place);
     return true;
 }
 
@@ -81,7 +82,7 @@ advance(const struct batch *batch, struct lookup *lookup)
     const struct adb_page *page = lookup->page;
     bool found;
     bool is_leaf = adb_node_meta(page).level == 0;
-    uint32_t slot = adb_node_find(layout, page, &lookup->key, &found);
+    uint32_t slot = adb_node_end_find(layout, page, &lookup->key, &lookup->place, &found);
     if (is_leaf) {
         uint64_t location = found ? adb_node_location(layout, page, slot) : 0;
         unsigned char *value = value_of(batch, lookup->index);
