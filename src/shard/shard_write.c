@@ -198,13 +198,28 @@ adb_shard_write(struct shard *shard, const struct shard_write *write)
     return adb_shard_commit(shard, sequence);
 }
 
+static armdb_err
+flush_locked(struct shard *shard)
+{
+    ADB_TRY(adb_shard_failed(shard));
+    return fence_unless_harmless(shard, adb_log_writer_flush(&shard->writer));
+}
+
 armdb_err
 adb_shard_flush(struct shard *shard)
 {
     adb_mutex_lock(&shard->lock);
-    armdb_err err = adb_shard_failed(shard);
-    if (err == ARMDB_OK)
-        err = fence_unless_harmless(shard, adb_log_writer_flush(&shard->writer));
+    armdb_err err = flush_locked(shard);
+    adb_mutex_unlock(&shard->lock);
+    return err;
+}
+
+armdb_err
+adb_shard_plan_sync(struct shard *shard, struct log_sync *plan_out)
+{
+    adb_mutex_lock(&shard->lock);
+    armdb_err err = flush_locked(shard);
+    *plan_out = adb_log_writer_plan_sync(&shard->writer);
     adb_mutex_unlock(&shard->lock);
     return err;
 }

@@ -153,10 +153,7 @@ is_data_file(const char *path)
 static uint64_t
 waiters_of(struct shard *shard)
 {
-    adb_mutex_lock(&shard->commit_lock);
-    uint64_t waiters = shard->sync_waits;
-    adb_mutex_unlock(&shard->commit_lock);
-    return waiters;
+    return atomic_load(&shard->sync_waits);
 }
 
 /* The first sync begins when all have queued up. */
