@@ -31,6 +31,8 @@ struct shard {
     uint64_t newest_file_id; /* 0: none yet */
     uint64_t puts;
     uint64_t deletes;
+    uint32_t tended_slot; /* the active file, and its end, when adb_shard_tend() looked last */
+    uint64_t tended_end;
     armdb_error_detail failure_detail; /* valid once failure is set */
 
     /* atomic: stored (release) once, under lock; loaded (acquire) by anybody. Not ARMDB_OK: why no
@@ -52,6 +54,10 @@ ADB_MUST_USE armdb_err adb_shard_failed(struct shard *shard);
 
 /** Makes `file` the next slot's; under lock, or before anybody else knows the shard. */
 void adb_shard_add_file(struct shard *shard, struct data_file *file);
+
+/** Ends the active file and begins a new one. Under lock. If that fails half way, the sealed file
+ * stays the active one, and the next write comes here again. */
+ADB_MUST_USE armdb_err adb_shard_rotate(struct shard *shard);
 
 /** Raises synced_sequence. */
 void adb_shard_note_synced(struct shard *shard, uint64_t sequence);
