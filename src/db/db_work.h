@@ -2,7 +2,7 @@
  * db_work.h: background work of a database: what happens by itself as time goes by.
  *
  * Three jobs: hand buffered writes to the system, sync (each at an interval from the options), and
- * see to the shards' logs (adb_shard_tend()). Where the system has threads, one thread sleeps until
+ * see to the shards' logs (adb_shard_tend()), more often while they grow fast. Where the system has threads, one thread sleeps until
  * the next is due; else the owner calls adb_work_step() and decides when. A job that fails has left
  * its reason with the shard; it runs again at its next time.
  */
@@ -25,6 +25,7 @@ struct db_work {
     bool must_stop;
     /* the working thread only */
     uint64_t due_ns[WORK_JOBS]; /* monotonic; UINT64_MAX: never */
+    bool is_busy;               /* logs are growing fast */
 };
 
 /** Starts the thread, if the system has them. */

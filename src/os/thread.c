@@ -1,6 +1,10 @@
 #include "os/thread.h"
 
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/err.h"
@@ -72,6 +76,21 @@ void
 adb_cond_wake_all(struct adb_cond *cond)
 {
     ADB_ASSERT(pthread_cond_broadcast(&cond->raw) == 0);
+}
+
+_Static_assert(sizeof(_Atomic(uint32_t)) == sizeof(uint32_t), "the kernel looks at the plain word");
+
+void
+adb_word_wait(_Atomic(uint32_t) *word, uint32_t expected)
+{
+    /* Another value, a signal, a wake: the caller looks again in each case. */
+    (void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL);
+}
+
+void
+adb_word_wake_all(_Atomic(uint32_t) *word)
+{
+    (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX);
 }
 
 armdb_err

@@ -9,6 +9,7 @@
 #define ADB_OS_THREAD_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -45,6 +46,13 @@ void adb_cond_wait(struct adb_cond *cond, struct adb_mutex *mutex);
 void adb_cond_wait_for(struct adb_cond *cond, struct adb_mutex *mutex, uint64_t timeout_ns);
 void adb_cond_wake_one(struct adb_cond *cond);
 void adb_cond_wake_all(struct adb_cond *cond);
+
+/**
+ * Sleeps until woken, unless `word` is not `expected` any more. May return early: look again.
+ * Whoever changes the word and then calls adb_word_wake_all() wakes all who sleep on it.
+ */
+void adb_word_wait(_Atomic(uint32_t) *word, uint32_t expected);
+void adb_word_wake_all(_Atomic(uint32_t) *word);
 
 /** Starts a thread; end it with adb_thread_join(). ARMDB_NO_MEMORY if the system refuses one. */
 ADB_MUST_USE armdb_err adb_thread_start(struct adb_thread *thread, void *(*run)(void *),

@@ -144,11 +144,14 @@ bool adb_shard_is_synced(struct shard *shard, uint64_t ticket);
 /**
  * One step of what a shard wants done now and then: syncs when much is unsynced, so that no sync
  * takes long; and when the active file is nearly full, goes on in a new one before a writer must
- * wait for that.
+ * wait for that. One caller at a time.
+ *
+ * @param is_busy_out  whether the log grew so much since the last step that the next one should
+ *                     come soon.
  *
  * Returns:  ARMDB_OK; whatever failed, which the shard knows by then.
  */
-ADB_MUST_USE armdb_err adb_shard_tend(struct shard *shard);
+ADB_MUST_USE armdb_err adb_shard_tend(struct shard *shard, bool *is_busy_out);
 
 /** Makes all later writes return ARMDB_FAILED for the reason in the calling thread's detail
  * record. */

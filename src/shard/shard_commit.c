@@ -9,6 +9,9 @@
 #include "base/err.h"
 #include "shard/shard_private.h"
 
+/* commit_word: who syncs, and a count of rounds, so that no end of one can be missed. */
+enum { LEADING = 1, WAITED = 2, ROUND = 4 };
+
 void
 adb_shard_note_synced(struct shard *shard, uint64_t sequence)
 {
@@ -30,17 +33,6 @@ adb_shard_sync_plan(struct shard *shard, const struct log_sync *plan)
     return err;
 }
 
-/* One sync for everything appended so far. */
-static armdb_err
-lead(struct shard *shard)
-{
-    ADB_TRY(adb_shard_flush(shard));
-    adb_mutex_lock(&shard->lock);
-    const struct log_sync plan = adb_log_writer_plan_sync(&shard->writer);
-    adb_mutex_unlock(&shard->lock);
-    return adb_shard_sync_plan(shard, &plan);
-}
-
 bool
 adb_shard_has_written(struct shard *shard, uint64_t ticket)
 {
@@ -56,28 +48,60 @@ adb_shard_is_synced(struct shard *shard, uint64_t ticket)
     return atomic_load_explicit(&shard->synced_sequence, memory_order_acquire) >= ticket;
 }
 
+/* One sync for everything appended so far. */
+static armdb_err
+lead(struct shard *shard)
+{
+    struct log_sync plan;
+    atomic_fetch_add_explicit(&shard->syncs, 1, memory_order_relaxed);
+    ADB_TRY(adb_shard_plan_sync(shard, &plan));
+    return adb_shard_sync_plan(shard, &plan);
+}
+
+/* Ends the leader's round, and wakes all who waited for it. */
+static void
+step_down(struct shard *shard)
+{
+    /* Others only ever add WAITED while somebody leads. */
+    uint32_t word = atomic_load_explicit(&shard->commit_word, memory_order_relaxed);
+    uint32_t next = (word & ~(uint32_t)(LEADING | WAITED)) + ROUND;
+    /* Release: what the round has synced is seen by who sees that it is over. */
+    word = atomic_exchange_explicit(&shard->commit_word, next, memory_order_release);
+    if ((word & WAITED) != 0)
+        adb_word_wake_all(&shard->commit_word);
+}
+
+/* Sleeps until the round that `word` shows is over. */
+static void
+wait_for_leader(struct shard *shard, uint32_t word)
+{
+    if ((word & WAITED) == 0 &&
+        !atomic_compare_exchange_strong_explicit(&shard->commit_word, &word, word | WAITED,
+                                                 memory_order_relaxed, memory_order_relaxed))
+        return;
+    adb_word_wait(&shard->commit_word, word | WAITED);
+}
+
 armdb_err
 adb_shard_commit(struct shard *shard, uint64_t ticket)
 {
-    armdb_err err = ARMDB_OK;
-    adb_mutex_lock(&shard->commit_lock);
-    shard->sync_waits++;
-    while (err == ARMDB_OK && !adb_shard_is_synced(shard, ticket)) {
-        if (shard->has_leader) {
-            adb_cond_wait(&shard->commit_done, &shard->commit_lock);
-            err = adb_shard_is_synced(shard, ticket) ? ARMDB_OK : adb_shard_failed(shard);
-            continue;
+    atomic_fetch_add_explicit(&shard->sync_waits, 1, memory_order_relaxed);
+    for (;;) {
+        /* Before looking at what is synced: a round that ends after this has changed the word. */
+        uint32_t word = atomic_load_explicit(&shard->commit_word, memory_order_acquire);
+        if (adb_shard_is_synced(shard, ticket))
+            return ARMDB_OK;
+        ADB_TRY(adb_shard_failed(shard));
+        if ((word & LEADING) != 0) {
+            wait_for_leader(shard, word);
+        } else if (atomic_compare_exchange_strong_explicit(&shard->commit_word, &word,
+                                                           word | LEADING, memory_order_acquire,
+                                                           memory_order_relaxed)) {
+            armdb_err err = lead(shard);
+            step_down(shard);
+            ADB_TRY(err);
         }
-        shard->has_leader = true;
-        shard->syncs++;
-        adb_mutex_unlock(&shard->commit_lock);
-        err = lead(shard);
-        adb_mutex_lock(&shard->commit_lock);
-        shard->has_leader = false;
-        adb_cond_wake_all(&shard->commit_done);
     }
-    adb_mutex_unlock(&shard->commit_lock);
-    return err;
 }
 
 armdb_err

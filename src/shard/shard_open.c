@@ -137,8 +137,6 @@ new_shard(const struct shard_config *config, struct shard **shard_out)
     shard->identity.shard = config->number;
     memcpy(shard->identity.db_id, config->db_id, LOG_DB_ID_BYTES);
     adb_mutex_init(&shard->lock);
-    adb_mutex_init(&shard->commit_lock);
-    adb_cond_init(&shard->commit_done);
     armdb_err err = adb_shard_path(config, &shard->path);
     if (err != ARMDB_OK)
         goto out;
@@ -222,8 +220,6 @@ adb_shard_close(struct shard *shard)
     adb_log_writer_fini(&shard->writer);
     adb_mem_free(shard->files);
     adb_mem_free(shard->path);
-    adb_cond_fini(&shard->commit_done);
-    adb_mutex_fini(&shard->commit_lock);
     adb_mutex_fini(&shard->lock);
     adb_mem_free(shard);
 }
@@ -255,10 +251,8 @@ adb_shard_get_stats(struct shard *shard, struct shard_stats *stats_out)
     if (stats.failure != ARMDB_OK)
         stats.failure_detail = shard->failure_detail;
     adb_mutex_unlock(&shard->lock);
-    adb_mutex_lock(&shard->commit_lock);
-    stats.syncs = shard->syncs;
-    stats.sync_waits = shard->sync_waits;
-    adb_mutex_unlock(&shard->commit_lock);
+    stats.syncs = atomic_load_explicit(&shard->syncs, memory_order_relaxed);
+    stats.sync_waits = atomic_load_explicit(&shard->sync_waits, memory_order_relaxed);
     stats.reads = adb_counter_sum(&shard->reads);
     stats.synced_sequence = atomic_load_explicit(&shard->synced_sequence, memory_order_acquire);
     *stats_out = stats;

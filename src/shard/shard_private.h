@@ -1,7 +1,7 @@
 /*
  * shard_private.h: what a shard is made of. Included by shard_*.c only.
  *
- * Lock order: lock before nothing else; commit_lock is never held together with lock.
+ * Lock order: lock before nothing else.
  */
 #ifndef ADB_SHARD_SHARD_PRIVATE_H
 #define ADB_SHARD_SHARD_PRIVATE_H
@@ -32,6 +32,8 @@ struct shard {
     uint64_t newest_file_id; /* 0: none yet */
     uint64_t puts;
     uint64_t deletes;
+    uint32_t tended_slot; /* the active file, and its end, when adb_shard_tend() looked last */
+    uint64_t tended_end;
     armdb_error_detail failure_detail; /* valid once failure is set */
 
     /* atomic: stored (release) once, under lock; loaded (acquire) by anybody. Not ARMDB_OK: why no
@@ -40,12 +42,10 @@ struct shard {
     /* atomic: only grows; stored by whoever synced. Everything up to it is on the device. */
     _Atomic(uint64_t) synced_sequence;
 
-    struct adb_mutex commit_lock; /* those who wait for a sync */
-    struct adb_cond commit_done;
-    /* guarded by commit_lock */
-    bool has_leader; /* somebody is syncing for all */
-    uint64_t syncs;
-    uint64_t sync_waits;
+    /* atomic: who syncs for all, and who waits for it; see shard_commit.c */
+    _Atomic(uint32_t) commit_word;
+    _Atomic(uint64_t) syncs;      /* relaxed counter */
+    _Atomic(uint64_t) sync_waits; /* relaxed counter */
 
     struct adb_counter reads;
 };
@@ -61,8 +61,15 @@ ADB_MUST_USE armdb_err adb_shard_read_cached(void *context, struct data_file *fi
                                              size_t bytes, void *to, size_t *got_out,
                                              uint32_t *reads_out);
 
+/** Ends the active file and begins a new one. Under lock. If that fails half way, the sealed file
+ * stays the active one, and the next write comes here again. */
+ADB_MUST_USE armdb_err adb_shard_rotate(struct shard *shard);
+
 /** Raises synced_sequence. */
 void adb_shard_note_synced(struct shard *shard, uint64_t sequence);
+
+/** Flushes, and says what to sync then. Returns as adb_shard_flush(). */
+ADB_MUST_USE armdb_err adb_shard_plan_sync(struct shard *shard, struct log_sync *plan_out);
 
 /** Syncs what the plan says, without the lock; fences the shard if that fails. */
 ADB_MUST_USE armdb_err adb_shard_sync_plan(struct shard *shard, const struct log_sync *plan);

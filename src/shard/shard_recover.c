@@ -107,24 +107,26 @@ check_torn_end(const struct data_file *file, const struct log_scan_result *resul
                        "a damaged record with whole ones behind it, and the power has not failed");
 }
 
-/* Goes on with what a killed process had in its write buffer. */
+/*
+ * Goes on with what a killed process had in its write buffer. Lack of space for it is an error like
+ * any other: it was promised.
+ */
 static armdb_err
 salvage_buffer(struct shard *shard, struct applier *applier, struct log_scan_result *result)
 {
-    bool goes_on = true;
-    while (goes_on) { /* once for each window at most */
-        uint64_t bytes;
-        armdb_err err = adb_log_buffer_salvage(shard->os, shard->path, applier->file, result,
-                                               &bytes);
-        goes_on = err == ARMDB_OK && bytes > 0;
-        /* A kill leaves the space that was reserved. A power cut may not, but then nothing in the
-         * buffer was promised, and a full disk need not keep the rest of the log away. */
-        if (err != ARMDB_OK && (err != ARMDB_NO_SPACE || shard->is_same_boot))
-            return err;
+    uint64_t bytes;
+    do { /* a window may go on where the other ends, or where what a power cut has left does */
+        uint64_t end = result->end;
+        ADB_TRY(adb_log_buffer_salvage(shard->os, shard->path, applier->file, result, &bytes));
+        if (bytes == 0)
+            return ARMDB_OK;
         ADB_TRY(adb_log_scan_on(applier->file, apply_record, applier, result));
         if (result->how == LOG_SCAN_DAMAGED)
             return raise_damage(applier->file, result);
-    }
+        if (result->end == end)
+            return adb_fail_at(ARMDB_IO, "recover", applier->file->path, end,
+                               "what was just written cannot be read");
+    } while (!result->is_sealed);
     return ARMDB_OK;
 }
 

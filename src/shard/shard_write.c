@@ -61,10 +61,8 @@ adb_shard_unlock(struct shard *shard)
 
 /* ------------------------------------------------------------------- rotation */
 
-/* Ends the active file, if there is one, and begins a new one. If that fails half way, the sealed
- * file stays the active one, and the next write comes here again. */
-static armdb_err
-rotate(struct shard *shard)
+armdb_err
+adb_shard_rotate(struct shard *shard)
 {
     struct data_file *file;
     if (shard->file_count == LOCATION_SLOTS)
@@ -149,7 +147,7 @@ append(struct shard *shard, const struct shard_write *write, uint64_t *offset_ou
     };
     uint32_t key_len = (uint32_t)write->key.len;
     if (adb_log_writer_is_full(&shard->writer, key_len, (uint32_t)write->value.len))
-        ADB_TRY(rotate(shard));
+        ADB_TRY(adb_shard_rotate(shard));
     if (write->durability == ARMDB_SYNCED)
         ADB_TRY(fence_unless_harmless(shard, adb_log_writer_prewrite(&shard->writer)));
     ADB_TRY(
@@ -199,68 +197,28 @@ adb_shard_write(struct shard *shard, const struct shard_write *write)
     return adb_shard_commit(shard, sequence);
 }
 
+static armdb_err
+flush_locked(struct shard *shard)
+{
+    ADB_TRY(adb_shard_failed(shard));
+    return fence_unless_harmless(shard, adb_log_writer_flush(&shard->writer));
+}
+
 armdb_err
 adb_shard_flush(struct shard *shard)
 {
     adb_mutex_lock(&shard->lock);
-    armdb_err err = adb_shard_failed(shard);
-    if (err == ARMDB_OK)
-        err = fence_unless_harmless(shard, adb_log_writer_flush(&shard->writer));
+    armdb_err err = flush_locked(shard);
     adb_mutex_unlock(&shard->lock);
     return err;
 }
 
-/* ----------------------------------------------------------------- background */
-
-/* Files smaller than this are sealed by the writer that fills them: it does not take long. */
-#define TENDED_FILE_BYTES (UINT64_C(8) << 20)
-/* So much may be unsynced before the background syncs it. */
-#define UNSYNCED_BYTES_MAX (UINT64_C(16) << 20)
-/* So little is synced under the lock without anybody noticing. */
-#define SHORT_SYNC_BYTES (UINT64_C(1) << 20)
-
-enum { SYNC_ROUNDS = 4 }; /* before sealing: as many syncs without the lock at most */
-
-/* Whether a file has so much in it that it is time to go on in another. Under the lock. */
-static bool
-is_nearly_full(const struct shard *shard)
-{
-    const struct log_writer *writer = &shard->writer;
-    return writer->max_file_bytes >= TENDED_FILE_BYTES && !writer->active->is_sealed &&
-           writer->active->end > writer->max_file_bytes - writer->max_file_bytes / 8;
-}
-
-/* Looks how much there is to sync. */
-static struct log_sync
-look(struct shard *shard, uint64_t *unsynced_out, bool *is_nearly_full_out)
-{
-    adb_mutex_lock(&shard->lock);
-    const struct log_sync plan = adb_log_writer_plan_sync(&shard->writer);
-    *unsynced_out = plan.end - atomic_load_explicit(&plan.file->synced, memory_order_acquire);
-    *is_nearly_full_out = is_nearly_full(shard);
-    adb_mutex_unlock(&shard->lock);
-    return plan;
-}
-
 armdb_err
-adb_shard_tend(struct shard *shard)
+adb_shard_plan_sync(struct shard *shard, struct log_sync *plan_out)
 {
-    uint64_t unsynced;
-    bool is_full;
-    ADB_TRY(adb_shard_failed(shard));
-    struct log_sync plan = look(shard, &unsynced, &is_full);
-    for (int round = 0;
-         unsynced >= (is_full ? SHORT_SYNC_BYTES : UNSYNCED_BYTES_MAX) && round < SYNC_ROUNDS;
-         round++) {
-        ADB_TRY(adb_shard_sync_plan(shard, &plan));
-        plan = look(shard, &unsynced, &is_full);
-    }
-    if (!is_full)
-        return ARMDB_OK;
     adb_mutex_lock(&shard->lock);
-    armdb_err err = adb_shard_failed(shard);
-    if (err == ARMDB_OK && is_nearly_full(shard))
-        err = rotate(shard);
+    armdb_err err = flush_locked(shard);
+    *plan_out = adb_log_writer_plan_sync(&shard->writer);
     adb_mutex_unlock(&shard->lock);
     return err;
 }

@@ -148,6 +148,48 @@ test_thread__wake_one__wakes_one_for_each_call(void **state)
     adb_mutex_fini(&mutex);
 }
 
+struct sleeper {
+    _Atomic(uint32_t) word;    /* 0: sleep */
+    _Atomic(uint32_t) waiting; /* have seen the 0 */
+};
+
+static void *
+sleep_on_word(void *context)
+{
+    struct sleeper *sleeper = (struct sleeper *)context;
+    atomic_fetch_add(&sleeper->waiting, 1);
+    while (atomic_load(&sleeper->word) == 0)
+        adb_word_wait(&sleeper->word, 0);
+    return NULL;
+}
+
+static void
+test_thread__word__wakes_all_who_sleep_and_who_are_about_to(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 50; round++) {
+        struct sleeper sleeper = {0};
+        struct adb_thread threads[THREADS];
+        for (int i = 0; i < THREADS; i++)
+            assert_int_equal(adb_thread_start(&threads[i], sleep_on_word, &sleeper), ARMDB_OK);
+        while (atomic_load(&sleeper.waiting) < (uint32_t)(round % 2 == 0 ? THREADS : 1))
+            sched_yield();
+        atomic_store(&sleeper.word, 1);
+        adb_word_wake_all(&sleeper.word);
+        for (int i = 0; i < THREADS; i++)
+            adb_thread_join(&threads[i]);
+    }
+}
+
+static void
+test_thread__word_has_changed__does_not_sleep(void **state)
+{
+    (void)state;
+    _Atomic(uint32_t) word = 2;
+    adb_word_wait(&word, 1);
+    adb_word_wake_all(&word); /* nobody there */
+}
+
 static void
 test_thread__wait_with_a_limit__comes_back(void **state)
 {
@@ -200,6 +242,8 @@ main(void)
         cmocka_unit_test(test_thread__mutex__lets_one_in_at_a_time),
         cmocka_unit_test(test_thread__wake_all__wakes_everybody),
         cmocka_unit_test(test_thread__wake_one__wakes_one_for_each_call),
+        cmocka_unit_test(test_thread__word__wakes_all_who_sleep_and_who_are_about_to),
+        cmocka_unit_test(test_thread__word_has_changed__does_not_sleep),
         cmocka_unit_test(test_thread__wait_with_a_limit__comes_back),
         cmocka_unit_test(test_thread__join__sees_all_that_the_thread_did),
     };

@@ -40,6 +40,7 @@ struct shard_fixture {
     struct shard_index index; /* of COLLECTION */
     struct shard *shard;      /* NULL while closed */
     struct shard_recovery recovery;
+    bool is_shared; /* opening shares the write buffer */
 };
 
 #define assert_ok(expression) assert_int_equal((expression), ARMDB_OK)
@@ -78,6 +79,8 @@ open_shard(struct shard_fixture *fixture)
 {
     if (try_open(fixture) != ARMDB_OK)
         fail_msg("open: %s: %s", adb_err_detail()->file, adb_err_detail()->message);
+    if (fixture->is_shared)
+        assert_ok(adb_shard_share_buffer(fixture->shard));
 }
 
 static inline void
@@ -142,6 +145,18 @@ set_up_shard(void **state)
 {
     set_up_disk(state);
     open_shard((struct shard_fixture *)*state);
+    return 0;
+}
+
+/* With a write buffer that survives the process. */
+static inline int
+set_up_shared(void **state)
+{
+    set_up_disk(state);
+    struct shard_fixture *fixture = (struct shard_fixture *)*state;
+    fixture->is_shared = true;
+    sim_set_can_map(fixture->sim, true);
+    open_shard(fixture);
     return 0;
 }
 
@@ -269,6 +284,7 @@ expect_message(armdb_err code, const char *text)
 }
 
 #define SHARD_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_shard, tear_down_shard)
+#define SHARED_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_shared, tear_down_shard)
 #define DISK_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_disk, tear_down_shard)
 
 #endif

@@ -117,6 +117,77 @@ test_shard_commit__no_space_in_a_sync__is_as_bad_as_any_failure(void **state)
     assert_int_equal(try_put(fixture, "key", "value", ARMDB_WRITTEN), ARMDB_FAILED);
 }
 
+/* -------------------------------------------------------------------- tickets */
+
+static uint64_t
+put_with_ticket(struct shard_fixture *fixture, const char *key)
+{
+    uint64_t ticket = 0;
+    const struct shard_write write = {.verb = SHARD_PUT,
+                                      .durability = ARMDB_SYNCED,
+                                      .index = &fixture->index,
+                                      .key = armdb_str(key),
+                                      .value = armdb_str("value"),
+                                      .ticket_out = &ticket};
+    assert_ok(adb_shard_write(fixture->shard, &write));
+    return ticket;
+}
+
+static void
+test_shard_commit__tickets__one_sync_for_all_when_waited_for(void **state)
+{
+    struct shard_fixture *fixture = (struct shard_fixture *)*state;
+    uint64_t tickets[100];
+    char key[16];
+    uint64_t syncs = syncs_of(fixture);
+    for (int i = 0; i < 100; i++) {
+        snprintf(key, sizeof key, "key%d", i);
+        tickets[i] = put_with_ticket(fixture, key);
+        assert_false(adb_shard_is_synced(fixture->shard, tickets[i]));
+    }
+    assert_int_equal(syncs_of(fixture), syncs);
+    assert_int_equal(stats_of(fixture).writes, 0);
+    assert_ok(adb_shard_commit(fixture->shard, tickets[0]));
+    for (int i = 0; i < 100; i++) {
+        assert_true(adb_shard_is_synced(fixture->shard, tickets[i]));
+        assert_ok(adb_shard_commit(fixture->shard, tickets[i]));
+    }
+    assert_int_equal(syncs_of(fixture), syncs + 1);
+    sim_power_cut_as(fixture->sim, SIM_CUT_LOSE, 1);
+    restart_shard(fixture);
+    assert_int_equal(fixture->recovery.records, 100);
+}
+
+static void
+test_shard_commit__ticket_and_no_space__nothing_is_lost_and_works_later(void **state)
+{
+    struct shard_fixture *fixture = (struct shard_fixture *)*state;
+    uint64_t ticket = put_with_ticket(fixture, "key");
+    set_fault(fixture, SIM_FAULT_NO_SPACE, SIM_WRITES, 1, true);
+    assert_int_equal(adb_shard_commit(fixture->shard, ticket), ARMDB_NO_SPACE);
+    assert_false(adb_shard_is_synced(fixture->shard, ticket));
+    expect_get(fixture, "key", "value");
+    sim_clear_fault(fixture->sim);
+    assert_ok(adb_shard_commit(fixture->shard, ticket));
+    sim_power_cut_as(fixture->sim, SIM_CUT_LOSE, 1);
+    restart_shard(fixture);
+    expect_get(fixture, "key", "value");
+}
+
+static void
+test_shard_commit__ticket_and_failed_sync__is_told(void **state)
+{
+    struct shard_fixture *fixture = (struct shard_fixture *)*state;
+    uint64_t first = put_with_ticket(fixture, "first");
+    assert_ok(adb_shard_commit(fixture->shard, first));
+    uint64_t ticket = put_with_ticket(fixture, "key");
+    set_fault(fixture, SIM_FAULT_SYNC, SIM_SYNCS, 1, false);
+    assert_int_equal(adb_shard_sync(fixture->shard), ARMDB_IO);
+    assert_int_equal(adb_shard_commit(fixture->shard, ticket), ARMDB_FAILED);
+    assert_false(adb_shard_is_synced(fixture->shard, ticket));
+    assert_ok(adb_shard_commit(fixture->shard, first));
+}
+
 /* ------------------------------------------------------------------- threads */
 
 /* A shard on a system that stops threads in the middle of a sync. */
@@ -153,10 +224,7 @@ is_data_file(const char *path)
 static uint64_t
 waiters_of(struct shard *shard)
 {
-    adb_mutex_lock(&shard->commit_lock);
-    uint64_t waiters = shard->sync_waits;
-    adb_mutex_unlock(&shard->commit_lock);
-    return waiters;
+    return atomic_load(&shard->sync_waits);
 }
 
 /* The first sync begins when all have queued up. */
@@ -326,6 +394,9 @@ main(void)
         SHARD_TEST(test_shard_commit__answer_instead_of_a_write__syncs_nothing),
         SHARD_TEST(test_shard_commit__failed_sync__fences_and_is_not_tried_again),
         SHARD_TEST(test_shard_commit__no_space_in_a_sync__is_as_bad_as_any_failure),
+        SHARD_TEST(test_shard_commit__tickets__one_sync_for_all_when_waited_for),
+        SHARD_TEST(test_shard_commit__ticket_and_no_space__nothing_is_lost_and_works_later),
+        SHARD_TEST(test_shard_commit__ticket_and_failed_sync__is_told),
         SHARD_TEST(test_shard_commit__many_threads__share_two_syncs),
         SHARD_TEST(test_shard_commit__failed_sync__is_an_error_for_all_who_waited),
         SHARD_TEST(test_shard_commit__rotation_beside_a_failed_sync__vouches_for_nothing),

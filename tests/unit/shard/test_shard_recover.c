@@ -453,6 +453,78 @@ test_shard_recover__unreadable_file__is_an_io_error(void **state)
     expect_long(fixture, "c", 60000);
 }
 
+/* ---------------------------------------------------------------- shared buffer */
+
+static void
+test_shard_recover__killed_again_before_it_goes_on__salvages_the_same(void **state)
+{
+    struct shard_fixture *fixture = (struct shard_fixture *)*state;
+    put(fixture, "a", "1", ARMDB_WRITTEN);
+    put(fixture, "b", "2", ARMDB_WRITTEN);
+    fixture->is_shared = false;
+    for (int i = 0; i < 3; i++) {
+        kill_and_restart(fixture);
+        assert_int_equal(fixture->recovery.records, 2);
+        expect_get(fixture, "b", "2");
+    }
+    /* What was salvaged is durable: from now on nobody looks into the buffer for it. */
+    sim_power_cut_as(fixture->sim, SIM_CUT_LOSE, 1);
+    restart_shard(fixture);
+    assert_int_equal(fixture->recovery.records, 2);
+}
+
+static void
+test_shard_recover__no_space_to_salvage__is_an_error_and_works_later(void **state)
+{
+    struct shard_fixture *fixture = (struct shard_fixture *)*state;
+    put(fixture, "key", "value", ARMDB_WRITTEN);
+    stop(fixture);
+    for (int i = 0; i < 2; i++) {
+        fixture->config.is_same_boot = i == 1;
+        set_fault(fixture, SIM_FAULT_NO_SPACE, SIM_WRITES, 1, true);
+        assert_int_equal(try_open(fixture), ARMDB_NO_SPACE);
+        sim_clear_fault(fixture->sim);
+        assert_int_equal(sim_open_count(fixture->sim), 0);
+    }
+    open_shard(fixture);
+    expect_get(fixture, "key", "value");
+}
+
+static void
+test_shard_recover__seal_was_only_in_the_buffer__goes_on_in_a_new_file(void **state)
+{
+    struct shard_fixture *fixture = (struct shard_fixture *)*state;
+    put_long(fixture, "a", 15000, ARMDB_WRITTEN);
+    for (int i = 0; i < 4; i++)
+        put_long(fixture, "b", 12000, ARMDB_WRITTEN);
+    /* The process ends at each operation of the rotation. */
+    for (uint64_t n = 1; n <= 12; n++) {
+        struct sim *whole = fixture->sim;
+        struct shard *shard = fixture->shard;
+        struct adb_os *os = fixture->os;
+        fixture->sim = sim_clone(whole);
+        fixture->os = sim_os(fixture->sim);
+        open_shard(fixture);
+        set_fault(fixture, SIM_FAULT_CUT, SIM_ALL, n, false);
+        armdb_err err = try_put_long(fixture, "c", 12000, ARMDB_WRITTEN);
+        bool is_off = sim_is_off(fixture->sim);
+        sim_power_cut_as(fixture->sim, SIM_CUT_KEEP, n);
+        restart_shard(fixture);
+        expect_long(fixture, "a", 15000);
+        expect_long(fixture, "b", 12000);
+        if (err == ARMDB_OK && !is_off)
+            expect_long(fixture, "c", 12000);
+        put_long(fixture, "d", 12000, ARMDB_SYNCED);
+        kill_and_restart(fixture);
+        expect_long(fixture, "d", 12000);
+        adb_shard_close(fixture->shard);
+        sim_free(fixture->sim);
+        fixture->sim = whole;
+        fixture->shard = shard;
+        fixture->os = os;
+    }
+}
+
 int
 main(void)
 {
@@ -478,6 +550,9 @@ main(void)
         SHARD_TEST(test_shard_recover__foreign_or_misplaced_file__is_corrupt),
         SHARD_TEST(test_shard_recover__newer_format__is_a_format_error),
         SHARD_TEST(test_shard_recover__unreadable_file__is_an_io_error),
+        SHARED_TEST(test_shard_recover__killed_again_before_it_goes_on__salvages_the_same),
+        SHARED_TEST(test_shard_recover__no_space_to_salvage__is_an_error_and_works_later),
+        SHARED_TEST(test_shard_recover__seal_was_only_in_the_buffer__goes_on_in_a_new_file),
     };
     return cmocka_run_group_tests_name("shard/shard_recover", tests, NULL, NULL);
 }

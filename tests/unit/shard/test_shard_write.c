@@ -341,6 +341,83 @@ test_shard_write__fence__tells_the_first_reason(void **state)
     assert_string_equal(stats.failure_detail.message, "first");
 }
 
+/* ---------------------------------------------------------------- shared buffer */
+
+static void
+test_shard_write__shared_written__makes_no_call_and_survives_a_kill(void **state)
+{
+    struct shard_fixture *fixture = (struct shard_fixture *)*state;
+    char key[16];
+    put(fixture, "first", "reserves space", ARMDB_WRITTEN);
+    uint64_t operations = sim_op_count(fixture->sim, SIM_ALL);
+    for (int i = 0; i < 100; i++) {
+        snprintf(key, sizeof key, "%d", i);
+        put(fixture, key, key, ARMDB_WRITTEN);
+    }
+    assert_int_equal(sim_op_count(fixture->sim, SIM_ALL), operations);
+    assert_int_equal(stats_of(fixture).writes, 0);
+    kill_and_restart(fixture);
+    assert_int_equal(fixture->recovery.records, 101);
+    expect_get(fixture, "99", "99");
+}
+
+static void
+test_shard_write__shared_and_killed_after_each_write__loses_none(void **state)
+{
+    struct shard_fixture *fixture = (struct shard_fixture *)*state;
+    struct test_rng rng = test_rng_fork(test_seed(), 31);
+    size_t lengths[20] = {0};
+    char key[16];
+    for (int i = 0; i < 200; i++) { /* around windows, rotations, records larger than a window */
+        unsigned number = (unsigned)test_rng_below(&rng, 20);
+        lengths[number] = 1 + test_rng_below(&rng, test_rng_one_in(&rng, 8) ? 60000 : 3000);
+        snprintf(key, sizeof key, "k%u", number);
+        put_long(fixture, key, lengths[number],
+                 test_rng_one_in(&rng, 20) ? ARMDB_SYNCED : ARMDB_WRITTEN);
+        if (test_rng_one_in(&rng, 2))
+            continue;
+        uint64_t sequence = stats_of(fixture).newest_sequence;
+        kill_and_restart(fixture);
+        assert_int_equal(stats_of(fixture).newest_sequence, sequence);
+        for (number = 0; number < 20; number++) {
+            snprintf(key, sizeof key, "k%u", number);
+            if (lengths[number] > 0)
+                expect_long(fixture, key, lengths[number]);
+        }
+    }
+    assert_true(stats_of(fixture).files > 5);
+}
+
+static void
+test_shard_write__shared_and_no_space_to_flush__takes_back_one_and_keeps_the_others(void **state)
+{
+    struct shard_fixture *fixture = (struct shard_fixture *)*state;
+    put(fixture, "written", "kept", ARMDB_WRITTEN);
+    set_fault(fixture, SIM_FAULT_NO_SPACE, SIM_WRITES, 1, true);
+    assert_int_equal(try_put(fixture, "synced", "refused", ARMDB_SYNCED), ARMDB_NO_SPACE);
+    put(fixture, "later", "kept too", ARMDB_WRITTEN); /* needs no call */
+    expect_absent(fixture, "synced");
+    sim_clear_fault(fixture->sim);
+    kill_and_restart(fixture);
+    expect_get(fixture, "written", "kept");
+    expect_get(fixture, "later", "kept too");
+    expect_absent(fixture, "synced");
+    assert_int_equal(fixture->recovery.records, 2);
+}
+
+static void
+test_shard_write__shared_and_closed__leaves_no_buffer(void **state)
+{
+    struct shard_fixture *fixture = (struct shard_fixture *)*state;
+    put(fixture, "key", "value", ARMDB_WRITTEN);
+    assert_true(sim_file_exists(fixture->sim, SHARD_PATH "/buffer"));
+    close_shard(fixture);
+    assert_false(sim_file_exists(fixture->sim, SHARD_PATH "/buffer"));
+    fixture->is_shared = false; /* the next life goes without, and finds all */
+    open_shard(fixture);
+    expect_get(fixture, "key", "value");
+}
+
 int
 main(void)
 {
@@ -362,6 +439,11 @@ main(void)
         SHARD_TEST(test_shard_write__failed_write_call__fences_the_shard),
         SHARD_TEST(test_shard_write__failed_sync_of_a_sealed_file__fences_the_shard),
         SHARD_TEST(test_shard_write__fence__tells_the_first_reason),
+        SHARED_TEST(test_shard_write__shared_written__makes_no_call_and_survives_a_kill),
+        SHARED_TEST(test_shard_write__shared_and_killed_after_each_write__loses_none),
+        SHARED_TEST(
+            test_shard_write__shared_and_no_space_to_flush__takes_back_one_and_keeps_the_others),
+        SHARED_TEST(test_shard_write__shared_and_closed__leaves_no_buffer),
     };
     return cmocka_run_group_tests_name("shard/shard_write", tests, NULL, NULL);
 }
