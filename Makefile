@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 60
 DEPS = bash scripts/deps.sh
 CTEST = ctest -j $(JOBS) --no-label-summary
 
-.PHONY: all help deps demo bench test install lint format asan tsan clang release-test coverage fuzz clean
+.PHONY: all help deps demo bench bench-full test install lint format asan tsan clang release-test coverage fuzz clean
 .NOTPARALLEL:
 
 all: ## build the library and the command armdb (optimised)
@@ -26,8 +26,15 @@ deps: ## install the Debian packages that building and testing need, if any is m
 demo: all ## build, then run the demonstration
 	bash scripts/demo.sh build/release
 
-bench: all ## measure puts and gets at each durability level, in a temporary directory
-	bash scripts/bench.sh build/release
+bench: ## measure armdb and its peers (a few minutes; tables and charts in bench/results/)
+	@$(DEPS) bench || echo "bench: goes on without the peers that are missing"
+	@$(MAKE) --no-print-directory all
+	bash scripts/bench.sh build/release quick
+
+bench-full: ## the same with 10 million keys and the Rust crates (about an hour)
+	@$(DEPS) bench || echo "bench: goes on without the peers that are missing"
+	@$(MAKE) --no-print-directory all
+	bash scripts/bench.sh build/release full
 
 test: ## build with all assertions and run all tests
 	@$(DEPS) build test

@@ -1,13 +1,48 @@
 #!/usr/bin/env bash
 #
-# What `make bench` runs: scripts/bench.sh BUILD_DIRECTORY [KEYS]
+# What `make bench` and `make bench-full` run: scripts/bench.sh BUILD_DIRECTORY PROFILE [OPTION...]
 #
-# Puts and gets of one thread, 1 million keys of 16 bytes with values of 100, unless told otherwise.
-# The databases are made below TMPDIR (or /var/tmp: /tmp may be memory) and removed afterwards.
+# Measures (bench/README.md), and writes results.json, results.md and charts to bench/results/, or
+# to the directory BENCH_RESULTS. PROFILE is quick or full; the options are those of the program
+# bench, and come last, so that they win. The databases are made in a temporary directory beside the
+# program, or below BENCH_DIRECTORY, and removed afterwards.
 set -euo pipefail
 
 build=${1:?the build directory}
-keys=${2:-1000000}
-directory=$(mktemp -d "${TMPDIR:-/var/tmp}/armdb-bench-XXXXXX")
-trap 'rm -rf "$directory"' EXIT
-"$build/bench/rates" "$directory" "$keys"
+profile=${2:?the profile: quick or full}
+shift 2
+
+source=$(cd "$(dirname "$0")/.." && pwd)
+results=${BENCH_RESULTS:-$source/bench/results}
+options=(--profile "$profile" --json "$results/results.json")
+if [[ -n "${BENCH_DIRECTORY:-}" ]]; then
+    options+=(--directory "$BENCH_DIRECTORY")
+fi
+
+commit=$(git -C "$source" describe --always --dirty 2>/dev/null || echo unknown)
+options+=(--commit "$commit")
+
+# The engines written in Rust are a shared library, if cargo is there and finds the crates.
+add_crates() {
+    local target="$build/bench/rust"
+    if ! command -v cargo >/dev/null; then
+        echo "bench: skipped, no cargo: the Rust crates"
+    elif ! cargo build --release --locked --quiet --manifest-path "$source/bench/rust/Cargo.toml" \
+        --target-dir "$target"; then
+        echo "bench: skipped, they do not build here: the Rust crates"
+    else
+        options+=(--plugin "$target/release/libbench_rust.so")
+    fi
+}
+if [[ "$profile" == full && -e "$source/bench/rust/Cargo.toml" ]]; then
+    add_crates
+fi
+
+mkdir -p "$results"
+status=0
+"$build/bench/bench" "${options[@]}" "$@" || status=$?
+if [[ -e "$results/results.json" ]]; then
+    python3 "$source/bench/report.py" "$results/results.json" "$results"
+    echo "bench: $results/results.md"
+fi
+exit $status

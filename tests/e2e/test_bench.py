@@ -1,0 +1,66 @@
+"""The benchmark runs on this library alone, checks what it reads, and reports.
+
+    test_bench.py BENCH_PROGRAM REPORT_SCRIPT
+
+With few keys and a few milliseconds for each workload: no figure means anything here.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree
+
+OPTIONS = ["--engines", "armdb,raw-group", "--keys", "1000", "--seconds", "0.004", "--repeats", "1",
+           "--threads", "1,2", "--warm-mib", "0"]
+
+
+def run(*command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{command[0]}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done.stdout
+
+
+def check(condition, what):
+    if not condition:
+        sys.exit(f"test_bench: {what}")
+
+
+def check_json(path, workloads):
+    with open(path, encoding="utf-8") as file:
+        data = json.load(file)
+    seen = {row["workload"] for row in data["rows"] if row["engine"] == "armdb"}
+    for workload in workloads:
+        check(workload in seen, f"no row of {workload}")
+    for row in data["rows"]:
+        if row["unit"] == "ops/s":
+            check(row["value"] > 0 and row["ops"] > 0, f"an empty row: {row}")
+            check(row["p50_us"] <= row["p99_us"] <= row["p999_us"] <= row["max_us"], f"{row}")
+    kept = [row["value"] for row in data["rows"] if row["workload"] == "kept-after-kill"]
+    check(kept == [100], f"kept after a kill: {kept}")
+
+
+def main(bench, report):
+    listed = run(bench, "--list")
+    for word in ("armdb", "raw-loop", "get-uniform", "ycsb-f", "durable-put"):
+        check(word in listed, f"--list says nothing of {word}")
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "results.json")
+        run(bench, *OPTIONS, "--directory", directory, "--json", path)
+        check(os.listdir(directory) == ["results.json"], "the scratch directory was left behind")
+        check_json(path, ["fill-seq", "fill-random", "get-uniform", "get-missing", "scan-back",
+                          "prefix-scan", "rmw", "ycsb-e", "delete", "open-after-kill", "memory",
+                          "written-by-load", "durable-put"])
+        run(sys.executable, "-B", report, path, directory)
+        with open(os.path.join(directory, "results.md"), encoding="utf-8") as file:
+            check("| get-uniform, 2 T |" in file.read(), "results.md has no row of get-uniform")
+        for name in ("throughput.svg", "values.svg", "durable.svg"):
+            xml.etree.ElementTree.parse(os.path.join(directory, name))
+    wrong = subprocess.run([bench, "--workloads", "no-such"], capture_output=True, check=False)
+    check(wrong.returncode != 0, "a workload that there is not was accepted")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])
