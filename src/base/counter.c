@@ -1,7 +1,9 @@
 #include "base/counter.h"
 
 static _Atomic(uint32_t) next_stripe;
-static _Thread_local uint32_t own_stripe; /* + 1; 0 = none yet */
+/* + 1; 0 = none yet. Four bytes of what the loader keeps for libraries that it loads late: reading
+ * them needs no call then. */
+static _Thread_local uint32_t own_stripe __attribute__((tls_model("initial-exec")));
 
 uint32_t
 adb_counter_stripe_of_thread(void)

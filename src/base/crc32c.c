@@ -65,7 +65,15 @@ crc32c_instruction(uint32_t crc, const void *data, size_t len)
     for (; len >= 8; len -= 8, p += 8)
         state = __builtin_ia32_crc32di(state, adb_load_u64(p));
     uint32_t small = (uint32_t)state;
-    for (; len > 0; len--, p++)
+    if ((len & 4) != 0) {
+        small = __builtin_ia32_crc32si(small, adb_load_u32(p));
+        p += 4;
+    }
+    if ((len & 2) != 0) {
+        small = __builtin_ia32_crc32hi(small, adb_load_u16(p));
+        p += 2;
+    }
+    if ((len & 1) != 0)
         small = __builtin_ia32_crc32qi(small, *p);
     return ~small;
 }

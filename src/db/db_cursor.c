@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "db/db_ahead.h"
 #include "db/db_private.h"
 #include "log/location.h"
 #include "os/rcu.h"
@@ -38,6 +39,7 @@ struct cursor {
 
     enum cursor_place place;
     struct adb_tree_position position; /* in a map: only its key, location and value */
+    struct ahead ahead;                /* in a tree */
     struct adb_map_walk walk;          /* in a map */
     unsigned char *value;              /* owned, value_capacity bytes */
     size_t value_capacity;
@@ -203,6 +205,7 @@ seek_end(struct cursor *cursor, bool is_low)
         {ADB_SEEK_FIRST, ADB_SEEK_GE, ADB_SEEK_GT} /* from below */
     };
     const struct cursor_end *end = is_low ? &cursor->low : &cursor->high;
+    adb_ahead_reset(&cursor->ahead);
     return adb_tree_seek(cursor->collection->index.keys.tree, how[is_low][end->kind], end_key(end),
                          &cursor->position);
 }
@@ -231,8 +234,10 @@ load_value(struct cursor *cursor)
         cursor->value = (unsigned char *)grown;
         cursor->value_capacity = capacity;
     }
-    ADB_TRY(
-        adb_shard_read_value(adb_db_route(db, key), cursor->position.location, key, cursor->value));
+    struct shard *shard = adb_ahead_shard(&cursor->ahead, &cursor->position);
+    if (shard == NULL)
+        shard = adb_db_route(db, key);
+    ADB_TRY(adb_shard_read_value(shard, cursor->position.location, key, cursor->value));
     cursor->value_len = len;
     return ARMDB_OK;
 }
@@ -243,7 +248,11 @@ land(struct cursor *cursor, bool found, bool up)
 {
     const armdb_slice key = {cursor->position.key, cursor->position.key_len};
     if (found && is_above_low(cursor, key) && is_below_high(cursor, key)) {
+        const struct adb_index *keys = &cursor->collection->index.keys;
         cursor->place = PLACE_ON;
+        if (!cursor->keys_only && keys->value_bytes == 0)
+            adb_ahead_look(&cursor->ahead, cursor->collection->db, keys->tree, &cursor->position,
+                           up);
         return load_value(cursor);
     }
     cursor->place = up ? PLACE_ABOVE : PLACE_BELOW;
@@ -329,6 +338,7 @@ seek_inside(struct cursor *cursor, armdb_slice key)
     ADB_TRY(adb_collection_check_order(cursor->collection, "seek"));
     if (is_before)
         return land(cursor, seek_end(cursor, up), up);
+    adb_ahead_reset(&cursor->ahead);
     return land(cursor,
                 adb_tree_seek(cursor->collection->index.keys.tree, up ? ADB_SEEK_GE : ADB_SEEK_LE,
                               key, &cursor->position),

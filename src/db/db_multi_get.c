@@ -57,7 +57,7 @@ prefetch_values(const struct group *group)
         for (size_t i = 0; i < group->n; i++) {
             if (group->locations[i] != 0)
                 adb_shard_prefetch_value(adb_db_route(db, group->keys[i]), group->locations[i],
-                                         group->keys[i], stage);
+                                         group->keys[i].len, stage);
         }
     }
 }

@@ -164,6 +164,16 @@ bool adb_tree_next(const struct adb_tree *tree, struct adb_tree_position *positi
 bool adb_tree_prev(const struct adb_tree *tree, struct adb_tree_position *position);
 
 /**
+ * Looks at another slot of the leaf that `position` found its key in, if that is unchanged.
+ *
+ * @param key_out  room for ARMDB_KEY_MAX bytes.
+ *
+ * Returns:  the location in that slot; 0 if the leaf has changed or has no such slot.
+ */
+uint64_t adb_tree_peek(const struct adb_tree *tree, const struct adb_tree_position *position,
+                       uint32_t slot, unsigned char *key_out, size_t *key_len_out);
+
+/**
  * The location that the key under `position` has now; 0 if it was removed. O(1) if its leaf did not
  * change.
  */

@@ -254,6 +254,19 @@ adb_tree_prev(const struct adb_tree *tree, struct adb_tree_position *position)
 }
 
 uint64_t
+adb_tree_peek(const struct adb_tree *tree, const struct adb_tree_position *position, uint32_t slot,
+              unsigned char *key_out, size_t *key_len_out)
+{
+    const struct adb_page *page = (const struct adb_page *)position->node;
+    *key_len_out = 0;
+    if (slot >= adb_node_meta(page).count)
+        return 0;
+    uint64_t location = adb_node_location(&tree->layout, page, slot);
+    *key_len_out = adb_node_read_key(&tree->layout, page, slot, key_out);
+    return adb_node_is_unchanged(page, position->version) ? location : 0;
+}
+
+uint64_t
 adb_tree_location(const struct adb_tree *tree, const struct adb_tree_position *position)
 {
     const struct adb_page *page = (const struct adb_page *)position->node;

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "log/filename.h"
 
-enum { SMALL_RECORD_BYTES = 4096 }; /* read whole, on the stack */
+enum { SMALL_RECORD_BYTES = 4096 }; /* read whole, to the stack */
 
 /* ------------------------------------------------------------- open and close */
 
@@ -186,64 +186,80 @@ damaged(const struct data_file *file, uint64_t offset, const char *what)
     return adb_fail_at(ARMDB_CORRUPT, "read record", file->path, offset, "%s", what);
 }
 
-/* Checks a record in three pieces: header and key, value, padding. */
+/* Whether a record is whole, and the one that was looked for. `head` is its header and key. */
 static armdb_err
 check_record(const struct data_file *file, uint64_t offset, armdb_slice key, uint32_t value_len,
-             const struct iovec iov[3])
+             const unsigned char *head, uint32_t crc)
 {
-    const unsigned char *head = (const unsigned char *)iov[0].iov_base;
     struct log_record record;
-    uint32_t crc = adb_log_record_seed(file->seed, offset);
-    crc = adb_crc32c(crc, head + 4, iov[0].iov_len - 4);
-    crc = adb_crc32c(crc, iov[1].iov_base, iov[1].iov_len);
-    crc = adb_crc32c(crc, iov[2].iov_base, iov[2].iov_len);
     adb_log_decode_record(head, &record);
-    if (record.crc != crc)
+    if (ADB_UNLIKELY(record.crc != crc))
         return damaged(file, offset, "bad checksum");
-    if (record.flags != 0 || record.key_len != key.len || record.value_len != value_len ||
-        memcmp(head + LOG_RECORD_HEADER_BYTES, key.data, key.len) != 0)
+    if (ADB_UNLIKELY(record.flags != 0 || record.key_len != key.len ||
+                     record.value_len != value_len ||
+                     memcmp(head + LOG_RECORD_HEADER_BYTES, key.data, key.len) != 0))
         return damaged(file, offset, "another record than the index says");
     return ARMDB_OK;
 }
 
-/* Reads a small record whole. */
 static armdb_err
-read_small(struct data_file *file, uint64_t offset, size_t bytes, unsigned char *to,
-           size_t *got_out, uint32_t *reads_out)
+cut_short(const struct data_file *file, uint64_t offset)
 {
-    const struct iovec iov = {to, bytes};
-    if (file->read != NULL)
-        return file->read(file->read_context, file, offset, bytes, to, got_out, reads_out);
+    return damaged(file, offset, "the file ends inside the record");
+}
+
+/* Reads a record in one piece, through the cache if there is one, and copies its value out. */
+static armdb_err
+read_small(struct data_file *file, uint64_t offset, armdb_slice key, uint32_t value_len,
+           unsigned char *to, uint32_t *reads_out)
+{
+    unsigned char record[SMALL_RECORD_BYTES];
+    size_t bytes = (size_t)adb_log_record_bytes((uint32_t)key.len, value_len);
+    const struct iovec iov = {record, bytes};
+    size_t got;
     *reads_out = 1;
-    return adb_file_read(file->file, &iov, 1, offset, got_out);
+    if (file->read != NULL)
+        ADB_TRY(file->read(file->read_context, file, offset, bytes, record, &got, reads_out));
+    else
+        ADB_TRY(adb_file_read(file->file, &iov, 1, offset, &got));
+    if (ADB_UNLIKELY(got < bytes))
+        return cut_short(file, offset);
+    ADB_TRY(check_record(file, offset, key, value_len, record,
+                         adb_log_record_crc(file->seed, offset, record, bytes)));
+    if (value_len > 0)
+        memcpy(to, record + LOG_RECORD_HEADER_BYTES + key.len, value_len);
+    return ARMDB_OK;
+}
+
+/* Reads a record in three pieces: header and key, the value, straight to the caller, and padding. */
+static armdb_err
+read_large(struct data_file *file, uint64_t offset, armdb_slice key, uint32_t value_len,
+           unsigned char *to)
+{
+    unsigned char head[LOG_RECORD_HEADER_BYTES + ARMDB_KEY_MAX];
+    unsigned char pad[LOG_RECORD_ALIGNMENT];
+    size_t head_len = LOG_RECORD_HEADER_BYTES + key.len;
+    size_t bytes = (size_t)adb_log_record_bytes((uint32_t)key.len, value_len);
+    size_t pad_len = bytes - head_len - value_len;
+    const struct iovec iov[3] = {{head, head_len}, {to, value_len}, {pad, pad_len}};
+    size_t got;
+    ADB_TRY(adb_file_read(file->file, iov, 3, offset, &got));
+    if (got < bytes)
+        return cut_short(file, offset);
+    uint32_t crc = adb_log_record_seed(file->seed, offset);
+    crc = adb_crc32c(crc, head + 4, head_len - 4);
+    crc = adb_crc32c(crc, to, value_len);
+    return check_record(file, offset, key, value_len, head, adb_crc32c(crc, pad, pad_len));
 }
 
 static armdb_err
 read_from_file(struct data_file *file, uint64_t offset, armdb_slice key, uint32_t value_len,
                unsigned char *to, uint32_t *reads_out)
 {
-    unsigned char scratch[SMALL_RECORD_BYTES];
-    size_t head_len = LOG_RECORD_HEADER_BYTES + key.len;
-    size_t bytes = (size_t)adb_log_record_bytes((uint32_t)key.len, value_len);
-    size_t pad_len = bytes - head_len - value_len;
-    bool is_small = bytes <= sizeof scratch;
-    size_t got;
-    /* A small record is read in one piece and its value copied out; of a large one, the value goes
-     * straight to the caller, header and padding to the scratch. */
-    unsigned char *value = is_small ? scratch + head_len : to;
-    unsigned char *pad = is_small ? value + value_len : scratch + head_len;
-    const struct iovec pieces[3] = {{scratch, head_len}, {value, value_len}, {pad, pad_len}};
+    if (adb_log_record_bytes((uint32_t)key.len, value_len) <= SMALL_RECORD_BYTES)
+        return read_small(file, offset, key, value_len, to, reads_out);
     *reads_out = 1;
-    if (is_small)
-        ADB_TRY(read_small(file, offset, bytes, scratch, &got, reads_out));
-    else
-        ADB_TRY(adb_file_read(file->file, pieces, 3, offset, &got));
-    if (got < bytes)
-        return damaged(file, offset, "the file ends inside the record");
-    ADB_TRY(check_record(file, offset, key, value_len, pieces));
-    if (is_small && value_len > 0)
-        memcpy(to, value, value_len);
-    return ARMDB_OK;
+    return read_large(file, offset, key, value_len, to);
 }
 
 armdb_err

@@ -183,7 +183,7 @@ enum { SHARD_PREFETCH_STAGES = 2 };
  * Brings near what reading the value at a location will look at: for many locations, stage 0 for
  * each, then stage 1 for each, then the reads. Inside the RCU scope that found the location.
  */
-void adb_shard_prefetch_value(struct shard *shard, uint64_t location, armdb_slice key, int stage);
+void adb_shard_prefetch_value(struct shard *shard, uint64_t location, size_t key_len, int stage);
 
 /* ------------------------------------------------------------------- figures */
 

@@ -61,11 +61,11 @@ adb_shard_read_value(struct shard *shard, uint64_t location, armdb_slice key, vo
 }
 
 void
-adb_shard_prefetch_value(struct shard *shard, uint64_t location, armdb_slice key, int stage)
+adb_shard_prefetch_value(struct shard *shard, uint64_t location, size_t key_len, int stage)
 {
     struct data_file *file = file_at(shard, location);
     uint64_t offset = adb_location_offset(location);
-    size_t bytes = (size_t)adb_log_record_bytes((uint32_t)key.len,
+    size_t bytes = (size_t)adb_log_record_bytes((uint32_t)key_len,
                                                 adb_location_value_len(location));
     if (shard->cache == NULL)
         return;
