@@ -2,9 +2,10 @@
  * db_work.h: background work of a database: what happens by itself as time goes by.
  *
  * Three jobs: hand buffered writes to the system, sync (each at an interval from the options), and
- * see to the shards' logs (adb_shard_tend()), more often while they grow fast. Where the system has threads, one thread sleeps until
- * the next is due; else the owner calls adb_work_step() and decides when. A job that fails has left
- * its reason with the shard; it runs again at its next time.
+ * see to the shards' logs (adb_shard_tend()), more often while they grow fast. Where the system has
+ * threads, one thread sleeps until the next is due; else the owner calls adb_work_step() and
+ * decides when. A job that fails has left its reason with the shard; it runs again at its next
+ * time.
  */
 #ifndef ADB_DB_DB_WORK_H
 #define ADB_DB_DB_WORK_H

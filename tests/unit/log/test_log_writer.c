@@ -412,6 +412,83 @@ test_log_writer__large_file__reserve_is_bounded(void **state)
     assert_true(sim_used_bytes(fixture->log.sim) <= adb_round_up(fixture->file->end, 4096));
 }
 
+/* -------------------------------------------------------------------- prewriting */
+
+static void
+append_synced(struct writer_fixture *fixture, uint64_t number, size_t value_len)
+{
+    assert_int_equal(adb_log_writer_prewrite(&fixture->writer), ARMDB_OK);
+    append(&fixture->writer, number, value_len);
+    sync_log(&fixture->writer);
+}
+
+static void
+test_log_writer__small_syncs__find_zeros_ahead(void **state)
+{
+    struct writer_fixture *fixture = (struct writer_fixture *)*state;
+    uint64_t size = 0, grown = 0;
+    for (uint64_t i = 1; i <= 300; i++) {
+        append_synced(fixture, i, 3000);
+        uint64_t now = sim_file_size(fixture->log.sim, LOG_PATH);
+        grown += now != size;
+        size = now;
+        struct log_scan_result result = scan_after_kill(fixture, true);
+        assert_int_equal(result.how, LOG_SCAN_WHOLE);
+        assert_int_equal(result.end, fixture->file->end);
+        result = scan_after_cut(fixture, true, SIM_CUT_LOSE, i);
+        assert_int_equal(result.sequence, i);
+    }
+    assert_true(grown < 10); /* the others changed no metadata */
+    assert_int_equal(adb_log_writer_finish(&fixture->writer), ARMDB_OK);
+    assert_int_equal(sim_file_size(fixture->log.sim, LOG_PATH), fixture->file->end);
+}
+
+static void
+test_log_writer__large_syncs__write_nothing_twice(void **state)
+{
+    struct writer_fixture *fixture = (struct writer_fixture *)*state;
+    append_synced(fixture, 1, 100000);
+    for (uint64_t i = 2; i <= 10; i++) {
+        append_synced(fixture, i, 100000);
+        assert_int_equal(sim_file_size(fixture->log.sim, LOG_PATH), fixture->file->end);
+    }
+}
+
+static void
+test_log_writer__no_space_to_prewrite__goes_on_without(void **state)
+{
+    struct writer_fixture *fixture = (struct writer_fixture *)*state;
+    append_synced(fixture, 1, 100);
+    uint64_t size = sim_file_size(fixture->log.sim, LOG_PATH);
+    sim_set_capacity(fixture->log.sim, sim_used_bytes(fixture->log.sim));
+    for (uint64_t i = 2; i <= 20; i++)
+        append_synced(fixture, i, 100);
+    assert_true(sim_file_size(fixture->log.sim, LOG_PATH) >= size);
+    assert_int_equal(scan_after_cut(fixture, true, SIM_CUT_LOSE, 1).sequence, 20);
+}
+
+static void
+test_log_writer__failed_prewrite__is_broken(void **state)
+{
+    struct writer_fixture *fixture = (struct writer_fixture *)*state;
+    append(&fixture->writer, 1, 100);
+    sync_log(&fixture->writer);
+    fail_once(fixture, SIM_FAULT_ERROR, SIM_WRITES, 0, 1);
+    assert_int_equal(adb_log_writer_prewrite(&fixture->writer), ARMDB_IO);
+}
+
+static void
+test_log_writer__prewritten_and_sealed__is_exact(void **state)
+{
+    struct writer_fixture *fixture = (struct writer_fixture *)*state;
+    for (uint64_t i = 1; i <= 3; i++)
+        append_synced(fixture, i, 100);
+    assert_true(sim_file_size(fixture->log.sim, LOG_PATH) > fixture->file->end);
+    assert_int_equal(adb_log_writer_seal(&fixture->writer), ARMDB_OK);
+    assert_int_equal(sim_file_size(fixture->log.sim, LOG_PATH), fixture->file->end);
+    assert_true(scan_after_cut(fixture, false, SIM_CUT_LOSE, 1).is_sealed);
+}
+
 /* -------------------------------------------------------------- readers at work */
 
 enum { SHARED_RECORDS = 3000 };
@@ -513,6 +590,11 @@ main(void)
         WITH_WRITER(test_log_writer__finished_again_after_reopen__file_does_not_grow),
         WITH_WRITER(test_log_writer__sealed_file_is_the_newest__takes_nothing),
         WITH_WRITER(test_log_writer__large_file__reserve_is_bounded),
+        WITH_WRITER(test_log_writer__small_syncs__find_zeros_ahead),
+        WITH_WRITER(test_log_writer__large_syncs__write_nothing_twice),
+        WITH_WRITER(test_log_writer__no_space_to_prewrite__goes_on_without),
+        WITH_WRITER(test_log_writer__failed_prewrite__is_broken),
+        WITH_WRITER(test_log_writer__prewritten_and_sealed__is_exact),
         cmocka_unit_test(test_log_writer__readers_during_flush__see_every_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "os_conformance.h"
@@ -373,6 +374,56 @@ test_os_posix__machine__threads_and_its_cpus(void **state)
     assert_true(adb_os_posix()->cpu_count <= (uint32_t)sysconf(_SC_NPROCESSORS_CONF));
 }
 
+/* A child stores into a mapped file and is killed; what it stored is there, by reading. */
+static void
+test_os_posix__mapped_and_killed__what_was_stored_is_there(void **state)
+{
+    struct os_fixture *fixture = (struct os_fixture *)*state;
+    char zeros[8192] = {0}, found[8192];
+    void *memory;
+    int status;
+    make_file(fixture, "a", "");
+    struct adb_file *file = open_file(fixture, "a", ADB_OPEN_READ_WRITE);
+    struct iovec iov = {zeros, sizeof zeros};
+    size_t bytes;
+    assert_int_equal(adb_file_write(file, &iov, 1, 0, &bytes), ARMDB_OK);
+    assert_int_equal(adb_file_sync(file), ARMDB_OK);
+    assert_int_equal(adb_file_map(file, sizeof zeros, &memory), ARMDB_OK);
+    if (memory == NULL) {
+        adb_file_discard(file);
+        skip(); /* not on this file system */
+    }
+    fflush(NULL);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        memset((char *)memory + 4000, 'x', 200);
+        for (;;)
+            (void)kill(getpid(), SIGKILL);
+    }
+    assert_true(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+    iov.iov_base = found;
+    assert_int_equal(adb_file_read(file, &iov, 1, 0, &bytes), ARMDB_OK);
+    memset(zeros + 4000, 'x', 200);
+    assert_memory_equal(found, zeros, sizeof zeros);
+    adb_file_unmap(file, memory, sizeof zeros);
+    assert_int_equal(adb_file_close(file), ARMDB_OK);
+}
+
+static void
+test_os_posix__file_system_copies_on_write__is_not_mapped(void **state)
+{
+    (void)state;
+    struct adb_file *file;
+    void *memory;
+    /* proc stands for all that is not known to write in place. */
+    assert_int_equal(adb_os_open(adb_os_posix(), "/proc/self/status", ADB_OPEN_READ, &file),
+                     ARMDB_OK);
+    assert_int_equal(adb_file_map(file, 4096, &memory), ARMDB_OK);
+    assert_null(memory);
+    assert_int_equal(adb_file_close(file), ARMDB_OK);
+}
+
 int
 main(void)
 {
@@ -391,6 +442,8 @@ main(void)
         OS_TEST(test_os_posix__symbolic_links__listed_as_what_they_point_to, set_up, tear_down),
         OS_TEST(test_os_posix__new_files_and_handles__mode_and_close_on_exec, set_up, tear_down),
         OS_TEST(test_os_posix__machine__threads_and_its_cpus, set_up, tear_down),
+        OS_TEST(test_os_posix__mapped_and_killed__what_was_stored_is_there, set_up, tear_down),
+        OS_TEST(test_os_posix__file_system_copies_on_write__is_not_mapped, set_up, tear_down),
     };
     static const struct CMUnitTest rough_tests[] = {
         OS_TEST(test_os_read__at_the_end__short, set_up_rough, tear_down),

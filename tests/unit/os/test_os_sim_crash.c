@@ -429,6 +429,53 @@ test_sim_cut__same_seed__same_state(void **state)
     assert_true(sim_digest(fixture->sim) == first);
 }
 
+static void
+test_sim_cut__stored_into_a_mapping__as_if_written(void **state)
+{
+    struct sim_fixture *fixture = (struct sim_fixture *)*state;
+    struct adb_file *file = make_durable_file(fixture, "a", "0123456789");
+    void *memory;
+    size_t bytes;
+    assert_int_equal(adb_file_map(file, 10, &memory), ARMDB_OK);
+    assert_null(memory); /* not unless the test wants it */
+    sim_set_can_map(fixture->sim, true);
+    assert_int_equal(adb_file_map(file, 10, &memory), ARMDB_OK);
+    memcpy((char *)memory + 2, "xyz", 3);
+    assert_after_cut(fixture->sim, "/db/a", SIM_CUT_KEEP, "01xyz56789");
+    assert_after_cut(fixture->sim, "/db/a", SIM_CUT_LOSE, "0123456789");
+    sync_file(file);
+    assert_after_cut(fixture->sim, "/db/a", SIM_CUT_LOSE, "01xyz56789");
+    memcpy(memory, "kill", 4);
+    sim_kill(fixture->sim);
+    memcpy(memory, "dead", 4); /* has no effect any more */
+    char *content = sim_read_file(fixture->sim, "/db/a", &bytes);
+    assert_string_equal(content, "killz56789");
+    free(content);
+    adb_file_unmap(file, memory, 10);
+    ADB_IGNORE(adb_file_close(file));
+}
+
+static void
+test_sim_cut__power_goes_in_the_middle__later_stores_have_no_effect(void **state)
+{
+    struct sim_fixture *fixture = (struct sim_fixture *)*state;
+    struct adb_file *file = make_durable_file(fixture, "a", "0123456789");
+    const struct sim_fault fault = {.kind = SIM_FAULT_CUT, .fail_at = 1};
+    void *memory;
+    sim_set_can_map(fixture->sim, true);
+    assert_int_equal(adb_file_map(file, 10, &memory), ARMDB_OK);
+    memcpy(memory, "A", 1);
+    sim_set_fault(fixture->sim, &fault);
+    assert_false(sim_is_off(fixture->sim));
+    assert_int_not_equal(adb_file_sync(file), ARMDB_OK);
+    assert_true(sim_is_off(fixture->sim));
+    memcpy((char *)memory + 1, "B", 1);
+    sim_power_cut_as(fixture->sim, SIM_CUT_KEEP, 1);
+    assert_content(fixture->sim, "/db/a", "A123456789");
+    adb_file_unmap(file, memory, 10);
+    ADB_IGNORE(adb_file_close(file));
+}
+
 #define SIM_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -448,6 +495,8 @@ main(void)
         SIM_TEST(test_sim_cut__directory_not_durable__gone_with_all_in_it),
         SIM_TEST(test_sim_cut__sync_all__nothing_left_to_lose),
         SIM_TEST(test_sim_cut__same_seed__same_state),
+        SIM_TEST(test_sim_cut__stored_into_a_mapping__as_if_written),
+        SIM_TEST(test_sim_cut__power_goes_in_the_middle__later_stores_have_no_effect),
     };
     return cmocka_run_group_tests_name("os_sim, power cuts", tests, NULL, NULL);
 }
