@@ -70,7 +70,8 @@ enum {
     BENCH_FLOOR = 4,        /* no engine: what the device does */
     BENCH_CONST_VALUES = 8, /* short values of one length only */
     BENCH_OURS = 16,
-    BENCH_NEVER_SYNCED = 32 /* it has no level `synced` */
+    BENCH_NEVER_SYNCED = 32, /* it has no level `synced` */
+    BENCH_ANCESTOR = 64      /* compared with ours by itself, whatever a kill loses */
 };
 
 /**

@@ -38,7 +38,8 @@ put_engines(FILE *file)
     } traits[] = {{BENCH_ORDERED, "ordered"},
                   {BENCH_IN_PROCESS, "in-process"},
                   {BENCH_FLOOR, "floor"},
-                  {BENCH_OURS, "ours"}};
+                  {BENCH_OURS, "ours"},
+                  {BENCH_ANCESTOR, "ancestor"}};
     size_t count;
     const struct bench_engine *const *engines = bench_engines(&count);
     fputs("  \"engines\": [\n", file);

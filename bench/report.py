@@ -48,7 +48,7 @@ class Results:
     def is_rival(self, ours, peer, workload):
         """May the peer be compared with our engine in this workload?"""
         traits = self.engines[peer]
-        if traits & {"ours", "floor"}:
+        if traits & {"ours", "floor", "ancestor"}:
             return False
         if "ordered" in self.engines[ours] and "ordered" not in traits:
             return False
@@ -95,13 +95,15 @@ def ratio_text(results, ours, key):
     return f"{ratio[0]:.2f} × {ratio[1]}{mark}"
 
 
-def floor_text(results, ours, key):
-    """Our value against what the device does without an engine."""
+def trait_text(results, ours, key, trait):
+    """Our value against the best engine with a trait, whatever its class."""
     cells = results.rows[key]
-    floors = [cells[name].value for name in cells if "floor" in results.engines[name]]
-    if ours not in cells or not floors:
+    values = [cells[name].value for name in cells if trait in results.engines[name]]
+    if ours not in cells or not values or min(cells[ours].value, min(values)) <= 0:
         return ""
-    return f"{cells[ours].value / max(floors):.2f}"
+    if key[3] in ("ops/s", "%"):
+        return f"{cells[ours].value / max(values):.2f} ×"
+    return f"{min(values) / cells[ours].value:.2f} ×"
 
 
 def is_lost_by_kill(key):
@@ -119,26 +121,29 @@ def cell_text(results, key, name):
         return f"({text})"
     pick = max if key[3] in ("ops/s", "%") else min
     in_class = [cell.value for other, cell in cells.items()
-                if not ("floor" in results.engines[other]
+                if not (results.engines[other] & {"floor", "ancestor"}
                         or "in-process" in results.engines[other] and is_lost_by_kill(key))]
-    is_best = in_class and cells[name].value == pick(in_class) and "floor" not in traits
+    is_best = in_class and cells[name].value == pick(in_class)
+    is_best = is_best and not traits & {"floor", "ancestor"}
     return f"**{text}**" if is_best and key[3] == "ops/s" else text
 
 
 def value_table(results, is_wanted):
     keys = [key for key in results.rows if is_wanted(key)]
     names = [name for name in results.names if any(name in results.rows[key] for key in keys)]
-    floors = [name for name in names if "floor" in results.engines[name]]
+    extra = [(trait, word) for trait, word in (("floor", "floor"), ("ancestor", "crate"))
+             if any(trait in results.engines[name] for name in names)]
     ours = [name for name in results.ours if name in names]
     header = ["workload"] + names + [f"{name} : best peer" for name in ours]
-    header += [f"{name} : best floor" for name in ours if floors]
+    header += [f"{name} : best {word}" for _, word in extra for name in ours]
     lines = []
     for key in keys:
         unit = "" if key[3] == "ops/s" else f", {key[3]}"
         lines.append([row_name(key) + unit]
                      + [cell_text(results, key, name) for name in names]
                      + [ratio_text(results, name, key) for name in ours]
-                     + [floor_text(results, name, key) for name in ours if floors])
+                     + [trait_text(results, name, key, trait)
+                        for trait, _ in extra for name in ours])
     return table(header, lines)
 
 
