@@ -8,7 +8,8 @@
  *     armdb_close(db);
  *
  * What will surprise you (read this once):
- *   - All keys live in memory; values live in log files. Count about 40 bytes a key and its bytes.
+ *   - All keys live in memory; values live in log files. Count 20 to 24 bytes a key beside its own.
+ *   - The block cache takes memory of its own (options.h) beside what the system caches of files.
  *   - Opening a database, even to read, needs a directory that can be written to.
  *   - One process opens a directory, once. A second open, from this process too, is ARMDB_BUSY.
  *   - A write returns at its durability level (options.h). The default, ARMDB_WRITTEN, survives a

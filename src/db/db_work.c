@@ -35,6 +35,7 @@ tend(struct db *db)
         ADB_IGNORE(adb_shard_tend(db->shards[i], &is_busy));
         db->work.is_busy = db->work.is_busy || is_busy;
     }
+    adb_pages_tend(db->pages);
 }
 
 static void

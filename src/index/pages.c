@@ -29,7 +29,8 @@ enum {
     HEAD_PAGES = 2,
     SMALL_CHUNKS = 2, /* this many use small system pages, so that a tiny pool stays tiny */
     WARM_MIN = 256,   /* so many warm pages are always kept */
-    COLD_BATCH = 128  /* so many are made cold at once */
+    COLD_BATCH = 128, /* so many are made cold at once */
+    AHEAD_MAX = 8     /* chunks that are made before they are wanted */
 };
 
 /* The first HEAD_PAGES pages of a chunk. */
@@ -52,9 +53,12 @@ struct adb_pages {
     struct adb_mutex lock;
     /* guarded by lock */
     struct chunk *chunks; /* owned; the newest first */
+    struct chunk *ahead;  /* owned; made by adb_pages_tend(), not in use yet */
     struct adb_page *warm;
     struct adb_page *cold;
     uint64_t n_chunks;
+    uint64_t n_tended; /* n_chunks when adb_pages_tend() looked last */
+    uint32_t n_ahead;
     uint64_t n_warm;
     uint32_t n_cut; /* pages of the newest chunk that have been out once, and its head */
     /* atomic, written under lock */
@@ -99,17 +103,24 @@ adb_pages_new(struct adb_pages **pages_out)
     return ARMDB_OK;
 }
 
+static void
+free_chunks(struct chunk *chunk)
+{
+    while (chunk != NULL) {
+        struct chunk *next = chunk->next;
+        ADB_ASSERT(munmap(chunk->head, CHUNK_BYTES) == 0);
+        adb_mem_free(chunk);
+        chunk = next;
+    }
+}
+
 void
 adb_pages_free(struct adb_pages *pages)
 {
     if (pages == NULL)
         return;
-    while (pages->chunks != NULL) {
-        struct chunk *chunk = pages->chunks;
-        pages->chunks = chunk->next;
-        ADB_ASSERT(munmap(chunk->head, CHUNK_BYTES) == 0);
-        adb_mem_free(chunk);
-    }
+    free_chunks(pages->chunks);
+    free_chunks(pages->ahead);
     adb_mutex_fini(&pages->lock);
     adb_mem_free(pages);
 }
@@ -146,20 +157,61 @@ map_chunk(void)
     return (struct chunk_head *)(void *)(start + before);
 }
 
+/* NULL if memory is out. */
+static struct chunk *
+new_chunk(bool wants_large_pages)
+{
+    struct chunk *chunk = adb_new(struct chunk);
+    if (chunk == NULL)
+        return NULL;
+    chunk->head = map_chunk();
+    if (chunk->head == NULL) {
+        adb_mem_free(chunk);
+        return NULL;
+    }
+    /* Only advice: an index works as well, if slower, on small pages. */
+    if (wants_large_pages)
+        (void)madvise(chunk->head, CHUNK_BYTES, MADV_HUGEPAGE);
+    return chunk;
+}
+
+void
+adb_pages_tend(struct adb_pages *pages)
+{
+    adb_mutex_lock(&pages->lock);
+    uint64_t n_wanted = pages->n_chunks < SMALL_CHUNKS ? 0 : pages->n_chunks - pages->n_tended + 1;
+    pages->n_tended = pages->n_chunks;
+    if (n_wanted > AHEAD_MAX)
+        n_wanted = AHEAD_MAX;
+    uint64_t n = n_wanted > pages->n_ahead ? n_wanted - pages->n_ahead : 0;
+    adb_mutex_unlock(&pages->lock);
+    for (; n > 0; n--) {
+        struct chunk *chunk = new_chunk(true);
+        if (chunk == NULL)
+            return;
+        /* A system that does not know this finds the memory when it is touched. */
+        (void)madvise(chunk->head, CHUNK_BYTES, MADV_POPULATE_WRITE);
+        adb_mutex_lock(&pages->lock);
+        chunk->next = pages->ahead;
+        pages->ahead = chunk;
+        pages->n_ahead++;
+        adb_mutex_unlock(&pages->lock);
+    }
+}
+
 static armdb_err
 add_chunk_locked(struct adb_pages *pages)
 {
-    struct chunk *chunk = adb_new(struct chunk);
-    if (chunk != NULL)
-        chunk->head = map_chunk();
-    if (chunk == NULL || chunk->head == NULL) {
-        adb_mem_free(chunk);
+    struct chunk *chunk = pages->ahead;
+    if (chunk != NULL) {
+        pages->ahead = chunk->next;
+        pages->n_ahead--;
+    } else {
+        chunk = new_chunk(pages->n_chunks >= SMALL_CHUNKS);
+    }
+    if (chunk == NULL)
         return adb_fail(ARMDB_NO_MEMORY, "index", "no memory for %d more index pages",
                         (int)CHUNK_PAGES);
-    }
-    /* Only advice: an index works as well, if slower, on small pages. */
-    if (pages->n_chunks >= SMALL_CHUNKS)
-        (void)madvise(chunk->head, CHUNK_BYTES, MADV_HUGEPAGE);
     chunk->next = pages->chunks;
     pages->chunks = chunk;
     pages->n_chunks++;

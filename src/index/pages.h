@@ -37,6 +37,13 @@ void adb_pages_free(struct adb_pages *pages);
 uint64_t adb_pages_bytes(const struct adb_pages *pages);
 
 /**
+ * Sees to pages that will be wanted soon, if the pool has grown of late, so that nobody who takes one
+ * waits for the system to find memory for it. To be called now and then, from the background. Lack of
+ * memory is for whoever takes a page to say.
+ */
+void adb_pages_tend(struct adb_pages *pages);
+
+/**
  * Takes a page out of the pool. Its content is whatever it was, or zeros; the caller stores a
  * version above adb_pages_clock() into it before anything else.
  *

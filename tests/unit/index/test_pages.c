@@ -151,6 +151,37 @@ test_pages__taken_but_not_touched__cost_no_memory(void **state)
 }
 
 static void
+test_pages__tended__has_memory_ready_that_is_taken_next(void **state)
+{
+    enum { SOME = 1500 }; /* of N_PAGES: some chunks */
+    struct adb_pages *pages = (struct adb_pages *)*state;
+    static struct adb_page *all[N_PAGES];
+    adb_pages_tend(pages); /* a pool that has not grown gets nothing */
+    for (uint32_t i = 0; i < SOME; i++)
+        all[i] = take(pages);
+    adb_mem_fail_at(1, true);
+    adb_pages_tend(pages); /* memory is out: nobody is told, and nothing is lost */
+    adb_mem_fail_at(0, false);
+    for (uint32_t i = SOME; i < 2 * SOME; i++)
+        all[i] = take(pages);
+    adb_pages_tend(pages);
+    adb_pages_tend(pages);
+    assert_int_equal(adb_pages_bytes(pages), (uint64_t)N_PAGES * ADB_PAGE_BYTES);
+    qsort(all, N_PAGES, sizeof all[0], compare_pointers);
+    for (uint32_t i = 1; i < N_PAGES; i++)
+        assert_true(all[i] != all[i - 1]);
+    /* Pages of a chunk that was made ahead have their memory before they are touched. */
+    uint32_t n_resident = 0;
+    for (uint32_t i = 0; i < SOME; i++) {
+        unsigned char is_there;
+        struct adb_page *page = take(pages);
+        assert_int_equal(mincore((void *)page, ADB_PAGE_BYTES, &is_there), 0);
+        n_resident += is_there & 1u;
+    }
+    assert_true(n_resident >= SOME / 4);
+}
+
+static void
 test_pages__clock__is_the_highest_version_given_back(void **state)
 {
     struct adb_pages *pages = (struct adb_pages *)*state;
@@ -236,6 +267,8 @@ main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_pages__taken_but_not_touched__cost_no_memory, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_pages__tended__has_memory_ready_that_is_taken_next,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_pages__clock__is_the_highest_version_given_back, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_pages__allocation_fails__says_so_and_works_later,
