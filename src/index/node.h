@@ -79,8 +79,9 @@ adb_node_find(const struct adb_node_layout *layout, const struct adb_page *page,
 }
 
 /**
- * adb_node_find() in two halves, so that what the second reads can be fetched between them. Racy:
- * the version is noted before the first half, and checked after the second.
+ * adb_node_find() in parts, so that what each reads can be fetched in the meantime: begin, then
+ * narrow so many times as adb_node_find_rounds() says, then end. Racy: the version is noted before
+ * the first part, and checked after the last.
  */
 static inline void
 adb_node_begin_find(const struct adb_node_layout *layout, const struct adb_page *page,
@@ -89,7 +90,20 @@ adb_node_begin_find(const struct adb_node_layout *layout, const struct adb_page 
     if (layout->words != 0)
         adb_node_fixed_begin_find(layout, page, key, place_out);
     else
-        adb_node_var_prefetch(page);
+        adb_node_var_begin_find(page, place_out);
+}
+
+static inline uint32_t
+adb_node_find_rounds(const struct adb_node_layout *layout)
+{
+    return layout->words != 0 ? 0 : 2;
+}
+
+static inline void
+adb_node_narrow_find(const struct adb_page *page, const struct adb_node_key *key, uint32_t round,
+                     struct adb_node_place *place)
+{
+    adb_node_var_narrow_find(page, key, round, place);
 }
 
 static inline uint32_t
@@ -98,7 +112,7 @@ adb_node_end_find(const struct adb_node_layout *layout, const struct adb_page *p
                   bool *found_out)
 {
     return layout->words != 0 ? adb_node_fixed_end_find(layout, page, key, place, found_out)
-                              : adb_node_var_find(page, key, found_out);
+                              : adb_node_var_end_find(page, key, place, found_out);
 }
 
 static inline uint32_t

@@ -200,9 +200,9 @@ end_find_far(const struct adb_node_layout *layout, const struct adb_page *page,
     struct equals equals = {.shape = place->shape, .word = place->skip + 1, .to = slot + 1};
     uint64_t wanted = key->word[place->skip];
     uint32_t base = key_word_at(place->shape, place->skip, 0);
-    equals.from = slot % GROUP == 0 || slot + GROUP >= place->count
-                      ? lower_bound(page, base, wanted, 0, slot)
-                      : slot;
+    equals.from = slot;
+    if (slot != 0 && adb_node_word(page, base + slot - 1) == wanted)
+        equals.from = lower_bound(page, base, wanted, 0, slot - 1);
     if (equals.to < place->count && adb_node_word(page, base + equals.to) == wanted)
         equals.to = upper_bound(page, base, wanted, equals.to, place->count);
     return find_among_equals(layout, page, key, equals, found_out);
@@ -229,7 +229,12 @@ end_find(const struct adb_node_layout *layout, const struct adb_page *page,
     }
     if (slot >= n || adb_node_word(page, base + slot) != wanted)
         return slot;
-    if (place->skip + 1 == words) {
+    /* Mostly it is this one: then its neighbours, which may be in other lines, do not matter. */
+    uint32_t word = place->skip + 1;
+    while (word < words &&
+           adb_node_word(page, key_word_at(place->shape, word, slot)) == key->word[word])
+        word++;
+    if (word >= words) {
         *found_out = true;
         return slot;
     }
@@ -240,7 +245,10 @@ void
 adb_node_fixed_begin_find(const struct adb_node_layout *layout, const struct adb_page *page,
                           const struct adb_node_key *key, struct adb_node_place *place_out)
 {
-    *place_out = begin_find(layout, page, key, layout->words);
+    if (layout->words == 2)
+        *place_out = begin_find(layout, page, key, 2);
+    else
+        *place_out = begin_find(layout, page, key, layout->words);
 }
 
 uint32_t
@@ -248,6 +256,8 @@ adb_node_fixed_end_find(const struct adb_node_layout *layout, const struct adb_p
                         const struct adb_node_key *key, const struct adb_node_place *place,
                         bool *found_out)
 {
+    if (layout->words == 2)
+        return end_find(layout, page, key, 2, place, found_out);
     return end_find(layout, page, key, layout->words, place, found_out);
 }
 

@@ -122,10 +122,12 @@ struct adb_node_entry {
 
 /** Where a search in a node goes on; what looking at its first lines told. */
 struct adb_node_place {
-    const struct adb_node_shape *shape;
+    const struct adb_node_shape *shape; /* fixed layout only */
     uint32_t count;
-    uint32_t skip;
-    uint32_t from; /* first slot of the group */
+    uint32_t skip; /* words that all keys share; variable layout: bytes */
+    uint32_t from; /* fixed: first slot of the group; variable: the slots [from, to) are left */
+    uint32_t to;
+    uint64_t head; /* variable layout only */
     bool is_final; /* the key is not there, and would be at `from` */
 };
 

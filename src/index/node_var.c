@@ -127,47 +127,110 @@ compare_tail(const struct adb_page *page, uint64_t slot, const unsigned char *re
     return slot_len == len ? 0 : slot_len < len ? -1 : 1;
 }
 
-/* The slots that the first three steps of a search may look at, in one round to memory. */
-static inline void
-prefetch_slots(const struct adb_page *page, uint32_t count)
-{
-    for (uint32_t i = 1; i < 8; i++)
-        adb_node_prefetch(page, adb_var_slot_at(count * i / 8));
-}
+/* ------------------------------------------------------------------ search */
+
+/*
+ * A search goes to memory in rounds, and each round names what the next one will read:
+ *   begin      the slots that the first three steps may look at, and the prefix
+ *   narrow 0   compares the prefix; three steps; the few slots that are left
+ *   narrow 1   the first slot whose head is not below that of the key; its tail
+ *   end        compares tails, if the head is equal
+ */
+enum { FEW_SLOTS = 16 }; /* what three steps leave of most nodes */
 
 void
-adb_node_var_prefetch(const struct adb_page *page)
+adb_node_var_begin_find(const struct adb_page *page, struct adb_node_place *place_out)
 {
-    prefetch_slots(page, adb_var_space(page).count);
+    struct adb_var_space space = adb_var_space(page);
+    place_out->count = space.count;
+    for (uint32_t i = 1; i < 8; i++)
+        adb_node_prefetch(page, adb_var_slot_at(space.count * i / 8));
+    if (space.prefix_len != 0)
+        adb_node_prefetch(page, space.prefix_at / 8);
 }
 
-uint32_t
-adb_node_var_find(const struct adb_page *page, const struct adb_node_key *key, bool *found_out)
+/* Halves [from, to), which the first head not below `head` is in or at the end of, to at most
+ * `most` slots. */
+static inline void
+halve(const struct adb_page *page, uint64_t head, uint32_t most, struct adb_node_place *place)
+{
+    uint32_t from = place->from;
+    uint32_t n = place->to - from;
+    while (n > most) {
+        uint32_t half = n / 2;
+        uint64_t slot = adb_node_word(page, adb_var_slot_at(from + half));
+        bool is_below = adb_var_slot_head(slot) < head;
+        from = is_below ? from + half + 1 : from;
+        n = is_below ? n - half - 1 : half;
+    }
+    place->from = from;
+    place->to = from + n;
+}
+
+static inline void
+narrow_first(const struct adb_page *page, const struct adb_node_key *key,
+             struct adb_node_place *place)
 {
     struct adb_var_space space = adb_var_space(page);
     uint32_t prefix_len = space.prefix_len;
-    *found_out = false;
-    prefetch_slots(page, space.count);
+    *place = (struct adb_node_place){.count = space.count, .skip = prefix_len, .is_final = true};
     if (prefix_len != 0) {
         uint32_t min = prefix_len < key->len ? prefix_len : key->len;
         int order = compare_heap(page, space.prefix_at, key->bytes, min);
-        if (order != 0)
-            return order < 0 ? space.count : 0;
-        if (key->len < prefix_len)
-            return 0;
+        if (order != 0 || key->len < prefix_len) {
+            place->from = order < 0 ? space.count : 0;
+            return;
+        }
     }
-    const unsigned char *rest = key->bytes + prefix_len;
-    uint32_t len = key->len - prefix_len;
-    uint64_t head = adb_var_head(rest, len);
-    uint32_t from = 0;
-    uint32_t to = space.count;
-    while (from < to) {
-        uint32_t middle = (from + to) / 2;
+    place->is_final = false;
+    place->to = space.count;
+    place->head = adb_var_head(key->bytes + prefix_len, key->len - prefix_len);
+    halve(page, place->head, FEW_SLOTS, place);
+    for (uint32_t slot = place->from; slot < place->to; slot += 4)
+        adb_node_prefetch(page, adb_var_slot_at(slot));
+}
+
+static inline void
+narrow_second(const struct adb_page *page, struct adb_node_place *place)
+{
+    if (place->is_final)
+        return;
+    halve(page, place->head, 0, place);
+    place->is_final = place->from == place->count;
+    if (place->is_final)
+        return;
+    uint64_t slot = adb_node_word(page, adb_var_slot_at(place->from));
+    place->is_final = adb_var_slot_head(slot) != place->head;
+    if (!place->is_final && adb_var_slot_len(slot) > VAR_HEAD)
+        adb_node_prefetch(page, adb_var_slot_heap(slot) / 8);
+}
+
+void
+adb_node_var_narrow_find(const struct adb_page *page, const struct adb_node_key *key,
+                         uint32_t round, struct adb_node_place *place)
+{
+    if (round == 0)
+        narrow_first(page, key, place);
+    else
+        narrow_second(page, place);
+}
+
+uint32_t
+adb_node_var_end_find(const struct adb_page *page, const struct adb_node_key *key,
+                      const struct adb_node_place *place, bool *found_out)
+{
+    *found_out = false;
+    if (place->is_final)
+        return place->from;
+    const unsigned char *rest = key->bytes + place->skip;
+    uint32_t len = key->len - place->skip;
+    uint32_t from = place->from;
+    uint32_t to = place->count;
+    /* Others may have the same head; mostly it is this one alone, or those next to it. */
+    for (uint32_t middle = from; from < to; middle = (from + to) / 2) {
         uint64_t slot = adb_node_word(page, adb_var_slot_at(middle));
-        uint64_t slot_head = adb_var_slot_head(slot);
-        int order = slot_head < head ? -1 : 1;
-        if (slot_head == head)
-            order = compare_tail(page, slot, rest, len);
+        int order = adb_var_slot_head(slot) == place->head ? compare_tail(page, slot, rest, len)
+                                                           : 1;
         if (order == 0) {
             *found_out = true;
             return middle;
@@ -179,6 +242,18 @@ adb_node_var_find(const struct adb_page *page, const struct adb_node_key *key, b
     }
     return from;
 }
+
+uint32_t
+adb_node_var_find(const struct adb_page *page, const struct adb_node_key *key, bool *found_out)
+{
+    struct adb_node_place place;
+    adb_node_var_begin_find(page, &place);
+    narrow_first(page, key, &place);
+    narrow_second(page, &place);
+    return adb_node_var_end_find(page, key, &place, found_out);
+}
+
+/* ------------------------------------------------------------------ entries */
 
 uint32_t
 adb_node_var_read_key(const struct adb_page *page, uint32_t slot_index, unsigned char *bytes_out)

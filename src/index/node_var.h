@@ -13,8 +13,11 @@
 void adb_node_var_clear(struct adb_page *page, uint32_t level, uint32_t value_bytes);
 uint32_t adb_node_var_find(const struct adb_page *page, const struct adb_node_key *key,
                            bool *found_out);
-/** Fetches what a search is likely to read first. Racy. */
-void adb_node_var_prefetch(const struct adb_page *page);
+void adb_node_var_begin_find(const struct adb_page *page, struct adb_node_place *place_out);
+void adb_node_var_narrow_find(const struct adb_page *page, const struct adb_node_key *key,
+                              uint32_t round, struct adb_node_place *place);
+uint32_t adb_node_var_end_find(const struct adb_page *page, const struct adb_node_key *key,
+                               const struct adb_node_place *place, bool *found_out);
 uint32_t adb_node_var_read_key(const struct adb_page *page, uint32_t slot,
                                unsigned char *bytes_out);
 void adb_node_var_read_value(const struct adb_page *page, uint32_t slot, unsigned char *value_out,

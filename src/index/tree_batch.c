@@ -120,6 +120,10 @@ go_down(const struct batch *batch, struct lookup **active, uint32_t n)
         look_again(batch, active[i]->index);
         active[i] = active[--n];
     }
+    for (uint32_t round = 0; round < adb_node_find_rounds(layout); round++) {
+        for (uint32_t i = 0; i < n; i++)
+            adb_node_narrow_find(active[i]->page, &active[i]->key, round, &active[i]->place);
+    }
     for (uint32_t i = 0; i < n;) {
         enum progress progress = advance(batch, active[i]);
         if (progress == LOOKUP_GOES_ON) {
