@@ -50,7 +50,8 @@ adb_cache_frames_map(struct cache_frames *frames, uint64_t n_frames)
         return false;
     frames->chunk = chunk;
     size_t n_new = (size_t)(n_chunks - frames->n_chunks);
-    unsigned char *map = (unsigned char *)adb_mapping_new(n_new * CACHE_CHUNK_BYTES, CACHE_CHUNK_BYTES);
+    unsigned char *map = (unsigned char *)adb_mapping_new(n_new * CACHE_CHUNK_BYTES,
+                                                          CACHE_CHUNK_BYTES);
     if (map == NULL)
         return false;
     for (; frames->n_chunks < n_chunks; map += CACHE_CHUNK_BYTES)

@@ -68,7 +68,8 @@ init_index(struct db *db, const struct manifest_collection *stored, struct adb_i
         .key_bytes = stored->key_bytes == ARMDB_KEY_VARIABLE ? 0 : stored->key_bytes,
         .value_bytes = stored->value_bytes == ARMDB_VALUE_VARIABLE ? 0 : stored->value_bytes,
         .n_writers = db->manifest.shards,
-        .seed = db->manifest.hash_seed,
+        /* Not the hash that chooses the shard: the keys of one shard would crowd in one part. */
+        .seed = ~db->manifest.hash_seed,
     };
     return adb_index_init(index, &config);
 }
