@@ -1,7 +1,7 @@
 /*
  * Threads on one cache that is much too small. Readers read anywhere, in files whose bytes follow
- * from their key and offset, and check each byte; meanwhile blocks are driven out, files are dropped
- * and replaced by new ones, reads fail, and the budget changes, down to nothing and up again.
+ * from their key and offset, and check each byte; meanwhile blocks are driven out, files are
+ * dropped and replaced by new ones, reads fail, and the budget changes, down to nothing and up.
  *
  * ARMDB_SEED=n chooses the random numbers (not the interleaving); ARMDB_TEST_SCALE=n makes it n
  * times longer.
