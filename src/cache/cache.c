@@ -16,14 +16,19 @@ enum part_state {
 };
 
 /* What a read needs of one block. */
-struct part {
+struct piece {
     struct cache_id id;
     uint32_t from; /* in the block */
     uint32_t bytes;
     unsigned char *to;
+};
+
+/* A piece and what becomes of it. */
+struct part {
+    struct piece piece;
     bool is_cacheable; /* the whole block is valid */
+    bool is_led;       /* this thread leads the flight */
     enum part_state state;
-    bool is_led; /* this thread leads the flight */
     struct cache_flight flight;
 };
 
@@ -92,50 +97,50 @@ adb_cache_get_stats(struct adb_cache *cache, struct adb_cache_stats *stats_out)
 
 /* More than one slot has the block's tag, or the first one is stale. */
 static bool
-copy_from_any(const struct cache_bucket *bucket, uint64_t tag, const struct part *part)
+copy_from_any(const struct cache_bucket *bucket, uint64_t tag, const struct piece *piece)
 {
     for (uint32_t i = 0; i < CACHE_BUCKET_SLOTS; i++) {
         uint64_t slot = atomic_load_explicit(&bucket->slot[i], memory_order_acquire);
         if (adb_cache_slot_has_tag(slot, tag) &&
-            adb_cache_frame_copy(adb_cache_slot_frame(slot), part->id, part->from, part->bytes,
-                                 part->to))
+            adb_cache_frame_copy(adb_cache_slot_frame(slot), piece->id, piece->from, piece->bytes,
+                                 piece->to))
             return true;
     }
     return false;
 }
 
 static inline bool
-copy_from_bucket(const struct cache_bucket *bucket, uint64_t tag, const struct part *part)
+copy_from_bucket(const struct cache_bucket *bucket, uint64_t tag, const struct piece *piece)
 {
     uint64_t slot = adb_cache_bucket_match(bucket, tag);
     if (slot == 0)
         return false;
-    return ADB_LIKELY(adb_cache_frame_copy(adb_cache_slot_frame(slot), part->id, part->from,
-                                           part->bytes, part->to)) ||
-           copy_from_any(bucket, tag, part);
+    return ADB_LIKELY(adb_cache_frame_copy(adb_cache_slot_frame(slot), piece->id, piece->from,
+                                           piece->bytes, piece->to)) ||
+           copy_from_any(bucket, tag, piece);
 }
 
-/* Copies one block's share, if the block is there. */
+/* Copies a piece, if the block is there. */
 static inline bool
-copy_part(const struct cache_table *table, const struct part *part)
+copy_piece(const struct cache_table *table, const struct piece *piece)
 {
-    uint64_t hash = adb_cache_hash(part->id);
+    uint64_t hash = adb_cache_hash(piece->id);
     uint64_t home = adb_cache_table_home(table, hash);
     uint64_t tag = adb_cache_table_tag(hash);
-    return copy_from_bucket(&table->bucket[home], tag, part) ||
-           copy_from_bucket(&table->bucket[home ^ 1], tag, part);
+    return ADB_LIKELY(copy_from_bucket(&table->bucket[home], tag, piece)) ||
+           copy_from_bucket(&table->bucket[home ^ 1], tag, piece);
 }
 
-/* The share of the block that `offset` is in. */
-static inline void
-make_part(uint64_t file_key, uint64_t offset, size_t bytes, unsigned char *to, struct part *part)
+/* The first piece of a range. */
+static inline struct piece
+make_piece(uint64_t file_key, uint64_t offset, size_t bytes, void *to)
 {
     uint32_t from = (uint32_t)(offset % CACHE_BLOCK_BYTES);
     uint32_t in_block = CACHE_BLOCK_BYTES - from;
-    part->id = (struct cache_id){file_key, offset / CACHE_BLOCK_BYTES};
-    part->from = from;
-    part->bytes = bytes < in_block ? (uint32_t)bytes : in_block;
-    part->to = to;
+    return (struct piece){.id = {file_key, offset / CACHE_BLOCK_BYTES},
+                          .from = from,
+                          .bytes = bytes < in_block ? (uint32_t)bytes : in_block,
+                          .to = (unsigned char *)to};
 }
 
 bool
@@ -146,11 +151,11 @@ adb_cache_try(struct adb_cache *cache, uint64_t file_key, uint64_t offset, size_
     if (table == NULL)
         return bytes == 0;
     for (size_t done = 0; done < bytes; n_hits++) {
-        struct part part;
-        make_part(file_key, offset + done, bytes - done, (unsigned char *)to + done, &part);
-        if (!copy_part(table, &part))
+        struct piece piece = make_piece(file_key, offset + done, bytes - done,
+                                        (unsigned char *)to + done);
+        if (!copy_piece(table, &piece))
             return false;
-        done += part.bytes;
+        done += piece.bytes;
     }
     adb_counter_add(&cache->hits, n_hits);
     return true;
@@ -227,22 +232,20 @@ read_parts(struct adb_cache *cache, const struct adb_cache_source *source, struc
 {
     unsigned char buffer[READ_BLOCKS_MAX * CACHE_BLOCK_BYTES];
     const struct part *last = &parts[n_parts - 1];
-    uint64_t offset = parts[0].id.block * CACHE_BLOCK_BYTES;
+    uint64_t offset = parts[0].piece.id.block * CACHE_BLOCK_BYTES;
     size_t bytes = (size_t)n_parts * CACHE_BLOCK_BYTES;
     size_t got;
     if (!last->is_cacheable)
-        bytes -= CACHE_BLOCK_BYTES - last->from - last->bytes;
+        bytes -= CACHE_BLOCK_BYTES - last->piece.from - last->piece.bytes;
     ++*reads_out;
     ADB_TRY(read_file(source, offset, bytes, buffer, &got));
-    for (uint32_t i = 0; i < n_parts; i++) {
-        const unsigned char *block = buffer + (size_t)i * CACHE_BLOCK_BYTES;
-        size_t there = got > (size_t)i * CACHE_BLOCK_BYTES ? got - (size_t)i * CACHE_BLOCK_BYTES
-                                                           : 0;
-        if (there < parts[i].from + parts[i].bytes)
+    for (size_t i = 0, before = 0; i < n_parts; i++, before += CACHE_BLOCK_BYTES) {
+        struct piece piece = parts[i].piece;
+        if (got < before + piece.from + piece.bytes)
             return too_short(offset + got);
-        memcpy(parts[i].to, block + parts[i].from, parts[i].bytes);
-        if (parts[i].is_cacheable && there >= CACHE_BLOCK_BYTES)
-            adb_cache_insert(cache, parts[i].id, block);
+        memcpy(piece.to, buffer + before + piece.from, piece.bytes);
+        if (parts[i].is_cacheable && got >= before + CACHE_BLOCK_BYTES)
+            adb_cache_insert(cache, piece.id, buffer + before);
         parts[i].state = PART_DONE;
     }
     return ARMDB_OK;
@@ -253,14 +256,14 @@ static bool
 copy_part_now(const struct adb_cache *cache, const struct part *part)
 {
     const struct cache_table *table = adb_cache_table_of(cache);
-    return table != NULL && copy_part(table, part);
+    return table != NULL && copy_piece(table, &part->piece);
 }
 
 /* Decides who reads a part that was not found. */
 static void
 assign_part(struct adb_cache *cache, struct part *part)
 {
-    part->is_led = adb_cache_flight_begin(&cache->flights, part->id, &part->flight);
+    part->is_led = adb_cache_flight_begin(&cache->flights, part->piece.id, &part->flight);
     if (!part->is_led)
         part->state = PART_AWAITED;
     else if (copy_part_now(cache, part)) /* an earlier flight ended just before */
@@ -308,35 +311,53 @@ read_uncached(struct adb_cache *cache, const struct adb_cache_source *source, st
     return read_missing(cache, source, parts, n_parts, reads_out);
 }
 
-armdb_err
-adb_cache_read(struct adb_cache *cache, const struct adb_cache_source *source, uint64_t offset,
-               size_t bytes, void *to, uint32_t *reads_out)
+/* A range that is not one block which is there. */
+static armdb_err
+read_range(struct adb_cache *cache, const struct adb_cache_source *source, uint64_t offset,
+           size_t bytes, void *to, uint32_t *reads_out)
 {
     const struct cache_table *table = adb_cache_table_of(cache);
     struct part parts[READ_BLOCKS_MAX];
     uint32_t n_parts = 0;
     uint32_t n_hits = 0;
     uint32_t n_misses = 0;
-    *reads_out = 0;
+    uint64_t end = (offset / CACHE_BLOCK_BYTES + 1) * CACHE_BLOCK_BYTES; /* of the block */
     if (bytes == 0)
         return ARMDB_OK;
-    uint64_t end = (offset / CACHE_BLOCK_BYTES + 1) * CACHE_BLOCK_BYTES; /* of the block */
     if (table == NULL || end > source->valid_bytes || bytes > end + CACHE_BLOCK_BYTES - offset)
         return read_past_cache(source, offset, bytes, to, reads_out);
     for (size_t done = 0; done < bytes; n_parts++, end += CACHE_BLOCK_BYTES) {
         struct part *part = &parts[n_parts];
-        make_part(source->file_key, offset + done, bytes - done, (unsigned char *)to + done, part);
+        part->piece = make_piece(source->file_key, offset + done, bytes - done,
+                                 (unsigned char *)to + done);
         part->is_cacheable = end <= source->valid_bytes;
         part->is_led = false;
-        part->state = part->is_cacheable && copy_part(table, part) ? PART_DONE : PART_MISSING;
+        part->state = part->is_cacheable && copy_piece(table, &part->piece) ? PART_DONE
+                                                                            : PART_MISSING;
         n_hits += part->state == PART_DONE;
         n_misses += part->state == PART_MISSING && part->is_cacheable;
-        done += part->bytes;
+        done += part->piece.bytes;
     }
     if (n_hits != 0)
         adb_counter_add(&cache->hits, n_hits);
-    if (ADB_LIKELY(n_hits == n_parts))
+    if (n_hits == n_parts)
         return ARMDB_OK;
     adb_counter_add(&cache->misses, n_misses);
     return read_uncached(cache, source, parts, n_parts, reads_out);
+}
+
+armdb_err
+adb_cache_read(struct adb_cache *cache, const struct adb_cache_source *source, uint64_t offset,
+               size_t bytes, void *to, uint32_t *reads_out)
+{
+    const struct cache_table *table = adb_cache_table_of(cache);
+    struct piece piece = make_piece(source->file_key, offset, bytes, to);
+    *reads_out = 0;
+    if (ADB_LIKELY(table != NULL && piece.bytes == bytes && bytes != 0 &&
+                   offset - piece.from + CACHE_BLOCK_BYTES <= source->valid_bytes) &&
+        copy_piece(table, &piece)) {
+        adb_counter_add(&cache->hits, 1);
+        return ARMDB_OK;
+    }
+    return read_range(cache, source, offset, bytes, to, reads_out);
 }

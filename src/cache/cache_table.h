@@ -77,18 +77,31 @@ adb_cache_slot_frame(uint64_t slot)
     return (struct cache_frame *)(uintptr_t)(frame * ADB_CACHE_LINE);
 }
 
-/** A slot of the bucket that has the tag; 0 if none has. */
+/* The i-th slot if it has the tag, else `found`. */
+static inline uint64_t
+adb_cache_bucket_pick(const struct cache_bucket *bucket, uint32_t i, uint64_t tag, uint64_t found)
+{
+    /* Acquire: a slot publishes the frame's memory. */
+    uint64_t slot = atomic_load_explicit(&bucket->slot[i], memory_order_acquire);
+    return adb_cache_slot_has_tag(slot, tag) ? slot : found;
+}
+
+/**
+ * A slot of the bucket that has the tag; 0 if none has. Written out, and without a branch that
+ * depends on which slot it is: that would be guessed wrong, and all work after it would wait for
+ * the bucket's cache line.
+ */
 static inline uint64_t
 adb_cache_bucket_match(const struct cache_bucket *bucket, uint64_t tag)
 {
-    uint64_t found = 0;
-    /* Without a branch that depends on which slot it is: that would be guessed wrong, and the work
-     * after it would wait for this cache line. Acquire: a slot publishes the frame's memory. */
-    for (uint32_t i = 0; i < CACHE_BUCKET_SLOTS; i++) {
-        uint64_t slot = atomic_load_explicit(&bucket->slot[i], memory_order_acquire);
-        found = adb_cache_slot_has_tag(slot, tag) ? slot : found;
-    }
-    return found;
+    uint64_t found = adb_cache_bucket_pick(bucket, 0, tag, 0);
+    found = adb_cache_bucket_pick(bucket, 1, tag, found);
+    found = adb_cache_bucket_pick(bucket, 2, tag, found);
+    found = adb_cache_bucket_pick(bucket, 3, tag, found);
+    found = adb_cache_bucket_pick(bucket, 4, tag, found);
+    found = adb_cache_bucket_pick(bucket, 5, tag, found);
+    found = adb_cache_bucket_pick(bucket, 6, tag, found);
+    return adb_cache_bucket_pick(bucket, 7, tag, found);
 }
 
 /**

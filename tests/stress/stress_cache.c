@@ -1,7 +1,7 @@
 /*
  * Threads on one cache that is much too small. Readers read anywhere, in files whose bytes follow
- * from their key and offset, and check each byte; meanwhile blocks are driven out, files are dropped
- * and replaced by new ones, reads fail, and the budget changes, down to nothing and up again.
+ * from their key and offset, and check each byte; meanwhile blocks are driven out, files are
+ * dropped and replaced by new ones, reads fail, and the budget changes, down to nothing and up.
  *
  * ARMDB_SEED=n chooses the random numbers (not the interleaving); ARMDB_TEST_SCALE=n makes it n
  * times longer.
@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "cache/cache.h"
 #include "os/thread.h"
@@ -40,6 +41,8 @@ enum {
     FILE_BYTES = 100 * BLOCK + 77,
     READ_BYTES_MAX = 2 * BLOCK + 100,
     READS = IS_SLOW ? 20000 : 400000, /* of each reader */
+    COPIED_BLOCKS = 12,
+    COPIES = IS_SLOW ? 5000 : 150000, /* of each reader */
     CHANGES = IS_SLOW ? 300 : 3000,
     FAIL_ONE_IN = 500
 };
@@ -193,11 +196,57 @@ test_cache__threads_while_everything_changes__get_the_files_bytes(void **state)
     adb_cache_free(stress.cache);
 }
 
+/* Whole blocks of a few more than there is room for: they go while they are being copied. */
+static void *
+run_copier(void *context)
+{
+    struct actor *actor = (struct actor *)context;
+    const struct adb_cache_source source = {.file_key = actor->file_key,
+                                            .valid_bytes = FILE_BYTES,
+                                            .read = read_bytes,
+                                            .context = actor};
+    unsigned char to[BLOCK];
+    for (uint64_t n = 0; n < COPIES * (uint64_t)test_scale(); n++) {
+        uint64_t block = test_rng_below(&actor->rng, COPIED_BLOCKS);
+        uint32_t reads;
+        if (adb_cache_read(actor->stress->cache, &source, block * BLOCK, BLOCK, to, &reads) !=
+            ARMDB_OK)
+            continue;
+        actor->n_cached += reads == 0;
+        for (uint64_t i = 0; i < BLOCK / 8; i++)
+            check(adb_load_u64(to + i * 8) == word_at(actor->file_key, block * (BLOCK / 8) + i),
+                  "a block of several");
+    }
+    return NULL;
+}
+
+static void
+test_cache__blocks_go_while_they_are_copied__get_the_files_bytes(void **state)
+{
+    (void)state;
+    struct stress stress;
+    struct actor actors[N_READERS];
+    uint64_t n_cached = 0;
+    assert_int_equal(adb_cache_new(8 * BLOCK, &stress.cache), ARMDB_OK);
+    for (uint32_t i = 0; i < N_READERS; i++) {
+        actors[i] =
+            (struct actor){.stress = &stress, .rng = test_rng_fork(test_seed(), i), .file_key = 1};
+        assert_int_equal(adb_thread_start(&actors[i].thread, run_copier, &actors[i]), ARMDB_OK);
+    }
+    for (uint32_t i = 0; i < N_READERS; i++) {
+        adb_thread_join(&actors[i].thread);
+        n_cached += actors[i].n_cached;
+    }
+    assert_true(n_cached > COPIES / 10);
+    adb_cache_free(stress.cache);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cache__threads_while_everything_changes__get_the_files_bytes),
+        cmocka_unit_test(test_cache__blocks_go_while_they_are_copied__get_the_files_bytes),
     };
     return cmocka_run_group_tests_name("stress/cache", tests, NULL, NULL);
 }

@@ -1,0 +1,402 @@
+/*
+ * micro_cache.c: what the block cache costs and how often it hits.
+ *
+ *     micro_cache [MIB]
+ *
+ * Times: a hit of 100 bytes at a random place of a working set of MIB (256), with 1 and 2 threads,
+ * one by one and in batches of 32 that are prefetched; a miss with insertion, with a read function
+ * that only copies. All in processor time. Hit ratios: the cache, and LRU and CLOCK beside it, on
+ * traces of block numbers. With MIB only times, with 0 only ratios.
+ */
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cache/cache.h"
+
+enum { BLOCK = 4096, FRAME = BLOCK + 64 + 24, READ_BYTES = 100, BATCH = 32, HITS = 4000000 };
+
+static unsigned char file_block[2 * BLOCK];
+
+/* Time that the calling thread had a processor: others may use the machine too. */
+static uint64_t
+now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t
+next_random(uint64_t *state)
+{
+    uint64_t x = *state += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+static uint64_t
+random_below(uint64_t *state, uint64_t limit)
+{
+    return (next_random(state) >> 32) * limit >> 32;
+}
+
+static void
+check(bool condition, const char *what)
+{
+    if (condition)
+        return;
+    fprintf(stderr, "micro_cache: %s\n", what);
+    exit(1);
+}
+
+static armdb_err
+read_nothing(void *context, uint64_t offset, size_t bytes, void *to, size_t *got_out)
+{
+    (void)context;
+    (void)offset;
+    memcpy(to, file_block, bytes);
+    *got_out = bytes;
+    return ARMDB_OK;
+}
+
+static const struct adb_cache_source source = {
+    .file_key = 1, .valid_bytes = UINT64_C(1) << 50, .read = read_nothing};
+
+static bool
+read_block(struct adb_cache *cache, uint64_t block, uint64_t from)
+{
+    unsigned char to[READ_BYTES];
+    uint32_t reads;
+    check(adb_cache_read(cache, &source, block * BLOCK + from, READ_BYTES, to, &reads) == ARMDB_OK,
+          "read");
+    return reads == 0;
+}
+
+static struct adb_cache *
+make_cache(uint64_t n_blocks)
+{
+    struct adb_cache *cache;
+    check(adb_cache_new(n_blocks * FRAME + (64 << 10), &cache) == ARMDB_OK, "no memory");
+    return cache;
+}
+
+/* ------------------------------------------------------------------ time */
+
+struct worker {
+    struct adb_cache *cache;
+    uint64_t n_blocks;
+    uint64_t random;
+    uint64_t n_misses;
+    bool is_batched;
+    double ns; /* of a hit */
+    pthread_t thread;
+};
+
+static uint64_t
+random_offset(struct worker *worker)
+{
+    return random_below(&worker->random, worker->n_blocks) * BLOCK +
+           random_below(&worker->random, BLOCK - READ_BYTES);
+}
+
+static void
+hit_one_by_one(struct worker *worker)
+{
+    unsigned char to[READ_BYTES];
+    uint32_t reads;
+    for (uint64_t i = 0; i < HITS; i++) {
+        check(adb_cache_read(worker->cache, &source, random_offset(worker), READ_BYTES, to,
+                             &reads) == ARMDB_OK,
+              "read");
+        worker->n_misses += reads;
+    }
+}
+
+static void
+hit_in_batches(struct worker *worker)
+{
+    unsigned char to[READ_BYTES];
+    uint64_t offset[BATCH];
+    uint32_t reads;
+    for (uint64_t n = 0; n < HITS; n += BATCH) {
+        for (uint32_t i = 0; i < BATCH; i++) {
+            offset[i] = random_offset(worker);
+            adb_cache_prefetch(worker->cache, source.file_key, offset[i]);
+        }
+        for (uint32_t i = 0; i < BATCH; i++)
+            adb_cache_prefetch_block(worker->cache, source.file_key, offset[i], READ_BYTES);
+        for (uint32_t i = 0; i < BATCH; i++) {
+            check(adb_cache_read(worker->cache, &source, offset[i], READ_BYTES, to, &reads) ==
+                      ARMDB_OK,
+                  "read");
+            worker->n_misses += reads;
+        }
+    }
+}
+
+static void *
+run_worker(void *context)
+{
+    struct worker *worker = (struct worker *)context;
+    uint64_t start = now_ns();
+    if (worker->is_batched)
+        hit_in_batches(worker);
+    else
+        hit_one_by_one(worker);
+    worker->ns = (double)(now_ns() - start) / HITS;
+    return NULL;
+}
+
+static void
+time_hits(struct adb_cache *cache, uint64_t n_blocks, bool is_batched, int n_threads)
+{
+    struct worker workers[2];
+    double ns = 0;
+    for (int i = 0; i < n_threads; i++) {
+        workers[i] = (struct worker){.cache = cache,
+                                     .n_blocks = n_blocks,
+                                     .random = (uint64_t)i + 1,
+                                     .is_batched = is_batched};
+        check(pthread_create(&workers[i].thread, NULL, run_worker, &workers[i]) == 0, "thread");
+    }
+    for (int i = 0; i < n_threads; i++) {
+        (void)pthread_join(workers[i].thread, NULL);
+        ns += workers[i].ns / n_threads;
+        /* One block in a thousand or so finds the table's buckets full. */
+        check(workers[i].n_misses < HITS / 200, "the working set is not all there");
+    }
+    printf("hit, %s, %d thread%s  %8.1f ns\n", is_batched ? "batches of 32" : "one by one   ",
+           n_threads, n_threads == 1 ? " " : "s", ns);
+}
+
+static void
+time_misses(uint64_t n_blocks)
+{
+    struct adb_cache *cache = make_cache(n_blocks);
+    uint64_t n = 0;
+    for (const char *const *what = (const char *const[]){"into new memory", "driving out", NULL};
+         *what != NULL; what++) {
+        uint64_t start = now_ns();
+        for (uint64_t i = 0; i < n_blocks; i++)
+            check(!read_block(cache, n++, 0), "not a miss");
+        printf("miss and insertion, %-16s %8.1f ns\n", *what,
+               (double)(now_ns() - start) / (double)n_blocks);
+    }
+    adb_cache_free(cache);
+}
+
+static void
+time_all(uint64_t n_blocks)
+{
+    struct adb_cache *cache = make_cache(n_blocks + n_blocks / 50);
+    for (uint64_t i = 0; i < n_blocks; i++)
+        (void)read_block(cache, i, 0);
+    for (int n_threads = 1; n_threads <= 2; n_threads++) {
+        for (int round = 0; round < 3; round++) {
+            time_hits(cache, n_blocks, false, n_threads);
+            time_hits(cache, n_blocks, true, n_threads);
+        }
+    }
+    adb_cache_free(cache);
+    time_misses(n_blocks);
+}
+
+/* ------------------------------------------------------------------ hit ratios */
+
+enum { TRACE = 3000000, SPACE = 100000, SCAN = 20000 };
+
+/* Blocks by popularity 1 / rank^0.99, scattered over the space. */
+static void
+make_zipf(uint32_t *trace, uint64_t n)
+{
+    double *sum = (double *)malloc(SPACE * sizeof *sum);
+    uint64_t random = 5;
+    check(sum != NULL, "no memory");
+    for (uint32_t i = 0; i < SPACE; i++)
+        sum[i] = (i != 0 ? sum[i - 1] : 0) + pow(i + 1, -0.99);
+    for (uint64_t n_made = 0; n_made < n; n_made++) {
+        double at = (double)(next_random(&random) >> 11) * 0x1p-53 * sum[SPACE - 1];
+        uint32_t low = 0;
+        uint32_t high = SPACE - 1;
+        while (low < high) {
+            uint32_t middle = (low + high) / 2;
+            if (sum[middle] < at)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        trace[n_made] = low * 7919u % SPACE;
+    }
+    free(sum);
+}
+
+/* Zipf, and now and then a scan of blocks that are never read again. */
+static void
+make_scan(uint32_t *trace)
+{
+    uint32_t next = SPACE;
+    make_zipf(trace, TRACE);
+    for (uint64_t i = 0; i + SCAN <= TRACE; i += 5 * SCAN) {
+        for (uint64_t k = 0; k < SCAN; k++)
+            trace[i + k] = next++;
+    }
+}
+
+/* Half of it zipf, half of it one scan that goes on all the time. */
+static void
+make_mixed(uint32_t *trace)
+{
+    uint32_t next = SPACE;
+    make_zipf(trace, TRACE);
+    for (uint64_t i = 0; i < TRACE; i += 2)
+        trace[i] = next++;
+}
+
+static void
+make_loop(uint32_t *trace, uint32_t n_blocks)
+{
+    for (uint64_t i = 0; i < TRACE; i++)
+        trace[i] = (uint32_t)(i % n_blocks);
+}
+
+/* Zipf whose popular blocks are others every so often. */
+static void
+make_shift(uint32_t *trace)
+{
+    make_zipf(trace, TRACE);
+    for (uint64_t i = 0; i < TRACE; i++)
+        trace[i] = (uint32_t)((trace[i] + i / 500000 * 12345) % SPACE);
+}
+
+static double
+run_cache(const uint32_t *trace, uint64_t n_blocks)
+{
+    struct adb_cache *cache = make_cache(n_blocks);
+    uint64_t n_hits = 0;
+    for (uint64_t i = 0; i < TRACE; i++)
+        n_hits += read_block(cache, trace[i], 0);
+    adb_cache_free(cache);
+    return (double)n_hits / TRACE;
+}
+
+/* A list of blocks by arrival or, if hits move to the front, by use; a hit at the end of CLOCK's
+ * list buys another round. */
+struct list_policy {
+    uint32_t *newer; /* by block; 0 stands for the ends */
+    uint32_t *older;
+    unsigned char *state; /* 0 absent, 1 there, 2 found since */
+};
+
+static void
+list_unlink(struct list_policy *list, uint32_t block)
+{
+    list->newer[list->older[block]] = list->newer[block];
+    list->older[list->newer[block]] = list->older[block];
+}
+
+static void
+list_push(struct list_policy *list, uint32_t block)
+{
+    uint32_t newest = list->older[0];
+    list->older[block] = newest;
+    list->newer[block] = 0;
+    list->newer[newest] = block;
+    list->older[0] = block;
+}
+
+static void
+list_evict(struct list_policy *list)
+{
+    for (;;) {
+        uint32_t oldest = list->newer[0];
+        list_unlink(list, oldest);
+        if (list->state[oldest] != 2) {
+            list->state[oldest] = 0;
+            return;
+        }
+        list->state[oldest] = 1;
+        list_push(list, oldest);
+    }
+}
+
+static double
+run_list(const uint32_t *trace, uint64_t n_blocks, bool is_lru)
+{
+    size_t n = SPACE + TRACE + 2;
+    struct list_policy list = {(uint32_t *)calloc(n, 4), (uint32_t *)calloc(n, 4),
+                               (unsigned char *)calloc(n, 1)};
+    uint64_t n_hits = 0;
+    uint64_t n_there = 0;
+    check(list.newer != NULL && list.older != NULL && list.state != NULL, "no memory");
+    for (uint64_t i = 0; i < TRACE; i++) {
+        uint32_t block = trace[i] + 1;
+        if (list.state[block] != 0) {
+            n_hits++;
+            if (is_lru) {
+                list_unlink(&list, block);
+                list_push(&list, block);
+            } else {
+                list.state[block] = 2;
+            }
+            continue;
+        }
+        if (n_there == n_blocks)
+            list_evict(&list);
+        else
+            n_there++;
+        list.state[block] = 1;
+        list_push(&list, block);
+    }
+    free(list.newer);
+    free(list.older);
+    free(list.state);
+    return (double)n_hits / TRACE;
+}
+
+static void
+print_ratios(const char *name, const uint32_t *trace, uint64_t n_blocks)
+{
+    printf("%-22s %6llu  %6.2f %6.2f %6.2f\n", name, (unsigned long long)n_blocks,
+           100 * run_list(trace, n_blocks, true), 100 * run_list(trace, n_blocks, false),
+           100 * run_cache(trace, n_blocks));
+}
+
+static void
+count_hits(void)
+{
+    uint32_t *trace = (uint32_t *)malloc(TRACE * sizeof *trace);
+    check(trace != NULL, "no memory");
+    printf("\nhit ratio, percent; %d blocks read often\n", SPACE);
+    printf("trace                  blocks     LRU  CLOCK  cache\n");
+    for (uint64_t n_blocks = 1000; n_blocks <= 25000; n_blocks *= 5) {
+        make_zipf(trace, TRACE);
+        print_ratios("zipf 0.99", trace, n_blocks);
+        make_scan(trace);
+        print_ratios("zipf, scans", trace, n_blocks);
+        make_mixed(trace);
+        print_ratios("zipf, a scan all along", trace, n_blocks);
+        make_shift(trace);
+        print_ratios("zipf that moves", trace, n_blocks);
+        make_loop(trace, (uint32_t)(n_blocks * 11 / 10));
+        print_ratios("loop of 1.1 times", trace, n_blocks);
+        make_loop(trace, (uint32_t)(n_blocks * 2));
+        print_ratios("loop of 2 times", trace, n_blocks);
+    }
+    free(trace);
+}
+
+int
+main(int argc, char **argv)
+{
+    uint64_t mib = argc > 1 ? strtoull(argv[1], NULL, 10) : 256;
+    if (mib != 0)
+        time_all(mib << 20 >> 12);
+    if (argc <= 1 || mib == 0)
+        count_hits();
+    return 0;
+}
