@@ -129,6 +129,7 @@ static bool
 take_turn(struct bench_turn *turn, struct bench_results *results)
 {
     char directory[4200];
+    const uint64_t start = bench_now_ns();
     bool is_done;
     snprintf(directory, sizeof directory, "%s/%s", scratch, turn->engine->name);
     turn->directory = directory;
@@ -147,6 +148,7 @@ take_turn(struct bench_turn *turn, struct bench_results *results)
         snprintf(results->failures[results->n_failures++], sizeof results->failures[0],
                  "%s, %u bytes a value, set %u", turn->engine->name, turn->value_bytes, turn->set);
     }
+    printf("bench: %s took %.1f s\n", turn->engine->name, (double)(bench_now_ns() - start) / 1e9);
     return is_done && is_interrupted == 0;
 }
 
