@@ -10,12 +10,8 @@ enum { ENGINES_MAX = 32 };
 
 static const struct bench_engine *engines[ENGINES_MAX] = {
     &bench_armdb,
-#ifdef ARMDB_HAS_UNORDERED
     &bench_armdb_map,
-#endif
-#ifdef ARMDB_HAS_CONST
     &bench_armdb_const,
-#endif
 #ifdef BENCH_HAS_LMDB
     &bench_lmdb,        &bench_lmdb_writemap,
 #endif

@@ -14,11 +14,9 @@ struct armdb_bench_thread {
     armdb_collection *collection;
     armdb_cursor *cursors[2]; /* of values; of keys only. Made when first used */
     unsigned char *buffer;    /* of values that are read */
-#ifdef ARMDB_HAS_TICKETS
     armdb_db *db;
     armdb_ticket tickets[TICKETS_IN_FLIGHT]; /* a ring */
     uint64_t issued;
-#endif
 };
 
 static void
@@ -50,9 +48,7 @@ options_of(const struct bench_config *config, armdb_options *options)
     *options = init;
     options->default_collection.key_bytes = BENCH_KEY_BYTES;
     options->durability = config->durability == BENCH_SYNCED ? ARMDB_SYNCED : ARMDB_WRITTEN;
-#ifdef ARMDB_HAS_CACHE
     options->cache_bytes = config->cache_bytes;
-#endif
 }
 
 static void *
@@ -83,9 +79,7 @@ armdb_bench_thread_open(void *db)
     struct armdb_bench_thread *thread = (struct armdb_bench_thread *)bench_new(sizeof *thread);
     thread->collection = armdb_default((armdb_db *)db);
     thread->buffer = (unsigned char *)bench_new(VALUE_BUFFER_BYTES);
-#ifdef ARMDB_HAS_TICKETS
     thread->db = (armdb_db *)db;
-#endif
     return thread;
 }
 
@@ -163,7 +157,6 @@ armdb_bench_scan(void *handle, const struct bench_scan *scan, bench_visit_fn vis
     armdb_cursor_close(cursor);
 }
 
-#ifdef ARMDB_HAS_MULTI_GET
 static void
 armdb_bench_multi_get(void *handle, const struct bench_bytes *keys, size_t n_keys,
                       bench_visit_fn visit, void *context)
@@ -183,11 +176,7 @@ armdb_bench_multi_get(void *handle, const struct bench_bytes *keys, size_t n_key
         visit(context, keys[i], bench_bytes(reads[i].buffer, reads[i].len));
     }
 }
-#else
-#define armdb_bench_multi_get NULL
-#endif
 
-#ifdef ARMDB_HAS_TICKETS
 static void
 armdb_bench_put_ticket(void *handle, struct bench_bytes key, struct bench_bytes value)
 {
@@ -209,18 +198,13 @@ wait_for_tickets(struct armdb_bench_thread *thread)
                                                             : TICKETS_IN_FLIGHT;
     check(armdb_ticket_wait(thread->db, thread->tickets, count), "wait for tickets");
 }
-#else
-#define armdb_bench_put_ticket NULL
-#endif
 
 static void
 armdb_bench_thread_close(void *handle)
 {
     struct armdb_bench_thread *thread = (struct armdb_bench_thread *)handle;
-#ifdef ARMDB_HAS_TICKETS
     if (thread->issued > 0)
         wait_for_tickets(thread);
-#endif
     armdb_cursor_close(thread->cursors[0]);
     armdb_cursor_close(thread->cursors[1]);
     free(thread->buffer);
@@ -258,7 +242,6 @@ const struct bench_engine bench_armdb = {
     ARMDB_BENCH_COMMON,
 };
 
-#ifdef ARMDB_HAS_UNORDERED
 static void *
 armdb_bench_open_map(const struct bench_config *config)
 {
@@ -275,9 +258,7 @@ const struct bench_engine bench_armdb_map = {
     .open = armdb_bench_open_map,
     ARMDB_BENCH_COMMON,
 };
-#endif
 
-#ifdef ARMDB_HAS_CONST
 static void *
 armdb_bench_open_const(const struct bench_config *config)
 {
@@ -295,4 +276,3 @@ const struct bench_engine bench_armdb_const = {
     .scan = armdb_bench_scan,
     ARMDB_BENCH_COMMON,
 };
-#endif
