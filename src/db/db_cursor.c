@@ -4,8 +4,8 @@
  * A collection without order is walked in the order of its map, forwards alone. What follows is
  * about the others. The tree always ascends, so a cursor knows its range as a low and a high end in
  * key order, and each move of the caller is a move up or down the tree, turned round for a
- * descending collection. Where it stands is a key (kept by value in the position) or beyond one end of the range; nothing
- * is locked or pinned between moves.
+ * descending collection. Where it stands is a key (kept by value in the position) or beyond one end
+ * of the range; nothing is locked or pinned between moves.
  */
 #include "base/assert.h"
 #include "base/err.h"

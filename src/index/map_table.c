@@ -50,7 +50,8 @@ adb_map_layout_init(struct adb_map_layout *layout, uint32_t key_bytes, uint32_t 
 
 /* ------------------------------------------------------------------ tags */
 
-/* The highest bit of each byte that is 0, and no other: a slot without entry may still hold a key. */
+/* The highest bit of each byte that is 0, and no other: a slot without entry may still hold its
+ * key. */
 static inline uint64_t
 zero_bytes(uint64_t word)
 {

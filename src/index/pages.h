@@ -37,9 +37,9 @@ void adb_pages_free(struct adb_pages *pages);
 uint64_t adb_pages_bytes(const struct adb_pages *pages);
 
 /**
- * Sees to pages that will be wanted soon, if the pool has grown of late, so that nobody who takes one
- * waits for the system to find memory for it. To be called now and then, from the background. Lack of
- * memory is for whoever takes a page to say.
+ * Sees to pages that will be wanted soon, if the pool has grown of late, so that nobody who takes
+ * one waits for the system to find memory for it. To be called now and then, from the background.
+ * Lack of memory is for whoever takes a page to say.
  */
 void adb_pages_tend(struct adb_pages *pages);
 

@@ -231,7 +231,7 @@ read_small(struct data_file *file, uint64_t offset, armdb_slice key, uint32_t va
     return ARMDB_OK;
 }
 
-/* Reads a record in three pieces: header and key, the value, straight to the caller, and padding. */
+/* Reads a record in three pieces: header and key; the value, straight to the caller; padding. */
 static armdb_err
 read_large(struct data_file *file, uint64_t offset, armdb_slice key, uint32_t value_len,
            unsigned char *to)

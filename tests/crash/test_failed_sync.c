@@ -34,6 +34,7 @@ open_on(struct sim *sim)
 {
     struct db *db;
     armdb_options options = ARMDB_OPTIONS_INIT;
+    options.write_buffer_bytes = 16384; /* the simulator fills its file at each open */
     options.shards = 1;
     assert_int_equal(adb_db_open(sim_os(sim), "/db", &options, &db), ARMDB_OK);
     return db;
