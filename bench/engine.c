@@ -9,22 +9,20 @@
 enum { ENGINES_MAX = 32 };
 
 static const struct bench_engine *engines[ENGINES_MAX] = {
-    &bench_armdb,
-    &bench_armdb_map,
-    &bench_armdb_const,
+    &bench_armdb,      &bench_armdb_map,     &bench_armdb_const,
 #ifdef BENCH_HAS_LMDB
-    &bench_lmdb,        &bench_lmdb_writemap,
+    &bench_lmdb,       &bench_lmdb_writemap,
 #endif
 #ifdef BENCH_HAS_LEVELDB
     &bench_leveldb,
 #endif
 #ifdef BENCH_HAS_ROCKSDB
-    &bench_rocksdb,     &bench_rocksdb_nolog,
+    &bench_rocksdb,    &bench_rocksdb_nolog,
 #endif
 #ifdef BENCH_HAS_TKRZW
-    &bench_tkrzw_hash,  &bench_tkrzw_tree,
+    &bench_tkrzw_hash, &bench_tkrzw_tree,
 #endif
-    &bench_raw_loop,    &bench_raw_group,
+    &bench_raw_loop,   &bench_raw_group,
 };
 
 static const char *const skipped[] = {

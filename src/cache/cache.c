@@ -80,6 +80,9 @@ adb_cache_get_stats(struct adb_cache *cache, struct adb_cache_stats *stats_out)
     if (cache == NULL)
         return;
     adb_mutex_lock(&cache->lock);
+    uint64_t n_touched = cache->n_populated * CACHE_CHUNK_FRAMES;
+    if (n_touched < cache->frames.n_cut)
+        n_touched = cache->frames.n_cut;
     *stats_out = (struct adb_cache_stats){
         .hits = adb_counter_sum(&cache->hits),
         .misses = adb_counter_sum(&cache->misses),
@@ -87,7 +90,7 @@ adb_cache_get_stats(struct adb_cache *cache, struct adb_cache_stats *stats_out)
         .evicted = cache->n_evicted,
         .dropped = cache->n_dropped,
         .blocks = cache->n_blocks,
-        .bytes = cache->fixed_bytes + adb_cache_frames_bytes(cache->frames.n_cut),
+        .bytes = cache->fixed_bytes + adb_cache_frames_bytes(n_touched),
         .budget_bytes = cache->budget_bytes,
     };
     adb_mutex_unlock(&cache->lock);

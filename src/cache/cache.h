@@ -123,6 +123,21 @@ void adb_cache_prefetch_block(const struct adb_cache *cache, uint64_t file_key, 
  */
 void adb_cache_drop_file(struct adb_cache *cache, uint64_t file_key);
 
+/**
+ * Drops the blocks of [offset, offset + bytes), whose bytes turned out to be wrong: the next read
+ * asks the file again.
+ */
+void adb_cache_drop_blocks(struct adb_cache *cache, uint64_t file_key, uint64_t offset,
+                           size_t bytes);
+
+/**
+ * Sees to memory for blocks to come, if blocks have come in of late, so that no reader waits for
+ * the system to find it. To be called now and then, from the background.
+ *
+ * Returns:  whether blocks have come in: then it should be called again soon.
+ */
+bool adb_cache_tend(struct adb_cache *cache);
+
 /** Zeros for NULL. Counts of hits and misses are about right while threads are counting. */
 void adb_cache_get_stats(struct adb_cache *cache, struct adb_cache_stats *stats_out);
 

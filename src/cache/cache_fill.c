@@ -97,6 +97,23 @@ drop_from_locked(struct adb_cache *cache, struct cache_frame *frame, uint64_t fi
 }
 
 void
+adb_cache_drop_blocks(struct adb_cache *cache, uint64_t file_key, uint64_t offset, size_t bytes)
+{
+    struct cache_id id = {file_key, offset / CACHE_BLOCK_BYTES};
+    ADB_ASSERT(bytes > 0);
+    if (cache == NULL)
+        return;
+    for (; id.block <= (offset + bytes - 1) / CACHE_BLOCK_BYTES; id.block++) {
+        adb_mutex_lock(&cache->lock);
+        const struct cache_table *table = adb_cache_table_of(cache);
+        struct cache_frame *frame = table != NULL ? adb_cache_table_find(table, id) : NULL;
+        if (frame != NULL)
+            drop_from_locked(cache, frame, file_key);
+        adb_mutex_unlock(&cache->lock);
+    }
+}
+
+void
 adb_cache_drop_file(struct adb_cache *cache, uint64_t file_key)
 {
     bool is_more = cache != NULL;

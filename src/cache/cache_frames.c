@@ -93,6 +93,12 @@ adb_cache_frames_set(struct cache_frames *frames, uint64_t n_frames)
 }
 
 void
+adb_cache_frames_populate(const struct cache_frames *frames, uint64_t chunk)
+{
+    adb_mapping_populate(frames->chunk[chunk], CACHE_CHUNK_BYTES);
+}
+
+void
 adb_cache_frames_discard(const struct cache_frames *frames)
 {
     size_t used = (size_t)(frames->n_frames % CACHE_CHUNK_FRAMES * sizeof(struct cache_frame));

@@ -47,6 +47,9 @@ bool adb_cache_frames_map(struct cache_frames *frames, uint64_t n_frames);
 /** Changes how many frames there may be, which are mapped; none above is in use. */
 void adb_cache_frames_set(struct cache_frames *frames, uint64_t n_frames);
 
+/** Sees to the memory of a chunk. Without the cache's lock, by a thread that keeps its size. */
+void adb_cache_frames_populate(const struct cache_frames *frames, uint64_t chunk);
+
 /** Gives the memory of frames from `n_frames` up, which are not in use, back to the system. */
 void adb_cache_frames_discard(const struct cache_frames *frames);
 

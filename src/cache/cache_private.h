@@ -24,12 +24,15 @@ struct adb_cache {
     struct adb_mutex resize_lock; /* taken before lock */
     /* guarded by resize_lock */
     struct cache_table *spare_tables; /* owned */
+    uint64_t n_tended;                /* frames that were cut when adb_cache_tend() looked last */
 
     struct adb_mutex lock;
     struct adb_cond no_claims; /* signalled when n_claimed gets 0 while is_resizing */
     /* guarded by lock */
     struct cache_frames frames; /* changes of its size: both locks */
     struct cache_policy policy;
+    uint64_t
+        n_populated;    /* changes: both locks. Chunks whose memory was seen to; 0 after a resize */
     uint64_t n_claimed; /* frames that are being filled */
     bool is_resizing;   /* no frame may be claimed */
     uint64_t version;   /* the last one that a block got; odd */

@@ -8,7 +8,11 @@
 #include "base/err.h"
 #include "cache/cache_private.h"
 
-enum { SYSTEM_PAGE_BYTES = 4096, FRAME_COUNT_MAX = INT32_MAX };
+enum {
+    SYSTEM_PAGE_BYTES = 4096,
+    FRAME_COUNT_MAX = INT32_MAX,
+    AHEAD_CHUNKS_MAX = 32 /* 64 MiB */
+};
 
 static uint64_t
 fixed_bytes_for(uint64_t n_frames)
@@ -88,6 +92,7 @@ change_locked(struct adb_cache *cache, uint64_t n_frames, struct cache_table *ta
         adb_cond_wait(&cache->no_claims, &cache->lock);
     evict_from_locked(cache, n_frames);
     adb_cache_frames_set(&cache->frames, n_frames);
+    cache->n_populated = 0;
     struct cache_policy old = cache->policy;
     if (table != NULL) {
         move_queue_locked(cache, &old.main, policy, table);
@@ -152,4 +157,37 @@ adb_cache_resize(struct adb_cache *cache, uint64_t budget_bytes)
     }
     adb_mutex_unlock(&cache->resize_lock);
     return err;
+}
+
+/* ------------------------------------------------------------------ memory ahead of need */
+
+bool
+adb_cache_tend(struct adb_cache *cache)
+{
+    if (cache == NULL)
+        return false;
+    adb_mutex_lock(&cache->resize_lock);
+    adb_mutex_lock(&cache->lock);
+    uint64_t n_cut = cache->frames.n_cut;
+    uint64_t n_grown = n_cut > cache->n_tended ? n_cut - cache->n_tended : 0;
+    uint64_t n_chunks = cache->frames.n_frames / CACHE_CHUNK_FRAMES; /* whole ones */
+    uint64_t first = cache->n_populated;
+    adb_mutex_unlock(&cache->lock);
+    if (first < (n_cut + CACHE_CHUNK_FRAMES - 1) / CACHE_CHUNK_FRAMES)
+        first = (n_cut + CACHE_CHUNK_FRAMES - 1) / CACHE_CHUNK_FRAMES;
+    /* Twice as many as came in since the last time, so that a rate that grows is met too. */
+    uint64_t n_ahead = n_grown == 0 ? 0 : 2 * n_grown / CACHE_CHUNK_FRAMES + 1;
+    if (n_ahead > AHEAD_CHUNKS_MAX)
+        n_ahead = AHEAD_CHUNKS_MAX;
+    uint64_t last = n_cut / CACHE_CHUNK_FRAMES + 1 + n_ahead;
+    last = n_grown == 0 ? first : last < n_chunks ? last : n_chunks;
+    for (uint64_t i = first; i < last; i++)
+        adb_cache_frames_populate(&cache->frames, i);
+    adb_mutex_lock(&cache->lock);
+    if (last > first)
+        cache->n_populated = last;
+    adb_mutex_unlock(&cache->lock);
+    cache->n_tended = n_cut;
+    adb_mutex_unlock(&cache->resize_lock);
+    return n_grown != 0;
 }

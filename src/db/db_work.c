@@ -36,6 +36,8 @@ tend(struct db *db)
         db->work.is_busy = db->work.is_busy || is_busy;
     }
     adb_pages_tend(db->pages);
+    if (adb_cache_tend(db->cache))
+        db->work.is_busy = true;
 }
 
 static void

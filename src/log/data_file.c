@@ -208,26 +208,66 @@ cut_short(const struct data_file *file, uint64_t offset)
     return damaged(file, offset, "the file ends inside the record");
 }
 
-/* Reads a record in one piece, through the cache if there is one, and copies its value out. */
+/* A record in one piece. */
+struct small_record {
+    uint64_t offset;
+    size_t bytes;
+    armdb_slice key;
+    uint32_t value_len;
+    unsigned char at[SMALL_RECORD_BYTES];
+};
+
+static armdb_err
+check_small(const struct data_file *file, const struct small_record *record, size_t got)
+{
+    if (ADB_UNLIKELY(got < record->bytes))
+        return cut_short(file, record->offset);
+    return check_record(file, record->offset, record->key, record->value_len, record->at,
+                        adb_log_record_crc(file->seed, record->offset, record->at, record->bytes));
+}
+
+static armdb_err
+read_directly(struct data_file *file, struct small_record *record)
+{
+    const struct iovec iov = {record->at, record->bytes};
+    size_t got;
+    ADB_TRY(adb_file_read(file->file, &iov, 1, record->offset, &got));
+    return check_small(file, record, got);
+}
+
+/* Reads a record through the file's source. If that has it wrong, the file itself decides. */
+static armdb_err
+read_through_source(struct data_file *file, struct small_record *record, uint32_t *reads_out)
+{
+    const struct data_file_source *source = file->source;
+    size_t got;
+    ADB_TRY(source->read(source->context, file, record->offset, record->bytes, record->at, &got,
+                         reads_out));
+    armdb_err err = check_small(file, record, got);
+    if (ADB_LIKELY(err == ARMDB_OK))
+        return ARMDB_OK;
+    source->forget(source->context, file, record->offset, record->bytes);
+    ++*reads_out;
+    return read_directly(file, record);
+}
+
+/* Reads a record in one piece and copies its value out. */
 static armdb_err
 read_small(struct data_file *file, uint64_t offset, armdb_slice key, uint32_t value_len,
            unsigned char *to, uint32_t *reads_out)
 {
-    unsigned char record[SMALL_RECORD_BYTES];
-    size_t bytes = (size_t)adb_log_record_bytes((uint32_t)key.len, value_len);
-    const struct iovec iov = {record, bytes};
-    size_t got;
+    struct small_record record;
+    record.offset = offset;
+    record.bytes = (size_t)adb_log_record_bytes((uint32_t)key.len, value_len);
+    record.key = key;
+    record.value_len = value_len;
     *reads_out = 1;
-    if (file->read != NULL)
-        ADB_TRY(file->read(file->read_context, file, offset, bytes, record, &got, reads_out));
+    if (file->source != NULL)
+        ADB_TRY(read_through_source(file, &record, reads_out));
     else
-        ADB_TRY(adb_file_read(file->file, &iov, 1, offset, &got));
-    if (ADB_UNLIKELY(got < bytes))
-        return cut_short(file, offset);
-    ADB_TRY(check_record(file, offset, key, value_len, record,
-                         adb_log_record_crc(file->seed, offset, record, bytes)));
+        ADB_TRY(read_directly(file, &record));
     if (value_len > 0)
-        memcpy(to, record + LOG_RECORD_HEADER_BYTES + key.len, value_len);
+        memcpy(to, record.at + LOG_RECORD_HEADER_BYTES + key.len, value_len);
     return ARMDB_OK;
 }
 

@@ -30,26 +30,25 @@ struct log_tail {
 
 struct data_file;
 
-/**
- * How records are read from a file, where not by a system call each: through a cache.
- *
- * @param got_out    bytes read; fewer than `bytes` only at the end of the file.
- * @param reads_out  system calls made.
- */
-typedef armdb_err (*adb_data_file_read_fn)(void *context, struct data_file *file, uint64_t offset,
-                                           size_t bytes, void *to, size_t *got_out,
-                                           uint32_t *reads_out);
+/** How small records are read, where not by a system call each: through a cache. */
+struct data_file_source {
+    /* Reads `bytes` at `offset`; *got_out: how many, fewer only at the end of the file; *reads_out:
+     * system calls made. */
+    armdb_err (*read)(void *context, struct data_file *file, uint64_t offset, size_t bytes,
+                      void *to, size_t *got_out, uint32_t *reads_out);
+    /* What was read there was wrong: it is not to be handed out again without reading the file. */
+    void (*forget)(void *context, struct data_file *file, uint64_t offset, size_t bytes);
+    void *context; /* borrowed */
+};
 
 struct data_file {
     /* immutable after open */
     struct adb_file *file; /* owned */
     char *path;            /* owned */
     struct log_file_header header;
-    uint32_t seed; /* adb_log_file_seed() */
-    uint32_t slot; /* in the shard's table of files */
-    /* of small records that are with the system; NULL: by a system call */
-    adb_data_file_read_fn read;
-    void *read_context; /* borrowed */
+    uint32_t seed;                         /* adb_log_file_seed() */
+    uint32_t slot;                         /* in the shard's table of files */
+    const struct data_file_source *source; /* borrowed; NULL: system calls */
 
     /* guarded by the shard's lock */
     uint64_t end;        /* where the next record goes */

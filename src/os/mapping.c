@@ -51,6 +51,12 @@ adb_mapping_use_small_pages(void *from, size_t bytes)
 }
 
 void
+adb_mapping_populate(void *from, size_t bytes)
+{
+    (void)madvise(from, bytes, MADV_POPULATE_WRITE);
+}
+
+void
 adb_mapping_discard(void *from, size_t bytes)
 {
     (void)madvise(from, bytes, MADV_DONTNEED);

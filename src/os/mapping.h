@@ -28,6 +28,10 @@ void adb_mapping_free(void *map, size_t bytes);
 void adb_mapping_use_large_pages(void *from, size_t bytes);
 void adb_mapping_use_small_pages(void *from, size_t bytes);
 
+/** Sees to the memory of whole pages that will be touched soon; where the system can't, nothing is
+ * done. */
+void adb_mapping_populate(void *from, size_t bytes);
+
 /**
  * Gives the memory of whole pages back; the addresses stay mapped and read as zeros. If the system
  * refuses (locked memory), the bytes stay as they are.

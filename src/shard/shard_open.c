@@ -133,6 +133,7 @@ new_shard(const struct shard_config *config, struct shard **shard_out)
     shard->os = config->os;
     shard->pages = config->pages;
     shard->cache = config->cache;
+    adb_shard_init_source(shard);
     shard->is_same_boot = config->is_same_boot;
     shard->identity.shard = config->number;
     memcpy(shard->identity.db_id, config->db_id, LOG_DB_ID_BYTES);
@@ -176,10 +177,7 @@ void
 adb_shard_add_file(struct shard *shard, struct data_file *file)
 {
     file->slot = shard->file_count;
-    if (shard->cache != NULL) {
-        file->read = adb_shard_read_cached;
-        file->read_context = shard;
-    }
+    file->source = shard->cache != NULL ? &shard->source : NULL;
     shard->newest_file_id = file->header.file_id;
     atomic_store_explicit(&shard->files[file->slot], file, memory_order_release);
     shard->file_count++;

@@ -19,6 +19,7 @@ struct shard {
     struct log_file_header identity; /* of its files, but for file_id and base_sequence */
     struct adb_pages *pages;         /* borrowed */
     struct adb_cache *cache;         /* borrowed; NULL: none */
+    struct data_file_source source;  /* reads through the cache */
     bool is_same_boot;               /* as in struct shard_config */
     _Atomic(struct data_file *)
         *files; /* owned, [LOCATION_SLOTS]; entries owned, stored under lock,
@@ -56,10 +57,8 @@ ADB_MUST_USE armdb_err adb_shard_failed(struct shard *shard);
 /** Makes `file` the next slot's; under lock, or before anybody else knows the shard. */
 void adb_shard_add_file(struct shard *shard, struct data_file *file);
 
-/** An adb_data_file_read_fn: through the cache. The context is the shard. */
-ADB_MUST_USE armdb_err adb_shard_read_cached(void *context, struct data_file *file, uint64_t offset,
-                                             size_t bytes, void *to, size_t *got_out,
-                                             uint32_t *reads_out);
+/** Makes shard->source, through which small records are read if there is a cache. */
+void adb_shard_init_source(struct shard *shard);
 
 /** Ends the active file and begins a new one. Under lock. If that fails half way, the sealed file
  * stays the active one, and the next write comes here again. */

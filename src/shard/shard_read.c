@@ -20,9 +20,9 @@ cache_key(const struct data_file *file)
     return (uint64_t)file->header.shard << 56 | file->header.file_id;
 }
 
-armdb_err
-adb_shard_read_cached(void *context, struct data_file *file, uint64_t offset, size_t bytes,
-                      void *to, size_t *got_out, uint32_t *reads_out)
+static armdb_err
+read_cached(void *context, struct data_file *file, uint64_t offset, size_t bytes, void *to,
+            size_t *got_out, uint32_t *reads_out)
 {
     const struct shard *shard = (const struct shard *)context;
     const struct adb_cache_source source = {
@@ -35,6 +35,19 @@ adb_shard_read_cached(void *context, struct data_file *file, uint64_t offset, si
     /* The file is shorter than it was; whoever wants the record knows what to say of it. */
     *got_out = err == ARMDB_CORRUPT ? 0 : bytes;
     return err == ARMDB_CORRUPT ? ARMDB_OK : err;
+}
+
+static void
+forget_cached(void *context, struct data_file *file, uint64_t offset, size_t bytes)
+{
+    const struct shard *shard = (const struct shard *)context;
+    adb_cache_drop_blocks(shard->cache, cache_key(file), offset, bytes);
+}
+
+void
+adb_shard_init_source(struct shard *shard)
+{
+    shard->source = (struct data_file_source){read_cached, forget_cached, shard};
 }
 
 /* ------------------------------------------------------------------ values */

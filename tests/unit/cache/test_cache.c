@@ -181,6 +181,48 @@ test_cache__none_or_no_budget__reads_as_asked(void **state)
 }
 
 static void
+test_cache__dropped_blocks__are_read_anew_and_others_stay(void **state)
+{
+    struct fixture *fixture = (struct fixture *)*state;
+    for (uint32_t i = 0; i < 4; i++)
+        fake_get(fixture->cache, &fixture->file, i * BLOCK, 1);
+    adb_cache_drop_blocks(fixture->cache, fixture->file.key, 2 * BLOCK - 3, 10);
+    assert_true(fake_has(fixture->cache, &fixture->file, 0, 1));
+    assert_false(fake_has(fixture->cache, &fixture->file, BLOCK, 1));
+    assert_false(fake_has(fixture->cache, &fixture->file, 2 * BLOCK, 1));
+    assert_true(fake_has(fixture->cache, &fixture->file, 3 * BLOCK, 1));
+    assert_int_equal(fake_get(fixture->cache, &fixture->file, 2 * BLOCK - 3, 10), 1);
+    assert_true(fake_has(fixture->cache, &fixture->file, 2 * BLOCK - 3, 10));
+    adb_cache_drop_blocks(fixture->cache, fixture->file.key + 1, 0, 10);
+    adb_cache_drop_blocks(NULL, fixture->file.key, 0, 10);
+    assert_int_equal(stats_of(fixture->cache).dropped, 2);
+    assert_int_equal(stats_of(fixture->cache).blocks, 4);
+}
+
+static void
+test_cache__tended__has_memory_ready_within_the_budget(void **state)
+{
+    struct fixture *fixture = (struct fixture *)*state;
+    const uint64_t budget = 4 * MANY_BYTES;
+    assert_int_equal(adb_cache_resize(fixture->cache, budget), ARMDB_OK);
+    assert_false(adb_cache_tend(fixture->cache));
+    uint64_t before = stats_of(fixture->cache).bytes;
+    fake_get(fixture->cache, &fixture->file, 0, 1);
+    assert_true(adb_cache_tend(fixture->cache));
+    assert_true(stats_of(fixture->cache).bytes > before + CACHE_CHUNK_BYTES / 2);
+    assert_true(stats_of(fixture->cache).bytes <= budget);
+    assert_false(adb_cache_tend(fixture->cache));
+    for (uint32_t i = 0; i < FILE_BLOCKS; i++)
+        fake_get(fixture->cache, &fixture->file, i * BLOCK, 1);
+    assert_true(adb_cache_tend(fixture->cache));
+    assert_true(stats_of(fixture->cache).bytes <= budget);
+    assert_int_equal(adb_cache_resize(fixture->cache, 10 * BLOCK), ARMDB_OK);
+    assert_false(adb_cache_tend(fixture->cache));
+    assert_true(stats_of(fixture->cache).bytes <= 10 * BLOCK);
+    assert_false(adb_cache_tend(NULL));
+}
+
+static void
 test_cache__prefetch__changes_nothing(void **state)
 {
     struct fixture *fixture = (struct fixture *)*state;
@@ -407,6 +449,8 @@ main(void)
         TEST(test_cache__two_blocks__cost_one_read_for_what_is_missing),
         TEST(test_cache__partial_tail__is_read_as_wanted_and_never_kept),
         TEST(test_cache__none_or_no_budget__reads_as_asked),
+        TEST(test_cache__dropped_blocks__are_read_anew_and_others_stay),
+        TEST(test_cache__tended__has_memory_ready_within_the_budget),
         TEST(test_cache__prefetch__changes_nothing),
         TEST(test_cache__failed_read__is_told_and_leaves_nothing),
         TEST(test_cache__short_read__is_corrupt_or_not_kept),
