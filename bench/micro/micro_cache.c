@@ -122,15 +122,18 @@ hit_in_batches(struct worker *worker)
 {
     unsigned char to[READ_BYTES];
     uint64_t offset[BATCH];
+    struct adb_cache_spot spot[BATCH];
     uint32_t reads;
     for (uint64_t n = 0; n < HITS; n += BATCH) {
         for (uint32_t i = 0; i < BATCH; i++) {
             offset[i] = random_offset(worker);
-            adb_cache_prefetch(worker->cache, source.file_key, offset[i]);
+            adb_cache_ask(worker->cache, source.file_key, offset[i], &spot[i]);
         }
         for (uint32_t i = 0; i < BATCH; i++)
-            adb_cache_prefetch_block(worker->cache, source.file_key, offset[i], READ_BYTES);
+            adb_cache_approach(&spot[i], READ_BYTES);
         for (uint32_t i = 0; i < BATCH; i++) {
+            if (adb_cache_take(worker->cache, &spot[i], READ_BYTES, to))
+                continue;
             check(adb_cache_read(worker->cache, &source, offset[i], READ_BYTES, to, &reads) ==
                       ARMDB_OK,
                   "read");

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "cache/cache_private.h"
 
-enum { READ_BLOCKS_MAX = 2, PREFETCH_LINES = 2 };
+enum { READ_BLOCKS_MAX = 2, PREFETCH_LINES = 3 };
 
 enum part_state {
     PART_DONE,
@@ -165,36 +165,49 @@ adb_cache_try(struct adb_cache *cache, uint64_t file_key, uint64_t offset, size_
 }
 
 void
-adb_cache_prefetch(const struct adb_cache *cache, uint64_t file_key, uint64_t offset)
+adb_cache_ask(const struct adb_cache *cache, uint64_t file_key, uint64_t offset,
+              struct adb_cache_spot *spot_out)
 {
     const struct cache_table *table = adb_cache_table_of(cache);
-    if (table == NULL)
-        return;
     uint64_t hash = adb_cache_hash((struct cache_id){file_key, offset / CACHE_BLOCK_BYTES});
-    __builtin_prefetch(&table->bucket[adb_cache_table_home(table, hash)]);
+    spot_out->file_key = file_key;
+    spot_out->offset = offset;
+    spot_out->tag = adb_cache_table_tag(hash);
+    spot_out->bucket = table != NULL ? &table->bucket[adb_cache_table_home(table, hash)] : NULL;
+    spot_out->frame = NULL;
+    if (table != NULL)
+        __builtin_prefetch(spot_out->bucket);
 }
 
 void
-adb_cache_prefetch_block(const struct adb_cache *cache, uint64_t file_key, uint64_t offset,
-                         size_t bytes)
+adb_cache_approach(struct adb_cache_spot *spot, size_t bytes)
 {
-    const struct cache_table *table = adb_cache_table_of(cache);
-    if (table == NULL)
-        return;
-    uint64_t hash = adb_cache_hash((struct cache_id){file_key, offset / CACHE_BLOCK_BYTES});
-    const struct cache_bucket *home = &table->bucket[adb_cache_table_home(table, hash)];
-    uint64_t slot = adb_cache_bucket_match(home, adb_cache_table_tag(hash));
+    const struct cache_bucket *bucket = (const struct cache_bucket *)spot->bucket;
+    uint64_t slot = bucket != NULL ? adb_cache_bucket_match(bucket, spot->tag) : 0;
     if (slot == 0)
         return;
-    const struct cache_frame *frame = adb_cache_slot_frame(slot);
+    struct cache_frame *frame = adb_cache_slot_frame(slot);
     const char *block = (const char *)frame->word;
-    size_t at = (size_t)(offset % CACHE_BLOCK_BYTES) / ADB_CACHE_LINE * ADB_CACHE_LINE;
-    size_t end = (size_t)(offset % CACHE_BLOCK_BYTES) + bytes;
+    size_t from = (size_t)(spot->offset % CACHE_BLOCK_BYTES);
+    size_t end = from + bytes < CACHE_BLOCK_BYTES ? from + bytes : CACHE_BLOCK_BYTES;
+    spot->frame = frame;
     __builtin_prefetch(frame);
-    for (uint32_t i = 0; i < PREFETCH_LINES && at < end && at < CACHE_BLOCK_BYTES; i++) {
-        __builtin_prefetch(block + at);
-        at += ADB_CACHE_LINE;
-    }
+    from -= from % ADB_CACHE_LINE;
+    for (uint32_t i = 0; i < PREFETCH_LINES && from < end; i++, from += ADB_CACHE_LINE)
+        __builtin_prefetch(block + from);
+}
+
+bool
+adb_cache_take(struct adb_cache *cache, const struct adb_cache_spot *spot, size_t bytes, void *to)
+{
+    struct cache_frame *frame = (struct cache_frame *)spot->frame;
+    uint32_t from = (uint32_t)(spot->offset % CACHE_BLOCK_BYTES);
+    const struct cache_id id = {spot->file_key, spot->offset / CACHE_BLOCK_BYTES};
+    if (frame == NULL || bytes > CACHE_BLOCK_BYTES - from ||
+        !adb_cache_frame_copy(frame, id, from, bytes, (unsigned char *)to))
+        return false;
+    adb_counter_add(&cache->hits, 1);
+    return true;
 }
 
 /* ------------------------------------------------------------------ reading */

@@ -105,15 +105,29 @@ ADB_MUST_USE armdb_err adb_cache_read(struct adb_cache *cache,
 bool adb_cache_try(struct adb_cache *cache, uint64_t file_key, uint64_t offset, size_t bytes,
                    void *to);
 
-/**
- * For batches of reads: first adb_cache_prefetch() for each, then adb_cache_prefetch_block() for
- * each, then the reads. The first brings near the place where a block is looked up; the second uses
- * that to bring near the block's head and the first cache lines of [offset, offset + bytes), if the
- * block is cached. They change nothing and never wait.
+/** A place in a file on its way from memory. Plain memory; means nothing to another cache. */
+struct adb_cache_spot {
+    uint64_t file_key;
+    uint64_t offset;
+    const void *bucket; /* where the block is looked up; NULL: there is no cache */
+    uint64_t tag;
+    void *frame; /* where it was found; NULL: not yet, or not */
+};
+
+/*
+ * Reading many places at once: first adb_cache_ask() for each, then adb_cache_approach() for each,
+ * then adb_cache_take() for each, so that the waits for memory overlap. The first brings near where
+ * a block is looked up; the second looks, and brings near the block's head and the first cache
+ * lines of [offset, offset + bytes); the third copies these bytes. None of them reads a file or
+ * waits; blocks may come and go in between, and any time may pass.
  */
-void adb_cache_prefetch(const struct adb_cache *cache, uint64_t file_key, uint64_t offset);
-void adb_cache_prefetch_block(const struct adb_cache *cache, uint64_t file_key, uint64_t offset,
-                              size_t bytes);
+void adb_cache_ask(const struct adb_cache *cache, uint64_t file_key, uint64_t offset,
+                   struct adb_cache_spot *spot_out);
+void adb_cache_approach(struct adb_cache_spot *spot, size_t bytes);
+/** False if the bytes are not all in the block that was found, or it has gone: `to` holds anything.
+ * Such a look in vain is not counted as a miss. */
+bool adb_cache_take(struct adb_cache *cache, const struct adb_cache_spot *spot, size_t bytes,
+                    void *to);
 
 /**
  * Drops all blocks of a file that will not be read any more. A read of it that is under way may

@@ -45,10 +45,9 @@ look_at_next(struct ahead *ahead, const struct db *db, const struct adb_tree *tr
     uint64_t location = adb_tree_peek(tree, position, ahead->next, bytes, &key.len);
     if (location == 0)
         return false;
-    struct shard *shard = adb_db_route(db, key);
-    ahead->entries[ahead->next % AHEAD_KEYS].shard = shard;
-    ahead->entries[ahead->next % AHEAD_KEYS].location = location;
-    adb_shard_prefetch_value(shard, location, key.len, 0);
+    struct ahead_entry *entry = &ahead->entries[ahead->next % AHEAD_KEYS];
+    entry->shard = adb_db_route(db, key);
+    adb_shard_ask(entry->shard, location, &entry->reading);
     ahead->next = slot_after(ahead, ahead->next);
     return true;
 }
@@ -69,19 +68,19 @@ adb_ahead_look(struct ahead *ahead, const struct db *db, const struct adb_tree *
     /* What the first stage asked for has arrived by the time that half of them are read. */
     while (ahead->near != ahead->next &&
            slots_to(ahead, position->slot, ahead->near) <= ahead->distance / 2) {
-        uint32_t at = ahead->near % AHEAD_KEYS;
-        adb_shard_prefetch_value(ahead->entries[at].shard, ahead->entries[at].location,
-                                 position->key_len, 1);
+        adb_shard_approach(&ahead->entries[ahead->near % AHEAD_KEYS].reading, position->key_len);
         ahead->near = slot_after(ahead, ahead->near);
     }
 }
 
-struct shard *
-adb_ahead_shard(const struct ahead *ahead, const struct adb_tree_position *position)
+const struct ahead_entry *
+adb_ahead_find(const struct ahead *ahead, const struct adb_tree_position *position)
 {
     uint32_t passed = slots_to(ahead, ahead->begin, position->slot);
     uint32_t looked_at = slots_to(ahead, ahead->begin, ahead->next);
-    if (!is_of(ahead, position) || passed >= looked_at || looked_at - passed > AHEAD_KEYS)
+    const struct ahead_entry *entry = &ahead->entries[position->slot % AHEAD_KEYS];
+    if (!is_of(ahead, position) || passed >= looked_at || looked_at - passed > AHEAD_KEYS ||
+        entry->reading.location != position->location)
         return NULL;
-    return ahead->entries[position->slot % AHEAD_KEYS].shard;
+    return entry;
 }

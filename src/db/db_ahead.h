@@ -18,6 +18,12 @@ struct db;
 
 enum { AHEAD_KEYS = 16 };
 
+/* A key's value, asked for. */
+struct ahead_entry {
+    struct shard *shard;
+    struct shard_reading reading;
+};
+
 /* Plain memory; all zero: nothing was asked for. */
 struct ahead {
     const void *node; /* the leaf that the entries are of, and its version then */
@@ -27,18 +33,16 @@ struct ahead {
     uint32_t begin;    /* the first slot that was looked at; slots count down if not is_up */
     uint32_t near;     /* the first that is to be brought near as a whole */
     uint32_t next;     /* the first that is still to be looked at */
-    struct {
-        struct shard *shard;
-        uint64_t location;
-    } entries[AHEAD_KEYS]; /* of the newest slots, by slot % AHEAD_KEYS */
+    struct ahead_entry entries[AHEAD_KEYS]; /* of the newest slots, by slot % AHEAD_KEYS */
 };
 
 /** Looks ahead from a position of which a walk, up or down the tree, has just come. */
 void adb_ahead_look(struct ahead *ahead, const struct db *db, const struct adb_tree *tree,
                     const struct adb_tree_position *position, bool is_up);
 
-/** The shard of the key under a position; NULL if it was not looked at. */
-struct shard *adb_ahead_shard(const struct ahead *ahead, const struct adb_tree_position *position);
+/** What was asked for of the key under a position; NULL if it was not, or for another location. */
+const struct ahead_entry *adb_ahead_find(const struct ahead *ahead,
+                                         const struct adb_tree_position *position);
 
 /** Forgets how far the walk has come: another one begins. */
 static inline void

@@ -234,10 +234,12 @@ load_value(struct cursor *cursor)
         cursor->value = (unsigned char *)grown;
         cursor->value_capacity = capacity;
     }
-    struct shard *shard = adb_ahead_shard(&cursor->ahead, &cursor->position);
-    if (shard == NULL)
-        shard = adb_db_route(db, key);
-    ADB_TRY(adb_shard_read_value(shard, cursor->position.location, key, cursor->value));
+    const struct ahead_entry *entry = adb_ahead_find(&cursor->ahead, &cursor->position);
+    if (entry != NULL)
+        ADB_TRY(adb_shard_take(entry->shard, &entry->reading, key, cursor->value));
+    else
+        ADB_TRY(adb_shard_read_value(adb_db_route(db, key), cursor->position.location, key,
+                                     cursor->value));
     cursor->value_len = len;
     return ARMDB_OK;
 }

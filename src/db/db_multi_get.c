@@ -9,7 +9,6 @@
 
 #include "base/err.h"
 #include "db/db_private.h"
-#include "log/location.h"
 #include "os/rcu.h"
 
 enum { GROUP = 32 };
@@ -21,6 +20,8 @@ struct group {
     size_t n;
     armdb_slice keys[GROUP]; /* empty: not a key of the collection, the read's `err` says why */
     uint64_t locations[GROUP];
+    struct shard *shards[GROUP];
+    struct shard_reading readings[GROUP];
     unsigned char values[GROUP * ARMDB_CONST_VALUE_MAX]; /* of collections that keep them */
     armdb_err err;                                       /* the first failure of all groups */
     armdb_error_detail detail;                           /* of it */
@@ -48,17 +49,20 @@ check_keys(struct group *group)
     }
 }
 
-/* Asks for all that the values will be copied from. */
+/* Brings near all that the values will be copied from. */
 static void
-prefetch_values(const struct group *group)
+approach_values(struct group *group)
 {
     const struct db *db = group->collection->db;
-    for (int stage = 0; stage < SHARD_PREFETCH_STAGES; stage++) {
-        for (size_t i = 0; i < group->n; i++) {
-            if (group->locations[i] != 0)
-                adb_shard_prefetch_value(adb_db_route(db, group->keys[i]), group->locations[i],
-                                         group->keys[i].len, stage);
-        }
+    for (size_t i = 0; i < group->n; i++) {
+        if (group->locations[i] == 0)
+            continue;
+        group->shards[i] = adb_db_route(db, group->keys[i]);
+        adb_shard_ask(group->shards[i], group->locations[i], &group->readings[i]);
+    }
+    for (size_t i = 0; i < group->n; i++) {
+        if (group->locations[i] != 0)
+            adb_shard_approach(&group->readings[i], group->keys[i].len);
     }
 }
 
@@ -69,10 +73,15 @@ fetch(struct group *group, size_t i)
     uint32_t value_bytes = group->collection->index.keys.value_bytes;
     if (group->locations[i] == 0)
         return ARMDB_NOT_FOUND;
-    bool is_there = value_bytes != 0 && value_bytes <= read->capacity;
-    if (is_there)
+    ADB_TRY(adb_db_fit(group->locations[i], read));
+    if (value_bytes != 0) {
         memcpy(read->buffer, group->values + i * value_bytes, value_bytes);
-    return adb_db_fetch(group->collection, group->locations[i], is_there, read);
+        return ARMDB_OK;
+    }
+    armdb_err err = adb_shard_take(group->shards[i], &group->readings[i], read->key, read->buffer);
+    if (err != ARMDB_OK)
+        read->len = 0;
+    return err;
 }
 
 /* Inside an RCU scope. */
@@ -85,7 +94,7 @@ get_group(struct group *group)
         adb_index_get_batch(keys, group->keys, group->n, group->locations,
                             keys->value_bytes != 0 ? group->values : NULL);
         if (keys->value_bytes == 0)
-            prefetch_values(group);
+            approach_values(group);
     }
     for (size_t i = 0; i < group->n; i++) {
         if (group->reads[i].err == ARMDB_OK)

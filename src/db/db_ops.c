@@ -68,21 +68,14 @@ read_value(struct db *db, armdb_slice key, uint64_t location, const void *inline
 }
 
 armdb_err
-adb_db_fetch(struct collection *collection, uint64_t location, bool is_there, armdb_read *read)
+adb_db_fit(uint64_t location, armdb_read *read)
 {
-    size_t len = adb_location_value_len(location);
-    read->len = len;
-    if (len > read->capacity)
-        return adb_fail(ARMDB_BUFFER_TOO_SMALL, "get",
-                        "the value has %zu bytes, the buffer has room for %zu", len,
-                        read->capacity);
-    if (is_there)
+    read->len = adb_location_value_len(location);
+    if (ADB_LIKELY(read->len <= read->capacity))
         return ARMDB_OK;
-    armdb_err err = adb_shard_read_value(adb_db_route(collection->db, read->key), location,
-                                         read->key, read->buffer);
-    if (err != ARMDB_OK)
-        read->len = 0;
-    return err;
+    return adb_fail(ARMDB_BUFFER_TOO_SMALL, "get",
+                    "the value has %zu bytes, the buffer has room for %zu", read->len,
+                    read->capacity);
 }
 
 static armdb_err
@@ -92,7 +85,14 @@ get_inside(struct collection *collection, armdb_read *read)
     bool is_inlined = value_bytes != 0 && value_bytes <= read->capacity;
     uint64_t location;
     ADB_TRY(find(collection, read->key, is_inlined ? read->buffer : NULL, &location));
-    return adb_db_fetch(collection, location, is_inlined, read);
+    ADB_TRY(adb_db_fit(location, read));
+    if (value_bytes != 0)
+        return ARMDB_OK;
+    armdb_err err = adb_shard_read_value(adb_db_route(collection->db, read->key), location,
+                                         read->key, read->buffer);
+    if (err != ARMDB_OK)
+        read->len = 0;
+    return err;
 }
 
 armdb_err

@@ -83,10 +83,9 @@ ADB_MUST_USE armdb_err adb_collection_check_order(const struct collection *colle
 ADB_MUST_USE armdb_err adb_collection_check_key(const struct collection *collection,
                                                 armdb_slice key);
 
-/** Fills a read whose key is at `location`: from the log, unless the value is in its buffer already
- * (`is_there`). Inside the RCU scope that found it. Returns as armdb_get(). */
-ADB_MUST_USE armdb_err adb_db_fetch(struct collection *collection, uint64_t location, bool is_there,
-                                    armdb_read *read);
+/** Sets the length of a read whose key is at `location`; ARMDB_BUFFER_TOO_SMALL (raised) if its
+ * buffer has no room for that. */
+ADB_MUST_USE armdb_err adb_db_fit(uint64_t location, armdb_read *read);
 
 /** Makes the collections of db->manifest. */
 ADB_MUST_USE armdb_err adb_collections_load(struct db *db);

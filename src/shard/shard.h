@@ -177,13 +177,24 @@ void adb_shard_bury(struct shard *shard, uint64_t location, armdb_slice key);
 ADB_MUST_USE armdb_err adb_shard_read_value(struct shard *shard, uint64_t location, armdb_slice key,
                                             void *to);
 
-enum { SHARD_PREFETCH_STAGES = 2 };
+/** A value on its way from memory. Plain memory; of one shard. */
+struct shard_reading {
+    uint64_t location;
+    struct adb_cache_spot spot;
+};
 
-/**
- * Brings near what reading the value at a location will look at: for many locations, stage 0 for
- * each, then stage 1 for each, then the reads. Inside the RCU scope that found the location.
+/*
+ * Reading many values: first adb_shard_ask() for each, then adb_shard_approach() for each, then
+ * adb_shard_take() for each, so that the waits for memory overlap. The first two only bring things
+ * near; any time may pass in between.
+ *
+ * @param location  from the index, loaded in the same RCU scope as the call.
  */
-void adb_shard_prefetch_value(struct shard *shard, uint64_t location, size_t key_len, int stage);
+void adb_shard_ask(struct shard *shard, uint64_t location, struct shard_reading *reading_out);
+void adb_shard_approach(struct shard_reading *reading, size_t key_len);
+/** As adb_shard_read_value() of reading->location, which the index has in this scope too. */
+ADB_MUST_USE armdb_err adb_shard_take(struct shard *shard, const struct shard_reading *reading,
+                                      armdb_slice key, void *to);
 
 /* ------------------------------------------------------------------- figures */
 

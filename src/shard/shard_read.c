@@ -2,6 +2,8 @@
 #include "base/err.h"
 #include "shard/shard_private.h"
 
+enum { TAKEN_BYTES_MAX = 4096 }; /* of a record; longer ones are not cached */
+
 /* ------------------------------------------------------------------ through the cache */
 
 /* An adb_cache_read_fn. */
@@ -73,17 +75,32 @@ adb_shard_read_value(struct shard *shard, uint64_t location, armdb_slice key, vo
     return err;
 }
 
+/* ------------------------------------------------------------------ many values */
+
 void
-adb_shard_prefetch_value(struct shard *shard, uint64_t location, size_t key_len, int stage)
+adb_shard_ask(struct shard *shard, uint64_t location, struct shard_reading *reading_out)
 {
-    struct data_file *file = file_at(shard, location);
-    uint64_t offset = adb_location_offset(location);
-    size_t bytes = (size_t)adb_log_record_bytes((uint32_t)key_len,
-                                                adb_location_value_len(location));
-    if (shard->cache == NULL)
-        return;
-    if (stage == 0)
-        adb_cache_prefetch(shard->cache, cache_key(file), offset);
-    else
-        adb_cache_prefetch_block(shard->cache, cache_key(file), offset, bytes);
+    reading_out->location = location;
+    adb_cache_ask(shard->cache, cache_key(file_at(shard, location)), adb_location_offset(location),
+                  &reading_out->spot);
+}
+
+void
+adb_shard_approach(struct shard_reading *reading, size_t key_len)
+{
+    uint32_t value_len = adb_location_value_len(reading->location);
+    adb_cache_approach(&reading->spot, (size_t)adb_log_record_bytes((uint32_t)key_len, value_len));
+}
+
+armdb_err
+adb_shard_take(struct shard *shard, const struct shard_reading *reading, armdb_slice key, void *to)
+{
+    unsigned char record[TAKEN_BYTES_MAX];
+    uint32_t value_len = adb_location_value_len(reading->location);
+    size_t bytes = (size_t)adb_log_record_bytes((uint32_t)key.len, value_len);
+    if (bytes <= sizeof record && adb_cache_take(shard->cache, &reading->spot, bytes, record) &&
+        adb_data_file_take_value(file_at(shard, reading->location), reading->spot.offset, key,
+                                 value_len, record, to))
+        return ARMDB_OK;
+    return adb_shard_read_value(shard, reading->location, key, to);
 }

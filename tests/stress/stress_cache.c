@@ -132,8 +132,11 @@ run_reader(void *context)
                                                 .read = read_bytes,
                                                 .context = actor};
         if (n % 4 == 0) {
-            adb_cache_prefetch(stress->cache, actor->file_key, offset);
-            adb_cache_prefetch_block(stress->cache, actor->file_key, offset, bytes);
+            struct adb_cache_spot spot;
+            adb_cache_ask(stress->cache, actor->file_key, offset, &spot);
+            adb_cache_approach(&spot, bytes);
+            if (adb_cache_take(stress->cache, &spot, bytes, to))
+                check_bytes(actor->file_key, offset, bytes, to);
             if (adb_cache_try(stress->cache, actor->file_key, offset, bytes, to))
                 check_bytes(actor->file_key, offset, bytes, to);
             continue;

@@ -172,8 +172,11 @@ test_cache__none_or_no_budget__reads_as_asked(void **state)
         }
         assert_int_equal(fake_get(none[i], &fixture->file, 100, 0), 0);
         assert_false(fake_has(none[i], &fixture->file, 100, 50));
-        adb_cache_prefetch(none[i], fixture->file.key, 100);
-        adb_cache_prefetch_block(none[i], fixture->file.key, 100, 50);
+        unsigned char bytes[50];
+        struct adb_cache_spot spot;
+        adb_cache_ask(none[i], fixture->file.key, 100, &spot);
+        adb_cache_approach(&spot, 50);
+        assert_false(adb_cache_take(none[i], &spot, 50, bytes));
         adb_cache_drop_file(none[i], fixture->file.key);
         assert_int_equal(stats_of(none[i]).blocks, 0);
         adb_cache_free(none[i]);
@@ -223,17 +226,29 @@ test_cache__tended__has_memory_ready_within_the_budget(void **state)
 }
 
 static void
-test_cache__prefetch__changes_nothing(void **state)
+test_cache__asked_for__is_taken_if_it_is_there_and_in_one_block(void **state)
 {
     struct fixture *fixture = (struct fixture *)*state;
+    unsigned char bytes[200];
+    struct adb_cache_spot spots[FILE_BYTES / 100];
     assert_int_equal(fake_get(fixture->cache, &fixture->file, 0, 2 * BLOCK), 1);
-    for (uint64_t offset = 0; offset < FILE_BYTES; offset += 100) {
-        adb_cache_prefetch(fixture->cache, fixture->file.key, offset);
-        adb_cache_prefetch_block(fixture->cache, fixture->file.key, offset, 5000);
+    for (uint64_t i = 0; i < FILE_BYTES / 100; i++)
+        adb_cache_ask(fixture->cache, fixture->file.key, i * 100, &spots[i]);
+    for (uint64_t i = 0; i < FILE_BYTES / 100; i++)
+        adb_cache_approach(&spots[i], 150);
+    for (uint64_t i = 0; i < FILE_BYTES / 100; i++) {
+        uint64_t offset = i * 100;
+        bool is_there = offset < 2 * BLOCK && offset % BLOCK + 150 <= BLOCK;
+        memset(bytes, 0, sizeof bytes);
+        assert_int_equal(adb_cache_take(fixture->cache, &spots[i], 150, bytes), is_there);
+        if (is_there)
+            assert_true(fake_is(&fixture->file, offset, 150, bytes));
     }
     assert_int_equal(stats_of(fixture->cache).blocks, 2);
-    assert_int_equal(stats_of(fixture->cache).hits, 0);
     assert_int_equal(atomic_load(&fixture->file.n_reads), 1);
+    adb_cache_drop_file(fixture->cache, fixture->file.key);
+    for (uint64_t i = 0; i < FILE_BYTES / 100; i++)
+        assert_false(adb_cache_take(fixture->cache, &spots[i], 150, bytes));
 }
 
 static void
@@ -451,7 +466,7 @@ main(void)
         TEST(test_cache__none_or_no_budget__reads_as_asked),
         TEST(test_cache__dropped_blocks__are_read_anew_and_others_stay),
         TEST(test_cache__tended__has_memory_ready_within_the_budget),
-        TEST(test_cache__prefetch__changes_nothing),
+        TEST(test_cache__asked_for__is_taken_if_it_is_there_and_in_one_block),
         TEST(test_cache__failed_read__is_told_and_leaves_nothing),
         TEST(test_cache__short_read__is_corrupt_or_not_kept),
         TEST(test_cache__misses_of_one_block_at_once__are_one_read),
