@@ -178,7 +178,7 @@ compare_keys(armdb_slice a, armdb_slice b)
     return a.len < b.len ? -1 : a.len > b.len;
 }
 
-static bool
+static inline bool
 is_above_low(const struct cursor *cursor, armdb_slice key)
 {
     if (cursor->low.kind == ARMDB_UNBOUNDED)
@@ -187,7 +187,7 @@ is_above_low(const struct cursor *cursor, armdb_slice key)
     return cursor->low.kind == ARMDB_INCLUDED ? order >= 0 : order > 0;
 }
 
-static bool
+static inline bool
 is_below_high(const struct cursor *cursor, armdb_slice key)
 {
     if (cursor->high.kind == ARMDB_UNBOUNDED)
@@ -214,12 +214,12 @@ seek_end(struct cursor *cursor, bool is_low)
 static armdb_err
 load_value(struct cursor *cursor)
 {
-    struct db *db = cursor->collection->db;
-    const armdb_slice key = {cursor->position.key, cursor->position.key_len};
-    size_t len = adb_location_value_len(cursor->position.location);
     cursor->value_len = 0;
     if (cursor->keys_only)
         return ARMDB_OK;
+    struct db *db = cursor->collection->db;
+    const armdb_slice key = {cursor->position.key, cursor->position.key_len};
+    size_t len = adb_location_value_len(cursor->position.location);
     if (cursor->collection->index.keys.value_bytes != 0) {
         cursor->value_len = len;
         return ARMDB_OK;
@@ -249,7 +249,8 @@ static armdb_err
 land(struct cursor *cursor, bool found, bool up)
 {
     const armdb_slice key = {cursor->position.key, cursor->position.key_len};
-    if (found && is_above_low(cursor, key) && is_below_high(cursor, key)) {
+    /* It comes from within the range, or its other end: only this one can have been passed. */
+    if (found && (up ? is_below_high(cursor, key) : is_above_low(cursor, key))) {
         const struct adb_index *keys = &cursor->collection->index.keys;
         cursor->place = PLACE_ON;
         if (!cursor->keys_only && keys->value_bytes == 0)

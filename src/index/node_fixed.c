@@ -65,12 +65,6 @@ adb_node_fixed_clear(struct adb_page *page, uint32_t level)
     adb_node_set_meta(page, (struct adb_node_meta){.level = level, .last = NODE_NO_LAST});
 }
 
-static inline uint32_t
-key_word_at(const struct adb_node_shape *shape, uint32_t word, uint32_t slot)
-{
-    return shape->key_at + word * shape->capacity + slot;
-}
-
 /* The first slot of [from, to) whose word, `base` being that of slot 0, is not below `wanted`. */
 static uint32_t
 lower_bound(const struct adb_page *page, uint32_t base, uint64_t wanted, uint32_t from, uint32_t to)
@@ -105,7 +99,7 @@ find_among_equals(const struct adb_node_layout *layout, const struct adb_page *p
                   const struct adb_node_key *key, struct equals equals, bool *found_out)
 {
     for (; equals.word < layout->words; equals.word++) {
-        uint32_t base = key_word_at(equals.shape, equals.word, 0);
+        uint32_t base = adb_node_fixed_key_at(equals.shape, equals.word, 0);
         uint64_t wanted = key->word[equals.word];
         equals.from = lower_bound(page, base, wanted, equals.from, equals.to);
         if (equals.from == equals.to || adb_node_word(page, base + equals.from) != wanted)
@@ -173,7 +167,7 @@ begin_find(const struct adb_node_layout *layout, const struct adb_page *page,
     if (meta.count == 0 || ADB_UNLIKELY(meta.count > shape->capacity || meta.skip >= words))
         return place;
     for (uint32_t word = 0; word < meta.skip; word++) {
-        uint64_t shared = adb_node_word(page, key_word_at(shape, word, 0));
+        uint64_t shared = adb_node_word(page, adb_node_fixed_key_at(shape, word, 0));
         if (key->word[word] != shared) {
             place.from = key->word[word] < shared ? 0 : meta.count;
             return place;
@@ -183,10 +177,10 @@ begin_find(const struct adb_node_layout *layout, const struct adb_page *page,
     uint32_t n_samples = (meta.count - 1) / GROUP;
     place.from = (n_samples - (uint32_t)count_above(page, n_samples, key->word[meta.skip])) * GROUP;
     place.is_final = false;
-    adb_node_prefetch(page, key_word_at(shape, meta.skip, place.from));
+    adb_node_prefetch(page, adb_node_fixed_key_at(shape, meta.skip, place.from));
     adb_node_prefetch(page, shape->target_at + place.from * shape->stride);
     if (words > 1)
-        adb_node_prefetch(page, key_word_at(shape, words - 1, place.from));
+        adb_node_prefetch(page, adb_node_fixed_key_at(shape, words - 1, place.from));
     return place;
 }
 
@@ -199,7 +193,7 @@ end_find_far(const struct adb_node_layout *layout, const struct adb_page *page,
 {
     struct equals equals = {.shape = place->shape, .word = place->skip + 1, .to = slot + 1};
     uint64_t wanted = key->word[place->skip];
-    uint32_t base = key_word_at(place->shape, place->skip, 0);
+    uint32_t base = adb_node_fixed_key_at(place->shape, place->skip, 0);
     equals.from = slot;
     if (slot != 0 && adb_node_word(page, base + slot - 1) == wanted)
         equals.from = lower_bound(page, base, wanted, 0, slot - 1);
@@ -217,7 +211,7 @@ end_find(const struct adb_node_layout *layout, const struct adb_page *page,
     if (place->is_final)
         return place->from;
     uint64_t wanted = key->word[place->skip];
-    uint32_t base = key_word_at(place->shape, place->skip, 0);
+    uint32_t base = adb_node_fixed_key_at(place->shape, place->skip, 0);
     uint32_t n = place->count;
     uint32_t slot;
     if (ADB_LIKELY(n >= GROUP)) {
@@ -232,7 +226,7 @@ end_find(const struct adb_node_layout *layout, const struct adb_page *page,
     /* Mostly it is this one: then its neighbours, which may be in other lines, do not matter. */
     uint32_t word = place->skip + 1;
     while (word < words &&
-           adb_node_word(page, key_word_at(place->shape, word, slot)) == key->word[word])
+           adb_node_word(page, adb_node_fixed_key_at(place->shape, word, slot)) == key->word[word])
         word++;
     if (word >= words) {
         *found_out = true;
@@ -292,7 +286,7 @@ adb_node_fixed_read_key(const struct adb_node_layout *layout, const struct adb_p
         slot = 0;
     for (uint32_t word = 0; word < layout->words; word++)
         adb_node_store_bytes(bytes_out + 8 * word,
-                             adb_node_word(page, key_word_at(shape, word, slot)));
+                             adb_node_word(page, adb_node_fixed_key_at(shape, word, slot)));
     return layout->key_bytes;
 }
 
@@ -332,14 +326,14 @@ finish(const struct adb_node_layout *layout, struct adb_page *page, struct adb_n
     if (meta.count != 0 && (from == 0 || from + 1 == meta.count)) {
         /* The smallest or largest key is new: how many words do these two, and so all, share? */
         while (skip + 1 < layout->words &&
-               adb_node_word(page, key_word_at(shape, skip, 0)) ==
-                   adb_node_word(page, key_word_at(shape, skip, meta.count - 1)))
+               adb_node_word(page, adb_node_fixed_key_at(shape, skip, 0)) ==
+                   adb_node_word(page, adb_node_fixed_key_at(shape, skip, meta.count - 1)))
             skip++;
         if (skip != meta.skip)
             from = 0;
         meta.skip = skip;
     }
-    uint32_t base = key_word_at(shape, meta.skip, 0);
+    uint32_t base = adb_node_fixed_key_at(shape, meta.skip, 0);
     for (uint32_t i = from == 0 ? 0 : (from - 1) / GROUP; (i + 1) * GROUP < meta.count; i++)
         adb_node_set_word(page, SAMPLE_AT + i, adb_node_word(page, base + (i + 1) * GROUP));
     adb_node_set_meta(page, meta);
@@ -383,7 +377,7 @@ adb_node_fixed_insert(const struct adb_node_layout *layout, struct adb_page *pag
     const struct adb_node_shape *shape = adb_node_fixed_shape(layout, meta.level);
     ADB_DEBUG_ASSERT(meta.count < shape->capacity && slot <= meta.count);
     for (uint32_t word = 0; word < layout->words; word++) {
-        uint32_t base = key_word_at(shape, word, 0);
+        uint32_t base = adb_node_fixed_key_at(shape, word, 0);
         shift_up(page, base + slot, base + meta.count, 1);
         adb_node_set_word(page, base + slot, entry->key->word[word]);
     }
@@ -405,7 +399,7 @@ adb_node_fixed_remove(const struct adb_node_layout *layout, struct adb_page *pag
     const struct adb_node_shape *shape = adb_node_fixed_shape(layout, meta.level);
     ADB_DEBUG_ASSERT(slot < meta.count);
     for (uint32_t word = 0; word < layout->words; word++) {
-        uint32_t base = key_word_at(shape, word, 0);
+        uint32_t base = adb_node_fixed_key_at(shape, word, 0);
         shift_down(page, base + slot, base + meta.count, 1);
     }
     uint32_t is_inner = meta.level != 0;
@@ -425,8 +419,8 @@ copy_entries(const struct adb_node_layout *layout, struct adb_page *to_page, uin
     const struct adb_node_shape *shape = adb_node_fixed_shape(layout, level);
     for (uint32_t word = 0; word < layout->words; word++) {
         for (uint32_t i = 0; i < n; i++)
-            adb_node_set_word(to_page, key_word_at(shape, word, to + i),
-                              adb_node_word(page, key_word_at(shape, word, from + i)));
+            adb_node_set_word(to_page, adb_node_fixed_key_at(shape, word, to + i),
+                              adb_node_word(page, adb_node_fixed_key_at(shape, word, from + i)));
     }
     uint32_t base = shape->target_at + (level != 0);
     for (uint32_t i = 0; i < n * shape->stride; i++)
@@ -476,7 +470,8 @@ adb_node_fixed_merge(const struct adb_node_layout *layout, struct adb_page *left
     const struct adb_node_shape *shape = adb_node_fixed_shape(layout, meta.level);
     if (meta.level != 0) {
         for (uint32_t word = 0; word < layout->words; word++)
-            adb_node_set_word(left, key_word_at(shape, word, meta.count), middle->word[word]);
+            adb_node_set_word(left, adb_node_fixed_key_at(shape, word, meta.count),
+                              middle->word[word]);
         adb_node_set_word(left, adb_node_fixed_child_at(layout, meta.count + 1),
                           adb_node_word(right, adb_node_fixed_child_at(layout, 0)));
         meta.count++;

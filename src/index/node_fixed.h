@@ -46,6 +46,13 @@ adb_node_fixed_shape(const struct adb_node_layout *layout, uint32_t level)
     return &layout->shape[level != 0];
 }
 
+/** Where in the page the `word`-th word of a key is. */
+static inline uint32_t
+adb_node_fixed_key_at(const struct adb_node_shape *shape, uint32_t word, uint32_t slot)
+{
+    return shape->key_at + word * shape->capacity + slot;
+}
+
 /** The word of a leaf's location `slot`; the inline value is in the words after it. */
 static inline uint32_t
 adb_node_fixed_location_at(const struct adb_node_layout *layout, uint32_t slot)

@@ -92,12 +92,65 @@ slot_in_leaf(const struct adb_tree *tree, const struct adb_tree_step *leaf, enum
     return is_upwards(how) ? slot : slot - 1;
 }
 
+/* Most keys are short and of one length: these are read with less ado. */
+struct short_key {
+    uint64_t word[4];
+};
+
+static inline bool
+has_short_keys(const struct adb_node_layout *layout)
+{
+    return layout->words - 1 < sizeof(struct short_key) / sizeof(uint64_t);
+}
+
+static inline struct short_key
+load_short_key(const struct adb_node_layout *layout, const struct adb_page *page, uint32_t slot)
+{
+    const struct adb_node_shape *shape = adb_node_fixed_shape(layout, 0);
+    struct short_key key;
+    if (ADB_UNLIKELY(slot >= shape->capacity))
+        slot = 0;
+    for (uint32_t i = 0; i < layout->words; i++)
+        key.word[i] = adb_node_word(page, adb_node_fixed_key_at(shape, i, slot));
+    return key;
+}
+
+/* To room for whole words. Returns the length. */
+static inline uint32_t
+store_short_key(const struct adb_node_layout *layout, const struct short_key *key,
+                unsigned char *to)
+{
+    for (uint32_t i = 0; i < layout->words; i++)
+        adb_node_store_bytes(to + (size_t)8 * i, key->word[i]);
+    return layout->key_bytes;
+}
+
+static inline void
+put_on(struct adb_tree_position *position, const struct adb_page *page, uint64_t version,
+       uint32_t slot, uint64_t location)
+{
+    ADB_DEBUG_ASSERT(location != 0);
+    position->node = page;
+    position->version = version;
+    position->slot = slot;
+    position->location = location;
+}
+
 /* Reads an entry and, if it is still what the version says, puts the position on it. */
 static bool
 settle(const struct adb_tree *tree, const struct adb_page *page, uint64_t version, uint32_t slot,
        struct adb_tree_position *position)
 {
     const struct adb_node_layout *layout = &tree->layout;
+    if (has_short_keys(layout) && layout->value_bytes == 0) {
+        uint64_t location = adb_node_location(layout, page, slot);
+        const struct short_key key = load_short_key(layout, page, slot);
+        if (!adb_node_is_unchanged(page, version))
+            return false;
+        put_on(position, page, version, slot, location);
+        position->key_len = store_short_key(layout, &key, position->key);
+        return true;
+    }
     unsigned char key[ARMDB_KEY_MAX];
     unsigned char value[ADB_TREE_VALUE_MAX];
     uint64_t location = adb_node_location(layout, page, slot);
@@ -106,12 +159,8 @@ settle(const struct adb_tree *tree, const struct adb_page *page, uint64_t versio
         adb_node_read_value(layout, page, slot, value);
     if (!adb_node_is_unchanged(page, version))
         return false;
-    ADB_DEBUG_ASSERT(location != 0);
-    position->node = page;
-    position->version = version;
-    position->slot = slot;
+    put_on(position, page, version, slot, location);
     position->key_len = len;
-    position->location = location;
     memcpy(position->key, key, len);
     if (layout->value_bytes != 0)
         memcpy(position->value, value, layout->value_bytes);
@@ -262,7 +311,12 @@ adb_tree_peek(const struct adb_tree *tree, const struct adb_tree_position *posit
     if (slot >= adb_node_meta(page).count)
         return 0;
     uint64_t location = adb_node_location(&tree->layout, page, slot);
-    *key_len_out = adb_node_read_key(&tree->layout, page, slot, key_out);
+    if (has_short_keys(&tree->layout)) {
+        const struct short_key key = load_short_key(&tree->layout, page, slot);
+        *key_len_out = store_short_key(&tree->layout, &key, key_out);
+    } else {
+        *key_len_out = adb_node_read_key(&tree->layout, page, slot, key_out);
+    }
     return adb_node_is_unchanged(page, position->version) ? location : 0;
 }
 
