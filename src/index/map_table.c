@@ -1,0 +1,419 @@
+#include "index/map_table.h"
+
+#include "armdb/types.h"
+#include "base/assert.h"
+
+#define LOW_BITS 0x0101010101010101u
+#define HIGH_BITS 0x8080808080808080u
+#define PASSED_ONE ((uint64_t)1 << 56)
+
+enum {
+    SLOTS_MIN = 7,
+    SLOTS_MAX = 15,
+    PASSED_MAX = 255, /* not counted any more */
+    PREFETCH_LINES_MAX = 8
+};
+
+void
+adb_map_layout_init(struct adb_map_layout *layout, uint32_t key_bytes, uint32_t value_bytes)
+{
+    uint32_t key_words = key_bytes != 0 ? adb_map_words_of(key_bytes) : 1;
+    uint32_t value_words = adb_map_words_of(value_bytes);
+    uint32_t entry_words = 1 + key_words + value_words;
+    uint32_t best = 0;
+    ADB_ASSERT(entry_words <= MAP_ENTRY_WORDS_MAX);
+    /* Large groups may be filled further, hence the second factor: near enough to what was
+     * measured. */
+    for (uint32_t slots = SLOTS_MIN; slots <= SLOTS_MAX; slots++) {
+        uint32_t tag_words = (slots + 1 + 7) / 8;
+        uint32_t group_words = tag_words + slots * entry_words;
+        uint32_t groups = MAP_PAGE_WORDS / group_words;
+        uint32_t score = groups * slots * 1000 * slots / (slots + 1);
+        if (score < best || groups == 0)
+            continue;
+        best = score;
+        *layout = (struct adb_map_layout){.key_bytes = key_bytes,
+                                          .key_words = key_words,
+                                          .value_bytes = value_bytes,
+                                          .value_words = value_words,
+                                          .entry_words = entry_words,
+                                          .slots = slots,
+                                          .tag_words = tag_words,
+                                          .group_words = group_words,
+                                          .groups = groups,
+                                          .page_slots = groups * slots};
+        uint32_t n_last = slots - 8 * (tag_words - 1);
+        layout->last_slots = n_last != 0 ? HIGH_BITS >> (64 - 8 * n_last) : 0;
+    }
+    ADB_ASSERT(best != 0);
+}
+
+/* ------------------------------------------------------------------ tags */
+
+/* The highest bit of each byte that is 0, and no other. */
+static inline uint64_t
+zero_bytes(uint64_t word)
+{
+    return ~(((word & ~HIGH_BITS) + ~HIGH_BITS) | word | ~HIGH_BITS);
+}
+
+/* The highest bit of each byte that is that of `pattern`, and no other: a slot that is empty by now
+ * may still have a removed key in it. */
+static inline uint64_t
+bytes_like(uint64_t word, uint64_t pattern)
+{
+    return zero_bytes(word ^ pattern);
+}
+
+/* Which bytes of the i-th tag word are tags. */
+static inline uint64_t
+slots_of(const struct adb_map_layout *layout, uint32_t i)
+{
+    return i + 1 == layout->tag_words ? layout->last_slots : HIGH_BITS;
+}
+
+static inline uint32_t
+first_byte(uint64_t bits)
+{
+    return (uint32_t)__builtin_ctzll(bits) / 8;
+}
+
+/* ------------------------------------------------------------------ heap */
+
+/* A reference to a key in the heap: where it starts, its length, some bits of its hash. */
+static inline uint64_t
+check_of(const struct adb_map_key *key)
+{
+    return key->len | (key->hash >> 8 & 0xffff) << 16;
+}
+
+static inline bool
+is_in_heap(const struct adb_map_table *table, uint64_t at, uint32_t words)
+{
+    return at + words <= (uint64_t)table->n_heap * MAP_PAGE_WORDS;
+}
+
+static inline struct adb_page *
+heap_page(const struct adb_map_table *table, uint32_t at)
+{
+    return adb_map_page(table, adb_map_heap_index(table, at / MAP_PAGE_WORDS));
+}
+
+static bool
+heap_holds(const struct adb_map_table *table, uint32_t at, const struct adb_map_key *key)
+{
+    uint32_t words = adb_map_words_of(key->len);
+    if (!is_in_heap(table, at, words))
+        return false;
+    for (uint32_t i = 0; i < words; i++) {
+        uint64_t word = adb_node_word(heap_page(table, at + i), 1 + (at + i) % MAP_PAGE_WORDS);
+        if (word != adb_map_load_bytes(key->bytes, key->len, i))
+            return false;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ reading */
+
+void
+adb_map_prefetch_home(const struct adb_map_layout *layout, const struct adb_map_table *table,
+                      uint64_t hash)
+{
+    struct adb_map_place home = adb_map_home(layout, table, hash);
+    const struct adb_page *page = adb_map_page(table, home.page);
+    uint32_t at = adb_map_group_at(layout, home.group);
+    uint32_t end = at + layout->group_words;
+    if (end - at > PREFETCH_LINES_MAX * 8)
+        end = at + 8;
+    for (; at < end; at += 8)
+        adb_node_prefetch(page, at);
+    adb_node_prefetch(page, end - 1);
+}
+
+void
+adb_map_prefetch_tags(const struct adb_map_layout *layout, const struct adb_map_table *table,
+                      uint64_t hash)
+{
+    struct adb_map_place home = adb_map_home(layout, table, hash);
+    uint32_t at = adb_map_group_at(layout, home.group);
+    adb_node_prefetch(adb_map_page(table, home.page), at);
+    adb_node_prefetch(adb_map_page(table, home.page), at + layout->tag_words - 1);
+}
+
+/* The first entry of its home that has the tag of the hash: word in the page; 0: there is none. */
+static uint32_t
+first_like(const struct adb_map_layout *layout, const struct adb_page *page, uint32_t group,
+           uint64_t hash)
+{
+    uint64_t pattern = adb_map_tag_of(hash) * LOW_BITS;
+    for (uint32_t i = 0; i < layout->tag_words; i++) {
+        uint64_t word = adb_node_word(page, adb_map_group_at(layout, group) + i);
+        uint64_t bits = bytes_like(word, pattern) & slots_of(layout, i);
+        if (bits != 0)
+            return adb_map_entry_at(layout, group, 8 * i + first_byte(bits));
+    }
+    return 0;
+}
+
+void
+adb_map_prefetch_entry(const struct adb_map_layout *layout, const struct adb_map_table *table,
+                       uint64_t hash)
+{
+    struct adb_map_place home = adb_map_home(layout, table, hash);
+    const struct adb_page *page = adb_map_page(table, home.page);
+    uint32_t at = first_like(layout, page, home.group, hash);
+    if (at == 0)
+        return;
+    for (uint32_t i = 0; i < layout->entry_words; i += 8)
+        adb_node_prefetch(page, at + i);
+    adb_node_prefetch(page, at + layout->entry_words - 1);
+}
+
+void
+adb_map_prefetch_key(const struct adb_map_layout *layout, const struct adb_map_table *table,
+                     uint64_t hash)
+{
+    struct adb_map_place home = adb_map_home(layout, table, hash);
+    const struct adb_page *page = adb_map_page(table, home.page);
+    uint32_t at = first_like(layout, page, home.group, hash);
+    uint32_t heap_at = at != 0 ? (uint32_t)adb_node_word(page, at + 1) : 0;
+    if (at != 0 && is_in_heap(table, heap_at, 1))
+        adb_node_prefetch(heap_page(table, heap_at), 1 + heap_at % MAP_PAGE_WORDS);
+}
+
+static inline bool
+is_entry_of(const struct adb_map_layout *layout, const struct adb_map_table *table,
+            const struct adb_page *page, uint32_t at, const struct adb_map_key *key)
+{
+    if (layout->key_bytes == 0) {
+        uint64_t reference = adb_node_word(page, at + 1);
+        return reference >> 32 == check_of(key) && heap_holds(table, (uint32_t)reference, key);
+    }
+    for (uint32_t i = 0; i < layout->key_words; i++) {
+        if (adb_node_word(page, at + 1 + i) != adb_map_load_bytes(key->bytes, key->len, i))
+            return false;
+    }
+    return true;
+}
+
+static inline bool
+find_in_group(const struct adb_map_layout *layout, const struct adb_map_table *table,
+              const struct adb_map_key *key, struct adb_map_place *place)
+{
+    const struct adb_page *page = adb_map_page(table, place->page);
+    uint32_t at = adb_map_group_at(layout, place->group);
+    uint64_t pattern = adb_map_tag_of(key->hash) * LOW_BITS;
+    for (uint32_t i = 0; i < layout->tag_words; i++) {
+        uint64_t bits = bytes_like(adb_node_word(page, at + i), pattern) & slots_of(layout, i);
+        for (; bits != 0; bits &= bits - 1) {
+            place->slot = 8 * i + first_byte(bits);
+            uint32_t entry_at = adb_map_entry_at(layout, place->group, place->slot);
+            if (ADB_LIKELY(is_entry_of(layout, table, page, entry_at, key)))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool
+find_in_stash(const struct adb_map_layout *layout, const struct adb_map_table *table,
+              const struct adb_map_key *key, struct adb_map_place *place)
+{
+    for (place->page = table->n_main; place->page < table->n_main + table->n_stash; place->page++) {
+        for (place->group = 0; place->group < layout->groups; place->group++) {
+            if (find_in_group(layout, table, key, place))
+                return true;
+        }
+    }
+    return false;
+}
+
+bool
+adb_map_find(const struct adb_map_layout *layout, const struct adb_map_table *table,
+             const struct adb_map_key *key, struct adb_map_place *place)
+{
+    uint32_t n_groups = table->n_main * layout->groups;
+    *place = adb_map_home(layout, table, key->hash);
+    for (uint32_t n = 0; n < n_groups; n++) {
+        if (find_in_group(layout, table, key, place))
+            return true;
+        if (adb_map_passed(layout, adb_map_page(table, place->page), place->group) == 0)
+            break;
+        adb_map_next_group(layout, table, place);
+    }
+    return ADB_UNLIKELY(table->n_stash != 0) && find_in_stash(layout, table, key, place);
+}
+
+uint64_t
+adb_map_location(const struct adb_map_layout *layout, const struct adb_map_table *table,
+                 const struct adb_map_place *place)
+{
+    return adb_node_word(adb_map_page(table, place->page),
+                         adb_map_entry_at(layout, place->group, place->slot));
+}
+
+void
+adb_map_copy_value(const struct adb_map_layout *layout, const struct adb_map_table *table,
+                   const struct adb_map_place *place, void *value_out)
+{
+    const struct adb_page *page = adb_map_page(table, place->page);
+    uint32_t at = adb_map_entry_at(layout, place->group, place->slot) + 1 + layout->key_words;
+    for (uint32_t i = 0; i < layout->value_words; i++)
+        adb_map_store_bytes((unsigned char *)value_out, layout->value_bytes, i,
+                            adb_node_word(page, at + i));
+}
+
+uint32_t
+adb_map_copy_key(const struct adb_map_layout *layout, const struct adb_map_table *table,
+                 const struct adb_map_place *place, unsigned char *bytes_out)
+{
+    const struct adb_page *page = adb_map_page(table, place->page);
+    uint32_t at = adb_map_entry_at(layout, place->group, place->slot) + 1;
+    if (layout->key_bytes != 0) {
+        for (uint32_t i = 0; i < layout->key_words; i++)
+            adb_map_store_bytes(bytes_out, layout->key_bytes, i, adb_node_word(page, at + i));
+        return layout->key_bytes;
+    }
+    uint64_t reference = adb_node_word(page, at);
+    uint32_t heap_at = (uint32_t)reference;
+    uint32_t len = (uint32_t)(reference >> 32 & 0xffff);
+    uint32_t words = adb_map_words_of(len);
+    if (len > ARMDB_KEY_MAX || !is_in_heap(table, heap_at, words))
+        return 0;
+    for (uint32_t i = 0; i < words; i++, heap_at++)
+        adb_map_store_bytes(bytes_out, len, i,
+                            adb_node_word(heap_page(table, heap_at), 1 + heap_at % MAP_PAGE_WORDS));
+    return len;
+}
+
+/* ------------------------------------------------------------------ writing */
+
+void
+adb_map_page_init(const struct adb_map_layout *layout, struct adb_page *page, uint64_t clock)
+{
+    uint64_t version = (clock / NODE_VERSION_STEP + 1) * NODE_VERSION_STEP;
+    adb_node_set_word(page, NODE_VERSION_AT, version);
+    for (uint32_t group = 0; group < layout->groups; group++) {
+        for (uint32_t i = 0; i < layout->tag_words; i++)
+            adb_node_set_word(page, adb_map_group_at(layout, group) + i, 0);
+    }
+}
+
+static bool
+find_room_in_group(const struct adb_map_layout *layout, const struct adb_map_table *table,
+                   struct adb_map_place *place)
+{
+    const struct adb_page *page = adb_map_page(table, place->page);
+    uint32_t at = adb_map_group_at(layout, place->group);
+    for (uint32_t i = 0; i < layout->tag_words; i++) {
+        uint64_t bits = zero_bytes(adb_node_word(page, at + i)) & slots_of(layout, i);
+        if (bits != 0) {
+            place->slot = 8 * i + first_byte(bits);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+adb_map_find_room(const struct adb_map_layout *layout, const struct adb_map_table *table,
+                  uint64_t hash, struct adb_map_place *place)
+{
+    uint32_t n_groups = table->n_main * layout->groups;
+    *place = adb_map_home(layout, table, hash);
+    for (uint32_t n = 0; n < n_groups; n++) {
+        if (find_room_in_group(layout, table, place))
+            return true;
+        adb_map_next_group(layout, table, place);
+    }
+    for (place->page = table->n_main; place->page < table->n_main + table->n_stash; place->page++) {
+        for (place->group = 0; place->group < layout->groups; place->group++) {
+            if (find_room_in_group(layout, table, place))
+                return true;
+        }
+    }
+    return false;
+}
+
+static void
+set_tag(const struct adb_map_layout *layout, const struct adb_map_table *table,
+        const struct adb_map_place *place, uint32_t tag)
+{
+    struct adb_page *page = adb_map_page(table, place->page);
+    uint32_t at = adb_map_group_at(layout, place->group) + place->slot / 8;
+    uint32_t shift = place->slot % 8 * 8;
+    uint64_t word = adb_node_word(page, at) & ~((uint64_t)0xff << shift);
+    adb_node_set_word(page, at, word | (uint64_t)tag << shift);
+}
+
+/* Counts one entry more or less that passed the groups from its home to `place`. */
+static void
+count_passing(const struct adb_map_layout *layout, const struct adb_map_table *table, uint64_t hash,
+              const struct adb_map_place *place, uint64_t change)
+{
+    struct adb_map_place at = adb_map_home(layout, table, hash);
+    if (place->page >= table->n_main)
+        return;
+    while (at.page != place->page || at.group != place->group) {
+        struct adb_page *page = adb_map_page(table, at.page);
+        if (adb_map_passed(layout, page, at.group) != PASSED_MAX) {
+            uint32_t word_at = adb_map_group_at(layout, at.group) + layout->tag_words - 1;
+            adb_node_set_word(page, word_at, adb_node_word(page, word_at) + change);
+        }
+        adb_map_next_group(layout, table, &at);
+    }
+}
+
+void
+adb_map_show(const struct adb_map_layout *layout, const struct adb_map_table *table, uint64_t hash,
+             const struct adb_map_place *place)
+{
+    set_tag(layout, table, place, adb_map_tag_of(hash));
+    count_passing(layout, table, hash, place, PASSED_ONE);
+}
+
+void
+adb_map_hide(const struct adb_map_layout *layout, const struct adb_map_table *table, uint64_t hash,
+             const struct adb_map_place *place)
+{
+    set_tag(layout, table, place, 0);
+    count_passing(layout, table, hash, place, 0 - PASSED_ONE);
+}
+
+void
+adb_map_set_location(const struct adb_map_layout *layout, const struct adb_map_table *table,
+                     const struct adb_map_place *place, uint64_t location)
+{
+    adb_node_set_word(adb_map_page(table, place->page),
+                      adb_map_entry_at(layout, place->group, place->slot), location);
+}
+
+void
+adb_map_set_value(const struct adb_map_layout *layout, const struct adb_map_table *table,
+                  const struct adb_map_place *place, const void *value)
+{
+    struct adb_page *page = adb_map_page(table, place->page);
+    uint32_t at = adb_map_entry_at(layout, place->group, place->slot) + 1 + layout->key_words;
+    for (uint32_t i = 0; i < layout->value_words; i++)
+        adb_node_set_word(page, at + i,
+                          adb_map_load_bytes((const unsigned char *)value, layout->value_bytes, i));
+}
+
+void
+adb_map_set_key(const struct adb_map_layout *layout, const struct adb_map_table *table,
+                const struct adb_map_place *place, const struct adb_map_key *key, uint32_t heap_at)
+{
+    struct adb_page *page = adb_map_page(table, place->page);
+    uint32_t at = adb_map_entry_at(layout, place->group, place->slot) + 1;
+    if (layout->key_bytes != 0) {
+        for (uint32_t i = 0; i < layout->key_words; i++)
+            adb_node_set_word(page, at + i, adb_map_load_bytes(key->bytes, key->len, i));
+        return;
+    }
+    adb_node_set_word(page, at, heap_at | check_of(key) << 32);
+    uint32_t words = adb_map_words_of(key->len);
+    ADB_ASSERT(is_in_heap(table, heap_at, words));
+    for (uint32_t i = 0; i < words; i++, heap_at++)
+        adb_node_set_word(heap_page(table, heap_at), 1 + heap_at % MAP_PAGE_WORDS,
+                          adb_map_load_bytes(key->bytes, key->len, i));
+}

@@ -1,0 +1,386 @@
+/*
+ * The map against a model: an array of all keys that the test may use, with location and inline
+ * value of each (location 0: not there). ARMDB_SEED=n replays a run, ARMDB_TEST_SCALE=n makes it n
+ * times longer.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "index/map.h"
+#include "index/map_private.h"
+#include "support/seed.h"
+
+static struct test_rng rng;
+
+static uint32_t
+random_below(uint32_t limit)
+{
+    return (uint32_t)test_rng_below(&rng, limit);
+}
+
+/* ------------------------------------------------------------------ model */
+
+enum { N_WRITERS = 8 };
+
+struct item {
+    uint32_t len;
+    uint32_t n_seen;   /* by a walk */
+    uint64_t location; /* 0: not in the map */
+    unsigned char value[ADB_MAP_VALUE_MAX];
+    unsigned char key[ARMDB_KEY_MAX];
+};
+
+struct model {
+    struct item *items; /* sorted by key, all different */
+    uint32_t n;
+    uint64_t n_there;
+    struct adb_pages *pages;
+    struct adb_map *map;
+    struct adb_tree_spare spare;
+    struct adb_map_config config;
+};
+
+/* How the bytes of keys are chosen. */
+enum shape {
+    SHAPE_RANDOM,
+    SHAPE_DENSE,   /* counting numbers at the end, the same byte before them */
+    SHAPE_SHORT,   /* 1..7 bytes of few values */
+    SHAPE_LONG,    /* up to 1024 bytes */
+    SHAPE_MAXIMAL, /* always 1024 bytes */
+    SHAPE_PREFIX,  /* one of few prefixes of 200 bytes, then a number */
+    SHAPE_ZEROS,   /* nothing but zeros, of each length */
+    SHAPE_MIXED    /* of each */
+};
+
+static int
+compare_items(const void *a, const void *b)
+{
+    const struct item *x = (const struct item *)a;
+    const struct item *y = (const struct item *)b;
+    int order = memcmp(x->key, y->key, x->len < y->len ? x->len : y->len);
+    if (order != 0)
+        return order;
+    return x->len == y->len ? 0 : x->len < y->len ? -1 : 1;
+}
+
+static void
+fill_random(struct item *item, uint32_t len, uint32_t n_values)
+{
+    item->len = len;
+    for (uint32_t i = 0; i < len; i++) {
+        uint32_t value = random_below(n_values);
+        item->key[i] = (unsigned char)(n_values == 256 ? value : 'a' + value);
+    }
+}
+
+static void
+append_number(struct item *item, uint32_t number, uint32_t bytes)
+{
+    for (uint32_t i = 0; i < bytes; i++)
+        item->key[item->len++] = (unsigned char)(number >> (8 * (bytes - 1 - i)));
+}
+
+static void
+make_key(struct item *item, enum shape shape, uint32_t key_bytes, uint32_t i)
+{
+    memset(item, 0, sizeof *item);
+    switch (shape) {
+    case SHAPE_RANDOM:
+        fill_random(item, key_bytes != 0 ? key_bytes : 1 + random_below(40), 256);
+        break;
+    case SHAPE_DENSE: {
+        uint32_t len = key_bytes != 0 ? key_bytes : 20;
+        uint32_t number_bytes = len < 3 ? len : 3;
+        memset(item->key, 'p', len);
+        item->len = len - number_bytes;
+        append_number(item, i, number_bytes);
+        break;
+    }
+    case SHAPE_SHORT:
+        fill_random(item, 1 + random_below(7), 4);
+        break;
+    case SHAPE_LONG:
+        fill_random(item, 1 + random_below(ARMDB_KEY_MAX), 2);
+        break;
+    case SHAPE_MAXIMAL:
+        fill_random(item, ARMDB_KEY_MAX, 2);
+        break;
+    case SHAPE_PREFIX:
+        memset(item->key, 'a' + (int)random_below(3), 200);
+        item->len = 200;
+        append_number(item, random_below(5000), 1 + random_below(3));
+        break;
+    case SHAPE_ZEROS:
+        item->len = 1 + i % ARMDB_KEY_MAX;
+        item->key[item->len - 1] = (unsigned char)(i / ARMDB_KEY_MAX);
+        break;
+    case SHAPE_MIXED:
+        make_key(item, (enum shape)(i % SHAPE_MIXED), 0, i);
+        break;
+    }
+}
+
+static void
+model_open(struct model *model, uint32_t key_bytes, uint32_t value_bytes, enum shape shape,
+           uint32_t n)
+{
+    memset(model, 0, sizeof *model);
+    model->items = (struct item *)malloc(n * sizeof(struct item));
+    assert_non_null(model->items);
+    for (uint32_t i = 0; i < n; i++)
+        make_key(&model->items[i], shape, key_bytes, i);
+    qsort(model->items, n, sizeof(struct item), compare_items);
+    for (uint32_t i = 0; i < n; i++) {
+        if (model->n == 0 || compare_items(&model->items[model->n - 1], &model->items[i]) != 0)
+            model->items[model->n++] = model->items[i];
+    }
+    model->config = (struct adb_map_config){.key_bytes = key_bytes,
+                                            .value_bytes = value_bytes,
+                                            .n_writers = N_WRITERS,
+                                            .seed = test_rng_next(&rng)};
+    assert_int_equal(adb_pages_new(&model->pages), ARMDB_OK);
+    assert_int_equal(adb_map_new(model->pages, &model->config, &model->map), ARMDB_OK);
+}
+
+static void
+model_close(struct model *model)
+{
+    adb_tree_spare_fini(model->pages, &model->spare);
+    adb_map_free(model->map);
+    assert_int_equal(adb_pages_bytes(model->pages), 0);
+    adb_pages_free(model->pages);
+    free(model->items);
+}
+
+static armdb_slice
+key_of(const struct model *model, uint32_t i)
+{
+    return (armdb_slice){.data = model->items[i].key, .len = model->items[i].len};
+}
+
+static const void *
+value_of(const struct model *model, uint32_t i)
+{
+    return model->config.value_bytes != 0 ? model->items[i].value : NULL;
+}
+
+static void
+put(struct model *model, uint32_t i, uint64_t location)
+{
+    struct item *item = &model->items[i];
+    test_rng_fill(&rng, item->value, model->config.value_bytes);
+    assert_int_equal(adb_map_prepare(model->map, key_of(model, i), &model->spare), ARMDB_OK);
+    assert_int_equal(
+        adb_map_put(model->map, key_of(model, i), location, value_of(model, i), &model->spare),
+        item->location);
+    model->n_there += item->location == 0;
+    item->location = location;
+}
+
+static void
+take_out(struct model *model, uint32_t i)
+{
+    struct item *item = &model->items[i];
+    assert_int_equal(adb_map_remove(model->map, key_of(model, i)), item->location);
+    model->n_there -= item->location != 0;
+    item->location = 0;
+}
+
+static void
+check_get(const struct model *model, uint32_t i)
+{
+    unsigned char value[ADB_MAP_VALUE_MAX];
+    assert_int_equal(adb_map_get(model->map, key_of(model, i), value), model->items[i].location);
+    if (model->items[i].location != 0 && model->config.value_bytes != 0)
+        assert_memory_equal(value, model->items[i].value, model->config.value_bytes);
+    assert_int_equal(adb_map_get(model->map, key_of(model, i), NULL), model->items[i].location);
+}
+
+static void
+replace_somewhere(struct model *model)
+{
+    uint32_t i = random_below(model->n);
+    struct item *item = &model->items[i];
+    uint64_t wrong = (uint64_t)1 << 63;
+    uint64_t desired = test_rng_next(&rng) >> 1 | 1;
+    assert_false(adb_map_replace(model->map, key_of(model, i), wrong, desired));
+    if (item->location != 0) {
+        assert_true(adb_map_replace(model->map, key_of(model, i), item->location, desired));
+        item->location = desired;
+    }
+}
+
+static uint32_t
+item_of(const struct model *model, const struct adb_map_walk *walk)
+{
+    struct item wanted;
+    wanted.len = walk->key_len;
+    memcpy(wanted.key, walk->key, walk->key_len);
+    const struct item *item = (const struct item *)bsearch(&wanted, model->items, model->n,
+                                                           sizeof(struct item), compare_items);
+    assert_non_null(item);
+    return (uint32_t)(item - model->items);
+}
+
+static void
+walk_all(struct model *model)
+{
+    static struct adb_map_walk walk;
+    uint64_t n_seen = 0;
+    memset(&walk, 0, sizeof walk);
+    for (uint32_t i = 0; i < model->n; i++)
+        model->items[i].n_seen = 0;
+    while (adb_map_walk_next(model->map, &walk)) {
+        struct item *item = &model->items[item_of(model, &walk)];
+        assert_int_equal(walk.location, item->location);
+        assert_memory_equal(walk.value, item->value, model->config.value_bytes);
+        assert_int_equal(item->n_seen, 0);
+        item->n_seen = 1;
+        n_seen++;
+    }
+    assert_false(adb_map_walk_next(model->map, &walk));
+    assert_int_equal(n_seen, model->n_there);
+}
+
+static void
+get_all_in_batches(struct model *model)
+{
+    enum { MANY = 77 };
+    static unsigned char values[MANY * ADB_MAP_VALUE_MAX];
+    armdb_slice keys[MANY];
+    uint64_t locations[MANY];
+    uint32_t value_bytes = model->config.value_bytes;
+    for (uint32_t i = 0; i < model->n;) {
+        uint32_t n = random_below(MANY + 1);
+        n = n < model->n - i ? n : model->n - i;
+        for (uint32_t k = 0; k < n; k++)
+            keys[k] = key_of(model, i + k);
+        uint32_t other = n != 0 ? random_below(2 * n) : 0;
+        if (other < n)
+            keys[other].len = ARMDB_KEY_MAX + 1;
+        adb_map_get_batch(model->map, keys, n, locations, values);
+        for (uint32_t k = 0; k < n; k++) {
+            const struct item *item = &model->items[i + k];
+            assert_int_equal(locations[k], k == other ? 0 : item->location);
+            if (locations[k] != 0)
+                assert_memory_equal(values + k * value_bytes, item->value, value_bytes);
+        }
+        adb_map_get_batch(model->map, keys, n, locations, NULL);
+        i += n;
+    }
+}
+
+static void
+check_all(struct model *model)
+{
+    for (uint32_t i = 0; i < model->n; i++)
+        check_get(model, i);
+    assert_int_equal(adb_map_count(model->map), model->n_there);
+    get_all_in_batches(model);
+    walk_all(model);
+    /* Nothing is counted as the map's that is not, nor the other way round. */
+    uint64_t page_bytes = adb_pages_bytes(model->pages) - model->spare.count * ADB_PAGE_BYTES;
+    assert_true(adb_map_bytes(model->map) > page_bytes);
+    assert_true(adb_map_bytes(model->map) < page_bytes + 16384);
+}
+
+/* Random operations; of 100 changes, `puts` are puts and the rest removals. */
+static void
+run_phase(struct model *model, uint32_t n_operations, uint32_t puts)
+{
+    for (uint32_t n = 0; n < n_operations; n++) {
+        uint32_t i = random_below(model->n);
+        uint32_t kind = random_below(1000);
+        if (kind < 800) {
+            if (random_below(100) < puts)
+                put(model, i, test_rng_next(&rng) >> 1 | 1);
+            else
+                take_out(model, i);
+        } else if (kind < 950) {
+            check_get(model, i);
+        } else {
+            replace_somewhere(model);
+        }
+    }
+    check_all(model);
+}
+
+static void
+run_model(uint32_t key_bytes, uint32_t value_bytes, enum shape shape, uint32_t n)
+{
+    struct model model;
+    model_open(&model, key_bytes, value_bytes, shape, n);
+    uint64_t empty_bytes = adb_map_bytes(model.map);
+    for (uint64_t round = 0; round < test_scale(); round++) {
+        run_phase(&model, 2 * n, 95);
+        run_phase(&model, n, 50);
+        run_phase(&model, 3 * n, 3);
+        run_phase(&model, n, 70);
+    }
+    for (uint32_t i = 0; i < model.n; i++)
+        take_out(&model, i);
+    check_all(&model);
+    assert_true(adb_map_bytes(model.map) <= empty_bytes + 8 * ADB_PAGE_BYTES);
+    model_close(&model);
+}
+
+static void
+test_map__random_operations_on_fixed_keys__match_model(void **state)
+{
+    static const uint32_t key_bytes[] = {1, 7, 8, 9, 16, 20, 32, 255, 256};
+    (void)state;
+    for (size_t i = 0; i < sizeof key_bytes / sizeof key_bytes[0]; i++) {
+        run_model(key_bytes[i], 0, SHAPE_RANDOM, 2500);
+        run_model(key_bytes[i], 0, SHAPE_DENSE, 2500);
+    }
+    run_model(16, 0, SHAPE_RANDOM, 60000);
+}
+
+static void
+test_map__every_key_length__matches_model(void **state)
+{
+    (void)state;
+    for (uint32_t key_bytes = 1; key_bytes <= ARMDB_FIXED_KEY_MAX; key_bytes++)
+        run_model(key_bytes, key_bytes * 7 % (ADB_MAP_VALUE_MAX + 1), SHAPE_RANDOM, 60);
+}
+
+static void
+test_map__random_operations_with_inline_values__match_model(void **state)
+{
+    static const uint32_t value_bytes[] = {1, 8, 12, 100, 256};
+    (void)state;
+    for (size_t i = 0; i < sizeof value_bytes / sizeof value_bytes[0]; i++) {
+        run_model(16, value_bytes[i], SHAPE_RANDOM, 2500);
+        run_model(256, value_bytes[i], SHAPE_RANDOM, 2000);
+        run_model(0, value_bytes[i], SHAPE_MIXED, 2000);
+    }
+}
+
+static void
+test_map__random_operations_on_variable_keys__match_model(void **state)
+{
+    (void)state;
+    for (uint32_t shape = SHAPE_RANDOM; shape <= SHAPE_MIXED; shape++)
+        run_model(0, 0, (enum shape)shape, 3000);
+}
+
+int
+main(void)
+{
+    rng = test_rng_make(test_seed());
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_map__random_operations_on_fixed_keys__match_model),
+        cmocka_unit_test(test_map__every_key_length__matches_model),
+        cmocka_unit_test(test_map__random_operations_with_inline_values__match_model),
+        cmocka_unit_test(test_map__random_operations_on_variable_keys__match_model),
+    };
+    return cmocka_run_group_tests_name("index/map", tests, NULL, NULL);
+}
