@@ -1,9 +1,9 @@
 /*
- * map_table.h: the table of one segment of a map: groups of entries in pages. No locks, no versions.
+ * map_table.h: the table of one segment of a map: groups of entries in pages. No locks here.
  *
  *   table   main pages, then stash pages; and, if keys are variable, heap pages
- *   page    word 0: version of the page, for whoever still takes it for a node of a tree (node_word.h);
- *           then groups
+ *   page    word 0: version of the page, for whoever still takes it for a node of a tree
+ *           (node_word.h); then groups
  *   group   one or two words of tags; then so many entries
  *   entry   location; key (fixed: its words; variable: a reference to the heap); inline value
  *

@@ -4,9 +4,9 @@
  * The walk goes through the hashes in ascending order, and through keys of the same hash in that of
  * their bytes: an order that does not depend on what the map looks like. Where it stands is a hash
  * and a key. Since a home group is that of an interval of hashes, a step looks at one home group:
- * it makes a list of all keys at home there that are still ahead. While the segment's version stays,
- * the next key is the next of the list, and is read where it was. When it changed the list is made
- * again.
+ * it makes a list of all keys at home there that are still ahead. While the segment's version
+ * stays, the next key is the next of the list, and is read where it was. When it changed the list
+ * is made again.
  *
  * So each key that is there throughout is in the list when the walk comes to its hash, and none is
  * met twice, because each step goes to a greater hash or key.
