@@ -207,20 +207,26 @@ copy_entries(const struct adb_map *map, const struct adb_map_table *from, struct
     }
 }
 
-/* What of a table would go to the upper half. */
+/* What of a table would go to the upper half; and the bits in which its hashes are not the same. */
 static struct content
-content_of_upper(const struct adb_map *map, const struct adb_map_table *from)
+content_of_upper(const struct adb_map *map, const struct adb_map_table *from,
+                 uint64_t *differences_out)
 {
     struct content content = {0};
     struct moving moving = {.from = from};
+    uint64_t seen = 0;
+    uint64_t seen_not = 0;
     for (bool found = next_entry(map, &moving, false); found;
          found = next_entry(map, &moving, true)) {
         load_moving(map, &moving);
+        seen |= moving.key.hash;
+        seen_not |= ~moving.key.hash;
         if ((moving.key.hash >> (63 - from->depth) & 1) != 0) {
             content.count++;
             content.heap_words += adb_map_heap_words(map, moving.key.len);
         }
     }
+    *differences_out = seen & seen_not;
     return content;
 }
 
@@ -335,7 +341,10 @@ split(struct adb_map *map, struct adb_map_view *view, struct content content, ui
     struct build upper;
     struct build old;
     uint32_t depth = view->table.depth + 1;
-    struct content upper_content = content_of_upper(map, &view->table);
+    uint64_t differences;
+    struct content upper_content = content_of_upper(map, &view->table, &differences);
+    if (differences >> (64 - DEPTH_MAX) == 0)
+        return adb_fail(ARMDB_NO_MEMORY, "index", "too many keys with the same hash");
     content.count -= upper_content.count;
     content.heap_words -= upper_content.heap_words;
     content.heap_words += heap_words;

@@ -378,6 +378,139 @@ test_map__random_operations_on_variable_keys__match_model(void **state)
         run_model(0, 0, (enum shape)shape, 3000);
 }
 
+/* ------------------------------------------------------------------ memory */
+
+static double
+bytes_per_key(const struct model *model, uint64_t n_keys)
+{
+    return (double)adb_map_bytes(model->map) / (double)n_keys;
+}
+
+static void
+test_map__any_number_of_keys__costs_no_more_than_36_bytes_each(void **state)
+{
+    (void)state;
+    static const enum shape shapes[] = {SHAPE_RANDOM, SHAPE_DENSE};
+    for (size_t s = 0; s < 2; s++) {
+        struct model model;
+        double worst = 0;
+        model_open(&model, 16, 0, shapes[s], 40000);
+        for (uint32_t i = 0; i < model.n; i++) {
+            put(&model, i, i + 1);
+            if (i >= 4000 && bytes_per_key(&model, i + 1) > worst)
+                worst = bytes_per_key(&model, i + 1);
+        }
+        print_message("at most %.1f bytes a key\n", worst);
+        assert_true(worst <= 36);
+        check_all(&model);
+        model_close(&model);
+    }
+}
+
+static void
+test_map__variable_keys__cost_little_more_than_their_bytes(void **state)
+{
+    (void)state;
+    static const enum shape shapes[] = {SHAPE_RANDOM, SHAPE_LONG, SHAPE_PREFIX};
+    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
+        struct model model;
+        uint64_t key_bytes = 0;
+        model_open(&model, 0, 0, shapes[s], 20000);
+        for (uint32_t i = 0; i < model.n; i++) {
+            put(&model, i, i + 1);
+            key_bytes += model.items[i].len;
+        }
+        double own = (double)key_bytes / model.n;
+        double more = bytes_per_key(&model, model.n) - own;
+        print_message("keys of %.1f bytes: %.1f more\n", own, more);
+        /* Long keys are few in a segment, so its pages that are not full count for more. */
+        assert_true(more <= 28 + own / 16);
+        model_close(&model);
+    }
+}
+
+static void
+test_map__99_of_100_keys_removed__gives_memory_back(void **state)
+{
+    (void)state;
+    static const uint32_t key_bytes[] = {16, 0};
+    for (size_t k = 0; k < 2; k++) {
+        struct model model;
+        model_open(&model, key_bytes[k], 0, SHAPE_RANDOM, 60000);
+        for (uint32_t i = 0; i < model.n; i++)
+            put(&model, i, i + 1);
+        uint64_t before = adb_map_bytes(model.map);
+        for (uint32_t i = 0; i < model.n; i++) {
+            if (i % 100 != 0)
+                take_out(&model, i);
+        }
+        uint64_t after = adb_map_bytes(model.map);
+        print_message("%llu KiB shrank to %llu KiB\n", (unsigned long long)before / 1024,
+                      (unsigned long long)after / 1024);
+        assert_true(after * 20 <= before);
+        check_all(&model);
+        model_close(&model);
+    }
+}
+
+static void
+test_map__keys_come_and_go__bytes_of_removed_ones_are_used_again(void **state)
+{
+    (void)state;
+    struct model model;
+    model_open(&model, 0, 0, SHAPE_LONG, 4000);
+    for (uint32_t i = 0; i < 400; i++)
+        put(&model, i, 1);
+    uint64_t before = adb_map_bytes(model.map);
+    for (uint32_t n = 0; n < 20000; n++) {
+        put(&model, (n + 400) % model.n, 1);
+        take_out(&model, n % model.n);
+    }
+    assert_true(adb_map_bytes(model.map) < 2 * before);
+    check_all(&model);
+    model_close(&model);
+}
+
+/* ------------------------------------------------------------------ single points */
+
+static void
+test_map__empty__finds_nothing(void **state)
+{
+    (void)state;
+    static const uint32_t key_bytes[] = {16, 0};
+    for (size_t k = 0; k < 2; k++) {
+        struct model model;
+        model_open(&model, key_bytes[k], 0, SHAPE_RANDOM, 1);
+        check_all(&model);
+        take_out(&model, 0);
+        assert_false(adb_map_replace(model.map, key_of(&model, 0), 1, 2));
+        model_close(&model);
+    }
+    adb_map_free(NULL);
+}
+
+static void
+test_map__key_of_another_length__is_not_there(void **state)
+{
+    (void)state;
+    static const uint32_t key_bytes[] = {16, 0};
+    unsigned char bytes[ARMDB_KEY_MAX + 1] = {0};
+    for (size_t k = 0; k < 2; k++) {
+        struct model model;
+        model_open(&model, key_bytes[k], 0, SHAPE_RANDOM, 100);
+        for (uint32_t i = 0; i < model.n; i++)
+            put(&model, i, 7);
+        armdb_slice empty = {.data = NULL, .len = 0};
+        armdb_slice wrong = {.data = bytes, .len = k == 0 ? 17 : ARMDB_KEY_MAX + 1};
+        assert_int_equal(adb_map_get(model.map, empty, NULL), 0);
+        assert_int_equal(adb_map_get(model.map, wrong, NULL), 0);
+        assert_int_equal(adb_map_remove(model.map, empty), 0);
+        assert_int_equal(adb_map_remove(model.map, wrong), 0);
+        assert_false(adb_map_replace(model.map, wrong, 7, 8));
+        model_close(&model);
+    }
+}
+
 /* Hashes that begin alike, as an attacker would like them, all go to one side of each split. */
 static void
 test_map__hashes_that_begin_alike__are_split_until_they_differ(void **state)
@@ -397,29 +530,144 @@ test_map__hashes_that_begin_alike__are_split_until_they_differ(void **state)
     model_close(&model);
 }
 
-/* More keys of one hash than a table holds are refused, and nothing is lost. */
 static void
-test_map__same_hash_for_all__is_refused_at_some_point(void **state)
+test_map__few_hashes__still_tells_keys_apart(void **state)
 {
     (void)state;
+    static const uint64_t masks[] = {
+        0, 0xff, UINT64_MAX << 60, UINT64_MAX << 52, 0xffff, (uint64_t)1 << 63 | 3};
+    static const uint32_t key_bytes[] = {16, 0};
+    for (size_t i = 0; i < 12; i++) {
+        struct model model;
+        model_open(&model, key_bytes[i % 2], 8, SHAPE_RANDOM, 1500);
+        model.map->hash_mask = masks[i / 2];
+        run_phase(&model, 3000, 90);
+        run_phase(&model, 6000, 5);
+        run_phase(&model, 3000, 60);
+        model_close(&model);
+    }
+}
+
+static void
+test_prepare__one_hash_for_all_keys__is_refused_in_the_end(void **state)
+{
+    (void)state;
+    enum { N = 20000 };
     struct model model;
-    armdb_err err = ARMDB_OK;
     uint32_t n = 0;
-    model_open(&model, 16, 0, SHAPE_RANDOM, 20000);
+    model_open(&model, 256, 256, SHAPE_RANDOM, N);
     model.map->hash_mask = 0;
-    while (n < model.n) {
-        err = adb_map_prepare(model.map, key_of(&model, n), &model.spare);
+    for (; n < N && adb_map_prepare(model.map, key_of(&model, n), &model.spare) == ARMDB_OK; n++)
+        put(&model, n, n + 1);
+    assert_true(n > 300 && n < N);
+    check_all(&model);
+    for (uint32_t i = 0; i < n; i++)
+        take_out(&model, i);
+    put(&model, n, 1);
+    check_all(&model);
+    model_close(&model);
+}
+
+/* As many writers as there may be prepare, then all put into one segment that has no room. */
+static void
+run_late_puts(uint32_t key_bytes, uint32_t value_bytes, enum shape shape)
+{
+    enum { N_LATE = 256 };
+    struct model model;
+    struct adb_tree_spare *spares = (struct adb_tree_spare *)calloc(N_LATE, sizeof *spares);
+    assert_non_null(spares);
+    model_open(&model, key_bytes, value_bytes, shape, 8 * N_LATE);
+    adb_map_free(model.map);
+    model.config.n_writers = N_LATE;
+    assert_int_equal(adb_map_new(model.pages, &model.config, &model.map), ARMDB_OK);
+    for (uint32_t first = 0; first < model.n; first += N_LATE) {
+        uint32_t end = first + N_LATE < model.n ? first + N_LATE : model.n;
+        for (uint32_t i = first; i < end; i++)
+            assert_int_equal(adb_map_prepare(model.map, key_of(&model, i), &spares[i - first]),
+                             ARMDB_OK);
+        for (uint32_t i = first; i < end; i++) {
+            struct item *item = &model.items[i];
+            test_rng_fill(&rng, item->value, value_bytes);
+            item->location = i + 1;
+            model.n_there++;
+            assert_int_equal(
+                adb_map_put(model.map, key_of(&model, i), i + 1, item->value, &spares[i - first]),
+                0);
+        }
+        for (uint32_t i = 0; i < end; i++)
+            check_get(&model, i);
+        walk_all(&model);
+        for (uint32_t i = first; i < end; i += 3)
+            take_out(&model, i);
+    }
+    for (uint32_t i = 0; i < N_LATE; i++)
+        adb_tree_spare_fini(model.pages, &spares[i]);
+    check_all(&model);
+    free(spares);
+    model_close(&model);
+}
+
+static void
+test_put__segment_filled_since_prepare__succeeds(void **state)
+{
+    (void)state;
+    run_late_puts(16, 0, SHAPE_RANDOM);
+    run_late_puts(256, 256, SHAPE_RANDOM);
+    run_late_puts(0, 0, SHAPE_MIXED);
+    run_late_puts(0, 0, SHAPE_MAXIMAL);
+}
+
+/* Grows a map until the n-th allocation is refused; whether one was. */
+static bool
+fill_with_refusal(uint32_t key_bytes, uint64_t n)
+{
+    struct model model;
+    struct adb_map *map = NULL;
+    model_open(&model, key_bytes, 0, SHAPE_RANDOM, 12000);
+    adb_mem_fail_at(n, false);
+    armdb_err err = adb_map_new(model.pages, &model.config, &map);
+    if (err == ARMDB_OK) {
+        adb_map_free(model.map);
+        model.map = map;
+    }
+    uint32_t n_put = 0;
+    for (; err == ARMDB_OK && n_put < model.n; n_put++) {
+        err = adb_map_prepare(model.map, key_of(&model, n_put), &model.spare);
         if (err != ARMDB_OK)
             break;
-        assert_int_equal(adb_map_put(model.map, key_of(&model, n), n + 1, NULL, &model.spare), 0);
-        model.items[n].location = n + 1;
-        n++;
+        assert_int_equal(adb_map_put(model.map, key_of(&model, n_put), 1, NULL, &model.spare), 0);
+        model.items[n_put].location = 1;
+        model.n_there++;
     }
-    assert_int_equal(err, ARMDB_NO_MEMORY);
-    assert_true(n > 5000);
-    for (uint32_t i = 0; i < n; i += 97)
+    bool has_failed = adb_mem_has_failed();
+    adb_mem_fail_at(0, false);
+    assert_int_equal(err, has_failed ? ARMDB_NO_MEMORY : ARMDB_OK);
+    for (uint32_t i = 0; i < model.n; i += 97)
         check_get(&model, i);
+    /* It works again when there is memory; and removing needs none. */
+    if (n_put < model.n)
+        put(&model, n_put, 5);
+    adb_mem_fail_at(1, true);
+    for (uint32_t i = 0; i < model.n; i++)
+        take_out(&model, i);
+    adb_mem_fail_at(0, false);
+    assert_int_equal(adb_map_count(model.map), 0);
+    walk_all(&model);
     model_close(&model);
+    return has_failed;
+}
+
+static void
+test_prepare__allocation_fails__nothing_has_changed(void **state)
+{
+    (void)state;
+    static const uint32_t key_bytes[] = {16, 0};
+    for (size_t k = 0; k < 2; k++) {
+        uint64_t n = 1;
+        while (fill_with_refusal(key_bytes[k], n))
+            n += n < 20 ? 1 : 1 + random_below(60);
+        assert_true(n > 100);
+    }
 }
 
 int
@@ -427,12 +675,21 @@ main(void)
 {
     rng = test_rng_make(test_seed());
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_map__empty__finds_nothing),
+        cmocka_unit_test(test_map__key_of_another_length__is_not_there),
         cmocka_unit_test(test_map__random_operations_on_fixed_keys__match_model),
         cmocka_unit_test(test_map__every_key_length__matches_model),
         cmocka_unit_test(test_map__random_operations_with_inline_values__match_model),
         cmocka_unit_test(test_map__random_operations_on_variable_keys__match_model),
+        cmocka_unit_test(test_map__any_number_of_keys__costs_no_more_than_36_bytes_each),
+        cmocka_unit_test(test_map__variable_keys__cost_little_more_than_their_bytes),
+        cmocka_unit_test(test_map__99_of_100_keys_removed__gives_memory_back),
+        cmocka_unit_test(test_map__keys_come_and_go__bytes_of_removed_ones_are_used_again),
         cmocka_unit_test(test_map__hashes_that_begin_alike__are_split_until_they_differ),
-        cmocka_unit_test(test_map__same_hash_for_all__is_refused_at_some_point),
+        cmocka_unit_test(test_map__few_hashes__still_tells_keys_apart),
+        cmocka_unit_test(test_prepare__one_hash_for_all_keys__is_refused_in_the_end),
+        cmocka_unit_test(test_put__segment_filled_since_prepare__succeeds),
+        cmocka_unit_test(test_prepare__allocation_fails__nothing_has_changed),
     };
     return cmocka_run_group_tests_name("index/map", tests, NULL, NULL);
 }
