@@ -5,9 +5,11 @@
 #include "base/mem.h"
 #include "log/filename.h"
 
+_Static_assert(16 + ADB_BOOT_ID_BYTES <= LOG_BUFFER_HEADER_BYTES, "the boot has room");
+
 /*
  * In front of each window, 64 bytes: checksum of the rest (4), bytes of the window (4), file offset
- * that the window begins at (8), zeros. The checksum starts from the seed of the data file, so that
+ * that the window begins at (8), boot in which the file was made (40), zeros. The checksum starts from the seed of the data file, so that
  * a window of another file, shard or database is never taken for one of this.
  */
 
@@ -15,6 +17,7 @@ enum {
     HEADER_CRC = 0,
     HEADER_CAPACITY = 4,
     HEADER_BASE = 8,
+    HEADER_BOOT = 16,
     PAGE_BYTES = 4096,
     ZERO_BYTES = 64 * 1024
 };
@@ -146,6 +149,7 @@ share_at(struct log_buffer *buffer, struct adb_os *os, const char *directory, co
             free_memory(buffer);
             place_windows(buffer, (unsigned char *)memory, window_bytes);
             buffer->file = file;
+            adb_os_boot_id(os, buffer->boot_id);
             return ARMDB_OK;
         }
         adb_file_unmap(file, memory, buffer->memory_bytes);
@@ -216,6 +220,7 @@ adb_log_buffer_begin(struct log_buffer *buffer, struct log_tail *window,
     memset(header, 0, LOG_BUFFER_HEADER_BYTES);
     adb_store_u32(header + HEADER_CAPACITY, window->capacity);
     adb_store_u64(header + HEADER_BASE, base);
+    memcpy(header + HEADER_BOOT, buffer->boot_id, sizeof buffer->boot_id);
     adb_store_u32(header + HEADER_CRC, header_crc(file->seed, header));
 }
 
@@ -257,14 +262,19 @@ chain_bytes(const struct data_file *file, const unsigned char *from, uint64_t by
     return done;
 }
 
-/* The records that go on behind the end of the file, in one of the windows; NULL if in none. */
-static const unsigned char *
+/* Records that go on behind the end of a file. */
+struct continuation {
+    const unsigned char *from; /* in a window; NULL: there are none */
+    uint64_t bytes;
+    const unsigned char *header; /* of the window */
+};
+
+static struct continuation
 find_continuation(const struct data_file *file, const struct log_scan_result *result,
-                  const unsigned char *memory, uint64_t memory_bytes, uint64_t *bytes_out)
+                  const unsigned char *memory, uint64_t memory_bytes)
 {
     uint64_t stride = memory_bytes / LOG_BUFFER_WINDOWS;
-    const unsigned char *found = NULL;
-    *bytes_out = 0;
+    struct continuation found = {0};
     for (uint64_t i = 0; i < LOG_BUFFER_WINDOWS && stride > LOG_BUFFER_HEADER_BYTES; i++) {
         const unsigned char *header = memory + i * stride;
         uint64_t capacity = adb_load_u32(header + HEADER_CAPACITY);
@@ -276,12 +286,22 @@ find_continuation(const struct data_file *file, const struct log_scan_result *re
         uint64_t skip = result->end - base;
         const unsigned char *from = header + LOG_BUFFER_HEADER_BYTES + skip;
         uint64_t bytes = chain_bytes(file, from, capacity - skip, result->end, result->sequence);
-        if (bytes > *bytes_out) {
-            *bytes_out = bytes;
-            found = from;
-        }
+        if (bytes > found.bytes)
+            found = (struct continuation){from, bytes, header};
     }
     return found;
+}
+
+/* Whether the machine has been started anew since a window was in use: then nothing in it was
+ * promised. */
+static bool
+is_of_another_boot(struct adb_os *os, const unsigned char *header)
+{
+    char now[ADB_BOOT_ID_BYTES], then[ADB_BOOT_ID_BYTES];
+    adb_os_boot_id(os, now);
+    memcpy(then, header + HEADER_BOOT, sizeof then);
+    then[sizeof then - 1] = '\0';
+    return now[0] != '\0' && then[0] != '\0' && strcmp(now, then) != 0;
 }
 
 /* Reads a whole file. One that is not there, or cannot be ours, has no bytes. */
@@ -318,20 +338,22 @@ adb_log_buffer_salvage(struct adb_os *os, const char *directory, struct data_fil
 {
     char *path;
     unsigned char *memory = NULL;
-    uint64_t memory_bytes, found_bytes;
+    uint64_t memory_bytes;
     *bytes_out = 0;
     ADB_TRY(adb_filename_join(directory, FILENAME_BUFFER, "", &path));
     armdb_err err = read_file(os, path, &memory, &memory_bytes);
     adb_mem_free(path);
     if (err != ARMDB_OK || memory == NULL)
         return err;
-    const unsigned char *found = find_continuation(file, result, memory, memory_bytes,
-                                                   &found_bytes);
-    if (found != NULL) {
+    const struct continuation found = find_continuation(file, result, memory, memory_bytes);
+    if (found.from != NULL) {
         size_t written;
-        const struct iovec iov = {(void *)(uintptr_t)found, (size_t)found_bytes};
+        const struct iovec iov = {(void *)(uintptr_t)found.from, (size_t)found.bytes};
         err = adb_file_write(file->file, &iov, 1, result->end, &written);
-        *bytes_out = err == ARMDB_OK ? found_bytes : 0;
+        *bytes_out = err == ARMDB_OK ? found.bytes : 0;
+        /* What a power cut has left by chance need not keep the rest of the log away. */
+        if (err == ARMDB_NO_SPACE && is_of_another_boot(os, found.header))
+            err = ARMDB_OK;
     }
     adb_mem_free(memory);
     return err;

@@ -29,6 +29,7 @@ struct log_buffer {
     unsigned char *memory; /* owned: the windows and their headers */
     uint64_t memory_bytes;
     struct adb_file *file; /* owned; NULL: the memory is our own, and dies with the process */
+    char boot_id[ADB_BOOT_ID_BYTES]; /* the boot in which the file was made; "" if not known */
 };
 
 /** Makes windows of `window_bytes` each, in ordinary memory. ARMDB_NO_MEMORY is raised. */

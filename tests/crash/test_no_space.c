@@ -91,6 +91,8 @@ end_full(const struct workload *full, enum contract_end end, enum sim_cut mode, 
     struct workload work;
     struct sim *sim = sim_clone(full->sim);
     struct contract *contract = contract_copy(full->contract);
+    require_context("disk of seed %" PRIu64 ", end %d, cut %d", full->plan.seed, (int)end,
+                    (int)mode);
     if (end == CONTRACT_CUT)
         sim_power_cut_as(sim, mode, seed);
     sim_set_capacity(sim, sim_used_bytes(sim));
