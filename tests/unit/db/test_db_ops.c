@@ -632,6 +632,29 @@ test_db_ops__answers__leave_the_detail_record_alone(void **state)
     expect_detail(ARMDB_LIMIT, "left from before", NULL);
 }
 
+static void
+test_db_ops__damage_that_went_away__is_not_kept_by_the_cache(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    char key[16], value[1000];
+    size_t len;
+    for (int i = 0; i < 20; i++) {
+        snprintf(key, sizeof key, "key%d", i);
+        memset(value, 'a' + i, sizeof value);
+        assert_ok(adb_db_write(fixture->collection, SHARD_PUT, armdb_str(key),
+                               armdb_bytes(value, sizeof value), NULL));
+    }
+    reopen_db(fixture);
+    sim_corrupt(fixture->sim, FIRST_FILE, 600, 1);
+    assert_int_equal(adb_db_get(fixture->collection, armdb_str("key0"), value, sizeof value, &len),
+                     ARMDB_CORRUPT);
+    assert_int_equal(len, 0);
+    expect_detail(ARMDB_CORRUPT, "bad checksum", NULL);
+    sim_corrupt(fixture->sim, FIRST_FILE, 600, 1);
+    assert_ok(adb_db_get(fixture->collection, armdb_str("key0"), value, sizeof value, &len));
+    assert_int_equal(value[999], 'a');
+}
+
 int
 main(void)
 {
@@ -662,6 +685,7 @@ main(void)
         DB_TEST(test_db_ops__failed_read__is_never_an_absence),
         DB_TEST(test_db_ops__no_memory__changes_nothing_and_works_later),
         DB_TEST(test_db_ops__answers__leave_the_detail_record_alone),
+        DB_TEST(test_db_ops__damage_that_went_away__is_not_kept_by_the_cache),
     };
     return cmocka_run_group_tests_name("db/db_ops", tests, NULL, NULL);
 }
