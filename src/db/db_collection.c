@@ -349,14 +349,14 @@ bury(void *context, armdb_slice key, uint64_t location)
 static armdb_err
 drop_locked(struct db *db, const char *name)
 {
-    struct adb_index replacement;
+    struct adb_index other; /* empty until it is swapped */
     struct collection *collection = find_live(db, name);
     if (collection == NULL)
         return no_such_collection("drop collection", name);
     if (collection == db->default_collection)
         return adb_fail(ARMDB_INVALID, "drop collection",
                         "the default collection cannot be dropped");
-    ADB_TRY(init_index(db, adb_manifest_find(&db->manifest, name), &replacement));
+    ADB_TRY(init_index(db, adb_manifest_find(&db->manifest, name), &other));
     for (uint32_t i = 0; i < db->settings.shards; i++)
         adb_shard_lock(db->shards[i]);
     armdb_err err = drop_stopped(db, collection);
@@ -364,7 +364,7 @@ drop_locked(struct db *db, const char *name)
     for (uint32_t i = db->settings.shards; i > 0; i--)
         adb_shard_unlock(db->shards[i - 1]);
     if (err != ARMDB_OK) {
-        adb_index_fini(&replacement);
+        adb_index_fini(&other);
         (void)adb_err_restore(&detail);
         if (db->is_manifest_unsure)
             fence_all(db);
@@ -374,10 +374,9 @@ drop_locked(struct db *db, const char *name)
      * their scopes, which have ended after this wait. The empty one stands in for those who only
      * count. */
     adb_rcu_wait();
-    struct adb_index dropped = collection->index.keys;
-    collection->index.keys = replacement;
-    adb_index_each(&dropped, bury, db);
-    adb_index_fini(&dropped);
+    adb_index_swap(&collection->index.keys, &other);
+    adb_index_each(&other, bury, db);
+    adb_index_fini(&other);
     return ARMDB_OK;
 }
 

@@ -1,5 +1,7 @@
 #include "index/index.h"
 
+#include "base/assert.h"
+
 armdb_err
 adb_index_init(struct adb_index *index, const struct adb_index_config *config)
 {
@@ -17,6 +19,17 @@ adb_index_fini(struct adb_index *index)
     adb_tree_free(index->tree);
     adb_map_free(index->map);
     *index = (struct adb_index){0};
+}
+
+void
+adb_index_swap(struct adb_index *a, struct adb_index *b)
+{
+    const struct adb_index held = *a;
+    ADB_ASSERT(a->value_bytes == b->value_bytes && (a->tree == NULL) == (b->tree == NULL));
+    a->tree = b->tree;
+    a->map = b->map;
+    b->tree = held.tree;
+    b->map = held.map;
 }
 
 void

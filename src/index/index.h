@@ -14,7 +14,8 @@
 struct adb_index {
     struct adb_tree *tree; /* owned; one of the two is NULL */
     struct adb_map *map;   /* owned */
-    uint32_t value_bytes;  /* of the values kept in it; 0: none are */
+    /* immutable, and so may be read at any time: */
+    uint32_t value_bytes; /* of the values kept in it; 0: none are */
 };
 
 struct adb_index_config {
@@ -32,6 +33,10 @@ ADB_MUST_USE armdb_err adb_index_init(struct adb_index *index,
 
 /** Frees it. No other call may be running or follow. All zero is allowed. */
 void adb_index_fini(struct adb_index *index);
+
+/** Swaps the contents of two indexes of one kind, while nobody uses either: the way to empty one
+ * that others hold. */
+void adb_index_swap(struct adb_index *a, struct adb_index *b);
 
 typedef void (*adb_index_fn)(void *context, armdb_slice key, uint64_t location);
 

@@ -151,11 +151,36 @@ test_index__no_memory__is_said_and_leaves_nothing(void **state)
     adb_pages_free(pages);
 }
 
+static void
+test_index__swapped__each_has_what_the_other_had(void **state)
+{
+    (void)state;
+    char room[16];
+    for (int kind = 0; kind < 2; kind++) {
+        struct index_fixture fixture = {0};
+        struct adb_index empty;
+        assert_int_equal(adb_pages_new(&fixture.pages), ARMDB_OK);
+        const struct adb_index_config config = {
+            .pages = fixture.pages, .is_ordered = kind == 0, .key_bytes = 11, .n_writers = 1};
+        assert_int_equal(adb_index_init(&fixture.index, &config), ARMDB_OK);
+        assert_int_equal(adb_index_init(&empty, &config), ARMDB_OK);
+        put(&fixture, 7, 8);
+        adb_index_swap(&fixture.index, &empty);
+        assert_int_equal(adb_index_count(&fixture.index), 0);
+        assert_int_equal(adb_index_get(&empty, key_of(7, room), NULL), 8);
+        adb_index_fini(&fixture.index);
+        adb_index_fini(&empty);
+        adb_tree_spare_fini(fixture.pages, &fixture.spare);
+        adb_pages_free(fixture.pages);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_index__every_kind__does_the_same),
+        cmocka_unit_test(test_index__swapped__each_has_what_the_other_had),
         cmocka_unit_test(test_index__no_memory__is_said_and_leaves_nothing),
     };
     return cmocka_run_group_tests_name("index/index", tests, NULL, NULL);
