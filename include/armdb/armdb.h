@@ -221,7 +221,8 @@ ARMDB_API armdb_err armdb_collection_create(armdb_db *db, const char *name,
  * @param collection_out  belongs to the database; valid until armdb_close(). Opening a collection
  *                 twice gives the same pointer.
  *
- * Returns:  ARMDB_OK; ARMDB_NO_COLLECTION; ARMDB_MISMATCH (names setting, stored and asked value).
+ * Returns:  ARMDB_OK; ARMDB_NO_COLLECTION; ARMDB_MISMATCH (names setting, stored and asked value);
+ *           ARMDB_INVALID (option out of range); ARMDB_NO_MEMORY.
  */
 ARMDB_API armdb_err armdb_collection_open(armdb_db *db, const char *name,
                                           const armdb_collection_options *options,
@@ -316,7 +317,8 @@ ARMDB_API armdb_err armdb_delete(armdb_collection *collection, armdb_slice key,
  *
  * Returns:  ARMDB_OK (all are); ARMDB_INVALID (a ticket of another database: its shard is out of
  *           range, or the write has not been made); ARMDB_NO_SPACE (not yet on the device, nothing
- *           is lost: may be called again), ARMDB_IO, ARMDB_FAILED (some may be lost at power loss).
+ *           is lost: may be called again), ARMDB_IO, ARMDB_FAILED (some may be lost at power loss);
+ *           of the first shard concerned: the others are synced all the same.
  * Durable:  on return, every write behind the tickets.
  * Cost:     at most one sync for each shard that tickets name.
  */
@@ -327,7 +329,7 @@ ARMDB_API armdb_err armdb_ticket_wait(armdb_db *db, const armdb_ticket *tickets,
  * the answer stays false.
  *
  * Returns:  ARMDB_OK with `*is_synced_out` set; ARMDB_INVALID as above.
- * Cost:     a load.
+ * Cost:     a load if it is; else a wait for the shard's writer of the moment.
  */
 ARMDB_API armdb_err armdb_ticket_poll(armdb_db *db, const armdb_ticket *ticket,
                                       bool *is_synced_out);
@@ -371,7 +373,8 @@ typedef struct armdb_read {
  *               in any order, and more than once, are allowed.
  *
  * Returns:  ARMDB_OK if each `err` is ARMDB_OK or ARMDB_NOT_FOUND; else the first other one (all
- *           are filled all the same); ARMDB_INVALID (`reads` is NULL).
+ *           are filled all the same); ARMDB_INVALID (`reads` is NULL; or the bytes of a key, or a
+ *           buffer, are NULL and should not be: then nothing was read, and each `err` is that).
  */
 ARMDB_API armdb_err armdb_multi_get(armdb_collection *collection, armdb_read *reads,
                                     size_t n_reads);
@@ -434,8 +437,8 @@ ARMDB_API void armdb_value_release(armdb_value *value);
  *
  * Moves return ARMDB_OK (the cursor stands on a key), ARMDB_END (it stands beyond the end in that
  * direction, and stays there: a step back comes to the key at that end, a seek to where you like),
- * or an error of reading the value (ARMDB_CORRUPT, ARMDB_IO, ARMDB_NO_MEMORY: the cursor stands on
- * that key, and can go on).
+ * an error of reading the value (ARMDB_CORRUPT, ARMDB_IO, ARMDB_NO_MEMORY: the cursor stands on
+ * that key, and can go on), or ARMDB_NO_COLLECTION (dropped; the cursor has not moved).
  *
  * Threads:  one at a time for each cursor.
  * Cost:     O(1) amortised a step, and a read of the file for the value unless keys_only is set.
@@ -475,7 +478,8 @@ ARMDB_API armdb_err armdb_cursor_last(armdb_cursor *cursor);
  * To `key`, or if it is not there to the next one after it in the collection's order, within the
  * cursor's range.
  *
- * @param key  1..ARMDB_KEY_MAX bytes; need not have the collection's key length.
+ * @param key  1..ARMDB_KEY_MAX bytes (else ARMDB_KEY_LENGTH); need not have the collection's key
+ *             length.
  */
 ARMDB_API armdb_err armdb_cursor_seek(armdb_cursor *cursor, armdb_slice key);
 

@@ -15,6 +15,7 @@ static armdb_err
 write_one(armdb_collection *collection, enum shard_verb verb, const char *operation,
           armdb_slice key, armdb_slice value, const armdb_write_options *options)
 {
+    adb_db_ticket_clear(options);
     API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, operation);
     ADB_TRY(adb_check_slice(operation, "key", key));
     ADB_TRY(adb_check_slice(operation, "value", value));
@@ -56,18 +57,31 @@ armdb_get(armdb_collection *collection, armdb_slice key, void *buffer, size_t ca
     return adb_db_get(inner, key, buffer, capacity, len_out);
 }
 
+static armdb_err
+check_reads(const armdb_read *reads, size_t n_reads)
+{
+    for (size_t i = 0; i < n_reads; i++) {
+        ADB_TRY(adb_check_slice("get", "key", reads[i].key));
+        if (reads[i].capacity > 0)
+            API_NEED(reads[i].buffer, "get");
+    }
+    return ARMDB_OK;
+}
+
 armdb_err
 armdb_multi_get(armdb_collection *collection, armdb_read *reads, size_t n_reads)
 {
     API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "get");
     if (n_reads > 0)
         API_NEED(reads, "get");
+    armdb_err err = check_reads(reads, n_reads);
+    if (err == ARMDB_OK)
+        return adb_db_multi_get(inner, reads, n_reads);
     for (size_t i = 0; i < n_reads; i++) {
-        ADB_TRY(adb_check_slice("get", "key", reads[i].key));
-        if (reads[i].capacity > 0)
-            API_NEED(reads[i].buffer, "get");
+        reads[i].len = 0;
+        reads[i].err = err;
     }
-    return adb_db_multi_get(inner, reads, n_reads);
+    return err;
 }
 
 armdb_err

@@ -36,6 +36,9 @@ ADB_MUST_USE armdb_err adb_db_sync(struct db *db);
 /** Runs background jobs that are due now, in the calling thread: for systems without threads. */
 void adb_db_step(struct db *db);
 
+/** Makes the ticket of a write's options zero, if they have one; options of another version of the
+ * struct are not touched. */
+void adb_db_ticket_clear(const armdb_write_options *options);
 ADB_MUST_USE armdb_err adb_db_ticket_wait(struct db *db, const armdb_ticket *tickets,
                                           size_t n_tickets);
 ADB_MUST_USE armdb_err adb_db_ticket_poll(struct db *db, const armdb_ticket *ticket,

@@ -295,7 +295,8 @@ move_in_map(struct cursor *cursor, enum cursor_move move)
     struct adb_tree_position *position = &cursor->position;
     const struct adb_index *keys = &cursor->collection->index.keys;
     if (move != CURSOR_NEXT && move != CURSOR_FIRST)
-        return adb_collection_check_order(cursor->collection, "step back");
+        return adb_collection_check_order(cursor->collection,
+                                          move == CURSOR_LAST ? "last" : "step back");
     if (move == CURSOR_FIRST)
         *walk = (struct adb_map_walk){0};
     cursor->value_len = 0;

@@ -18,7 +18,7 @@ struct group {
     struct collection *collection;
     armdb_read *reads;
     size_t n;
-    armdb_slice keys[GROUP]; /* empty: not a key of the collection, the read's `err` says why */
+    armdb_slice keys[GROUP]; /* empty: not a key of the collection */
     uint64_t locations[GROUP];
     struct shard *shards[GROUP];
     struct shard_reading readings[GROUP];
@@ -27,7 +27,7 @@ struct group {
     armdb_error_detail detail;                           /* of it */
 };
 
-/* Settles what came of a read. */
+/* Enters what came of a read. */
 static void
 note(struct group *group, size_t i, armdb_err err)
 {
@@ -44,8 +44,8 @@ check_keys(struct group *group)
     for (size_t i = 0; i < group->n; i++) {
         armdb_read *read = &group->reads[i];
         read->len = 0;
-        note(group, i, adb_collection_check_key(group->collection, read->key));
-        group->keys[i] = read->err == ARMDB_OK ? read->key : (armdb_slice){NULL, 0};
+        bool is_key = adb_collection_check_key(group->collection, read->key) == ARMDB_OK;
+        group->keys[i] = is_key ? read->key : (armdb_slice){NULL, 0};
     }
 }
 
@@ -84,6 +84,16 @@ fetch(struct group *group, size_t i)
     return err;
 }
 
+/* What comes of a read; raised in the order of the reads, so that the first failure is the one to
+ * tell. */
+static armdb_err
+settle(struct group *group, size_t i, armdb_err dropped)
+{
+    if (group->keys[i].len == 0)
+        return adb_collection_check_key(group->collection, group->reads[i].key);
+    return dropped != ARMDB_OK ? adb_collection_check(group->collection) : fetch(group, i);
+}
+
 /* Inside an RCU scope. */
 static void
 get_group(struct group *group)
@@ -96,10 +106,8 @@ get_group(struct group *group)
         if (keys->value_bytes == 0)
             approach_values(group);
     }
-    for (size_t i = 0; i < group->n; i++) {
-        if (group->reads[i].err == ARMDB_OK)
-            note(group, i, dropped != ARMDB_OK ? dropped : fetch(group, i));
-    }
+    for (size_t i = 0; i < group->n; i++)
+        note(group, i, settle(group, i, dropped));
 }
 
 armdb_err

@@ -25,8 +25,7 @@ adb_db_write(struct collection *collection, enum shard_verb verb, armdb_slice ke
     struct db *db = collection->db;
     struct shard_write write = {
         .verb = verb, .index = &collection->index, .key = key, .value = value};
-    if (options != NULL && options->ticket != NULL)
-        *options->ticket = (armdb_ticket){0};
+    adb_db_ticket_clear(options);
     ADB_TRY(adb_write_options_settle(options, db->settings.durability, &write.durability));
     ADB_TRY(adb_collection_check_key(collection, key));
     if (verb != SHARD_DELETE)

@@ -3,6 +3,13 @@
 #include "base/err.h"
 #include "db/db_private.h"
 
+void
+adb_db_ticket_clear(const armdb_write_options *options)
+{
+    if (options != NULL && options->struct_bytes == sizeof *options && options->ticket != NULL)
+        *options->ticket = (armdb_ticket){0};
+}
+
 static armdb_err
 check_ticket(struct db *db, const armdb_ticket *ticket)
 {
@@ -23,6 +30,8 @@ armdb_err
 adb_db_ticket_wait(struct db *db, const armdb_ticket *tickets, size_t n_tickets)
 {
     uint64_t newest[ARMDB_SHARDS_MAX] = {0};
+    armdb_error_detail detail = {0};
+    armdb_err err = ARMDB_OK;
     for (size_t i = 0; i < n_tickets; i++) {
         const armdb_ticket *ticket = &tickets[i];
         ADB_TRY(check_ticket(db, ticket));
@@ -30,10 +39,14 @@ adb_db_ticket_wait(struct db *db, const armdb_ticket *tickets, size_t n_tickets)
             newest[ticket->shard] = ticket->sequence;
     }
     for (uint32_t i = 0; i < db->settings.shards; i++) {
-        if (!adb_shard_is_synced(db->shards[i], newest[i]))
-            ADB_TRY(adb_shard_commit(db->shards[i], newest[i]));
+        if (adb_shard_is_synced(db->shards[i], newest[i]))
+            continue;
+        armdb_err shard_err = adb_shard_commit(db->shards[i], newest[i]);
+        if (shard_err != ARMDB_OK && err == ARMDB_OK)
+            detail = *adb_err_detail();
+        err = adb_err_first(err, shard_err);
     }
-    return ARMDB_OK;
+    return err == ARMDB_OK ? ARMDB_OK : adb_err_restore(&detail);
 }
 
 armdb_err

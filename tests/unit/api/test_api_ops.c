@@ -118,6 +118,9 @@ test_api_ops__many_reads_at_once__each_with_its_answer(void **state)
     assert_int_equal(armdb_multi_get(fixture->collection, NULL, 1), ARMDB_INVALID);
     reads[0].buffer = NULL;
     assert_int_equal(armdb_multi_get(fixture->collection, reads, 2), ARMDB_INVALID);
+    assert_int_equal(reads[0].err, ARMDB_INVALID);
+    assert_int_equal(reads[1].err, ARMDB_INVALID);
+    assert_int_equal(reads[1].len, 0);
     reads[0].buffer = a;
     reads[1].key.data = NULL;
     assert_int_equal(armdb_multi_get(fixture->collection, reads, 2), ARMDB_INVALID);
@@ -138,6 +141,10 @@ test_api_ops__tickets__are_waited_for_and_polled(void **state)
     assert_ok(armdb_ticket_wait(fixture->db, &ticket, 1));
     assert_ok(armdb_ticket_poll(fixture->db, &ticket, &is_synced));
     assert_true(is_synced);
+    ticket = (armdb_ticket){7, 7, 7};
+    assert_int_equal(armdb_put(fixture->collection, armdb_str("a"), bad_slice(), &options),
+                     ARMDB_INVALID);
+    assert_true(ticket.sequence == 0 && ticket.shard == 0 && ticket.reserved == 0);
     assert_int_equal(armdb_ticket_wait(fixture->db, NULL, 1), ARMDB_INVALID);
     assert_int_equal(armdb_ticket_poll(fixture->db, NULL, &is_synced), ARMDB_INVALID);
     assert_int_equal(armdb_ticket_poll(fixture->db, &ticket, NULL), ARMDB_INVALID);

@@ -88,6 +88,23 @@ test_db_multi_get__bad_reads_among_good_ones__spoil_nothing(void **state)
 }
 
 static void
+test_db_multi_get__several_failures__the_first_read_that_failed_is_told(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    char one;
+    put(fixture->collection, "key", "value");
+    armdb_read reads[3] = {{.key = armdb_str("not there")},
+                           {.key = armdb_str("key"), .buffer = &one, .capacity = 1},
+                           {.key = armdb_str("")}};
+    assert_int_equal(adb_db_multi_get(fixture->collection, reads, 3), ARMDB_BUFFER_TOO_SMALL);
+    expect_detail(ARMDB_BUFFER_TOO_SMALL, "5 bytes", NULL);
+    assert_int_equal(reads[2].err, ARMDB_KEY_LENGTH);
+    armdb_read swapped[2] = {reads[2], reads[1]};
+    assert_int_equal(adb_db_multi_get(fixture->collection, swapped, 2), ARMDB_KEY_LENGTH);
+    expect_detail(ARMDB_KEY_LENGTH, "0 bytes", NULL);
+}
+
+static void
 test_db_multi_get__failed_read__is_never_an_absence(void **state)
 {
     struct db_fixture *fixture = (struct db_fixture *)*state;
@@ -125,6 +142,7 @@ main(void)
         DB_TEST(test_db_multi_get__keys_there_and_not__each_gets_its_own_answer),
         DB_TEST(test_db_multi_get__one_key_twice__is_answered_twice),
         DB_TEST(test_db_multi_get__bad_reads_among_good_ones__spoil_nothing),
+        DB_TEST(test_db_multi_get__several_failures__the_first_read_that_failed_is_told),
         DISK_TEST(test_db_multi_get__failed_read__is_never_an_absence),
         DB_TEST(test_db_multi_get__dropped_collection__says_so_for_each),
     };

@@ -94,6 +94,43 @@ test_db_ticket__lower_level_or_error__has_nothing_to_wait_for(void **state)
 }
 
 static void
+test_db_ticket__options_of_another_header__are_not_read(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
+    armdb_ticket ticket = {5, 6, 7};
+    options.ticket = &ticket; /* beyond the end of a struct of eight bytes */
+    options.struct_bytes = 8;
+    assert_int_equal(
+        adb_db_write(fixture->collection, SHARD_PUT, armdb_str("a"), armdb_str("x"), &options),
+        ARMDB_INVALID);
+    expect_detail(ARMDB_INVALID, "struct_bytes is 8", NULL);
+    assert_int_equal(ticket.sequence, 5);
+}
+
+static void
+test_db_ticket__one_shard_fails__the_others_are_synced_all_the_same(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    armdb_ticket tickets[64];
+    uint32_t synced = 0, failed = 0;
+    char key[16];
+    fixture->options.shards = 4;
+    open_db(fixture);
+    for (int i = 0; i < 64; i++) {
+        snprintf(key, sizeof key, "key%d", i);
+        tickets[i] = put_with_ticket(fixture->collection, key, ARMDB_SYNCED);
+    }
+    set_fault(fixture, SIM_FAULT_SYNC, SIM_SYNCS, 1, false);
+    assert_int_equal(adb_db_ticket_wait(fixture->db, tickets, 64), ARMDB_IO);
+    expect_detail(ARMDB_IO, NULL);
+    for (int i = 0; i < 64; i++)
+        *(is_synced(fixture, &tickets[i]) ? &synced : &failed) |= 1u << tickets[i].shard;
+    assert_int_equal(failed, 1); /* the first, of which alone a sync failed */
+    assert_int_equal(synced, 14);
+}
+
+static void
 test_db_ticket__of_another_database__is_refused(void **state)
 {
     struct db_fixture *fixture = (struct db_fixture *)*state;
@@ -128,6 +165,8 @@ main(void)
         DB_TEST(test_db_ticket__one_of_many__vouches_for_those_before),
         DISK_TEST(test_db_ticket__of_several_shards__all_are_waited_for),
         DB_TEST(test_db_ticket__lower_level_or_error__has_nothing_to_wait_for),
+        DB_TEST(test_db_ticket__options_of_another_header__are_not_read),
+        DISK_TEST(test_db_ticket__one_shard_fails__the_others_are_synced_all_the_same),
         DB_TEST(test_db_ticket__of_another_database__is_refused),
         DB_TEST(test_db_ticket__failed_sync__is_told_to_who_waits),
     };
