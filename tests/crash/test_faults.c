@@ -104,10 +104,8 @@ check_failures(struct run *run, armdb_err err)
     uint32_t failed = failed_shards(run);
     uint32_t fresh = failed & ~run->failed;
     REQUIRE((run->failed & ~failed) == 0, "a failed shard takes writes again");
-    REQUIRE(work->kind != WORK_GET && work->kind != WORK_GET_VALUE && work->kind != WORK_SCAN
-                ? true
-                : fresh == 0,
-            "a read stopped a shard");
+    bool is_read = work->kind >= WORK_GET && work->kind <= WORK_SCAN;
+    REQUIRE(!is_read || fresh == 0, "a read stopped a shard");
     if (is_write) {
         REQUIRE((fresh & ~(1u << work->shard)) == 0, "a write stopped other shards: %x", fresh);
         bool broke = err == ARMDB_IO && is_of_log(&detail);

@@ -129,6 +129,8 @@ fill_disk(uint64_t seed, armdb_durability level)
 {
     struct test_rng rng = test_rng_make(seed);
     struct work_plan plan = workload_plan(seed, 0);
+    /* Values that fill a disk. */
+    plan.default_collection = (armdb_collection_options)ARMDB_COLLECTION_OPTIONS_INIT;
     struct sim *sim = sim_new(seed);
     struct contract *contract = contract_new();
     struct workload work;

@@ -29,6 +29,7 @@ contract_new(void)
         .name = "default",
         .key_bytes = ARMDB_KEY_VARIABLE,
         .order = ARMDB_ASCENDING,
+        .value_bytes = ARMDB_VALUE_VARIABLE,
         .is_created = CONTRACT_YES,
     };
     return contract;
@@ -72,6 +73,21 @@ contract_key(const struct contract_collection *collection, uint32_t number, unsi
     room[0] = (unsigned char)('A' + number / 4);
     room[1] = (unsigned char)('0' + number % 4);
     return (armdb_slice){room, len};
+}
+
+uint32_t
+contract_number(const struct contract_collection *collection, armdb_slice key)
+{
+    unsigned char room[CONTRACT_KEY_BYTES];
+    const unsigned char *bytes = (const unsigned char *)key.data;
+    if (key.len < 2 || bytes[0] < 'A' || bytes[1] < '0' || bytes[1] > '3')
+        return CONTRACT_KEYS;
+    uint32_t number = (bytes[0] - (uint32_t)'A') * 4 + (bytes[1] - (uint32_t)'0');
+    if (number >= CONTRACT_KEYS)
+        return CONTRACT_KEYS;
+    armdb_slice made = contract_key(collection, number, room);
+    bool is_it = made.len == key.len && memcmp(made.data, key.data, key.len) == 0;
+    return is_it ? number : CONTRACT_KEYS;
 }
 
 void
@@ -141,13 +157,21 @@ contract_doubt(struct contract *contract, uint32_t shard, const struct contract_
 }
 
 void
-contract_promise(struct contract *contract, uint32_t number, armdb_durability level)
+contract_promise_first(struct contract *contract, uint32_t number, size_t count,
+                       armdb_durability level)
 {
     struct contract_shard *shard = &contract->shards[number];
-    if (level >= ARMDB_WRITTEN)
-        shard->killed_floor = shard->count;
-    if (level >= ARMDB_SYNCED)
-        shard->cut_floor = shard->count;
+    REQUIRE(count <= shard->count, "%zu of %zu writes", count, shard->count);
+    if (level >= ARMDB_WRITTEN && shard->killed_floor < count)
+        shard->killed_floor = count;
+    if (level >= ARMDB_SYNCED && shard->cut_floor < count)
+        shard->cut_floor = count;
+}
+
+void
+contract_promise(struct contract *contract, uint32_t number, armdb_durability level)
+{
+    contract_promise_first(contract, number, contract->shards[number].count, level);
 }
 
 void
@@ -188,6 +212,16 @@ contract_find(const struct contract *contract, const char *name)
     return UINT32_MAX;
 }
 
+void
+contract_describe_default(struct contract *contract, const armdb_collection_options *options)
+{
+    struct contract_collection *collection = &contract->collections[0];
+    collection->key_bytes = options->key_bytes != 0 ? options->key_bytes : ARMDB_KEY_VARIABLE;
+    collection->order = options->order != ARMDB_ORDER_DEFAULT ? options->order : ARMDB_ASCENDING;
+    collection->value_bytes = options->value_bytes != 0 ? options->value_bytes
+                                                        : ARMDB_VALUE_VARIABLE;
+}
+
 /* A manifest was stored: whatever failed before it did not happen. */
 static void
 settle_doubts(struct contract *contract)
@@ -212,6 +246,7 @@ contract_create(struct contract *contract, const char *name,
     *collection = (struct contract_collection){
         .key_bytes = options->key_bytes,
         .order = options->order,
+        .value_bytes = options->value_bytes != 0 ? options->value_bytes : ARMDB_VALUE_VARIABLE,
         .is_created = created != NULL ? CONTRACT_YES : CONTRACT_MAYBE,
     };
     snprintf(collection->name, sizeof collection->name, "%s", name);

@@ -56,6 +56,7 @@ struct contract_collection {
     uint32_t id; /* 0 for the default collection, and if is_created is not CONTRACT_YES */
     uint32_t key_bytes;
     armdb_order order;
+    uint32_t value_bytes; /* or ARMDB_VALUE_VARIABLE */
     enum contract_truth is_created;
     enum contract_truth is_dropped;
     struct contract_value live[CONTRACT_KEYS]; /* what a reader must see now */
@@ -72,7 +73,7 @@ struct contract {
 /** How the database ended before the open that is to be checked. */
 enum contract_end { CONTRACT_CLOSED, CONTRACT_KILLED, CONTRACT_CUT };
 
-/** An empty history. Free with contract_free(). */
+/** An empty history; the default collection is as by default. Free with contract_free(). */
 struct contract *contract_new(void);
 struct contract *contract_copy(const struct contract *contract);
 void contract_free(struct contract *contract);
@@ -80,6 +81,8 @@ void contract_free(struct contract *contract);
 /** The key of a number in a collection; `room` takes CONTRACT_KEY_BYTES. They ascend. */
 armdb_slice contract_key(const struct contract_collection *collection, uint32_t number,
                          unsigned char *room);
+/** The number of a key of a collection; CONTRACT_KEYS if it is none. */
+uint32_t contract_number(const struct contract_collection *collection, armdb_slice key);
 
 /** Fills the value of a write. */
 void contract_fill(uint32_t stamp, uint32_t len, unsigned char *to);
@@ -96,8 +99,14 @@ void contract_doubt(struct contract *contract, uint32_t shard, const struct cont
 /** Takes what an acknowledgement of this level promises for all writes of a shard. */
 void contract_promise(struct contract *contract, uint32_t shard, armdb_durability level);
 void contract_promise_all(struct contract *contract, armdb_durability level);
+/** The same, for the first `count` writes of a shard alone. */
+void contract_promise_first(struct contract *contract, uint32_t shard, size_t count,
+                            armdb_durability level);
 /** Raises floors to what the shards of an open database say of themselves. */
 void contract_observe(struct contract *contract, struct db *db);
+
+/** Takes what the default collection is made as, before the first open. Zero fields are defaults. */
+void contract_describe_default(struct contract *contract, const armdb_collection_options *options);
 
 /** The place of the live collection of that name; UINT32_MAX if there is none. */
 uint32_t contract_find(const struct contract *contract, const char *name);

@@ -44,7 +44,8 @@ settle_collection(struct contract *contract, struct contract_collection *collect
             collection->is_dropped = CONTRACT_YES;
         return false;
     }
-    REQUIRE(info->key_bytes == collection->key_bytes && info->order == collection->order,
+    REQUIRE(info->key_bytes == collection->key_bytes && info->order == collection->order &&
+                info->value_bytes == collection->value_bytes,
             "collection \"%s\" has other settings", collection->name);
     collection->is_created = CONTRACT_YES;
     collection->is_dropped = CONTRACT_NO;
@@ -171,26 +172,33 @@ contract_check(struct contract *contract, struct db *db, enum contract_end end, 
 
 /* ------------------------------------------------------------------- contents */
 
-/* The number of the key under the cursor, which must hold what it should. */
-static uint32_t
-check_pair(const struct contract_collection *collection, struct cursor *cursor, uint32_t after)
+/* A walk has come from key `after` to `number`: in order, and past no key that is there. */
+static void
+check_order(const struct contract_collection *collection, uint32_t after, uint32_t number)
 {
-    unsigned char room[CONTRACT_KEY_BYTES];
-    armdb_slice key = adb_cursor_key(cursor);
     bool is_ascending = collection->order == ARMDB_ASCENDING;
-    uint32_t number = after;
-    for (;;) {
-        REQUIRE(is_ascending ? number + 1 < CONTRACT_KEYS || number == UINT32_MAX : number > 0,
-                "\"%s\": a key that was never written, or out of order: %.*s", collection->name,
-                (int)key.len, (const char *)key.data);
-        number = is_ascending ? number + 1 : number - 1;
-        armdb_slice made = contract_key(collection, number, room);
-        bool is_it = made.len == key.len && memcmp(made.data, key.data, key.len) == 0;
-        REQUIRE(is_it || collection->live[number].stamp == 0, "\"%s\": key %u is missing",
-                collection->name, number);
-        if (is_it)
-            break;
-    }
+    uint32_t between = is_ascending ? after + 1 : after - 1;
+    REQUIRE(is_ascending ? number >= between : number < after, "\"%s\": key %u comes after key %u",
+            collection->name, number, after);
+    for (; between != number; between += is_ascending ? 1u : UINT32_MAX)
+        REQUIRE(collection->live[between].stamp == 0, "\"%s\": key %u is missing", collection->name,
+                between);
+}
+
+/* The number of the key under the cursor, which must hold what it should. Without order the walk
+ * must only not have been there before. */
+static uint32_t
+check_pair(const struct contract_collection *collection, struct cursor *cursor, uint32_t after,
+           bool *is_met)
+{
+    armdb_slice key = adb_cursor_key(cursor);
+    uint32_t number = contract_number(collection, key);
+    REQUIRE(number < CONTRACT_KEYS, "\"%s\": a key that was never written: %.*s", collection->name,
+            (int)key.len, (const char *)key.data);
+    REQUIRE(!is_met[number], "\"%s\": key %u comes twice", collection->name, number);
+    is_met[number] = true;
+    if (collection->order != ARMDB_UNORDERED)
+        check_order(collection, after, number);
     REQUIRE(collection->live[number].stamp != 0, "\"%s\": key %u is there, but was deleted",
             collection->name, number);
     REQUIRE(contract_is_value(collection->live[number], adb_cursor_value(cursor)),
@@ -207,11 +215,12 @@ check_contents(const struct contract_collection *collection, struct collection *
     uint64_t count;
     uint64_t met = 0;
     uint64_t expected = 0;
+    bool is_met[CONTRACT_KEYS] = {false};
     uint32_t number = collection->order == ARMDB_ASCENDING ? UINT32_MAX : CONTRACT_KEYS;
     armdb_err err;
     REQUIRE_OK(adb_cursor_open(opened, NULL, &cursor));
     while ((err = adb_cursor_move(cursor, CURSOR_NEXT)) == ARMDB_OK) {
-        number = check_pair(collection, cursor, number);
+        number = check_pair(collection, cursor, number, is_met);
         met++;
     }
     REQUIRE(err == ARMDB_END, "the walk ends with %s", armdb_err_name(err));

@@ -5,11 +5,28 @@
 
 #include "sim/require.h"
 
-enum { VALUE_MAX = 600 * 1024, TIMER_NS = 200000000 };
+enum {
+    VALUE_MAX = 600 * 1024,
+    TIMER_NS = 200000000,
+    READS = 40,             /* of a multi-get: more than one group of it */
+    READ_BYTES = 12 * 1024, /* room of each: too little for some values */
+};
+
+_Static_assert(READS *READ_BYTES <= VALUE_MAX, "the reads share the buffer");
 
 static unsigned char value_buffer[VALUE_MAX]; /* of all workloads: one thread runs them in turn */
 
 /* ----------------------------------------------------------------------- plan */
+
+/* A kind of collection: any order, and in a third of them values of one length. */
+static void
+draw_kind_of(struct test_rng *rng, armdb_collection_options *options)
+{
+    static const uint32_t value_bytes[] = {1, 8, 20, 100, ARMDB_CONST_VALUE_MAX};
+    options->order = (armdb_order)(ARMDB_ASCENDING + test_rng_below(rng, 3));
+    if (test_rng_one_in(rng, 3))
+        options->value_bytes = value_bytes[test_rng_below(rng, 5)];
+}
 
 struct work_plan
 workload_plan(uint64_t seed, uint32_t steps)
@@ -19,15 +36,21 @@ workload_plan(uint64_t seed, uint32_t steps)
                              .steps = steps,
                              .shards = 1 + (uint32_t)test_rng_below(&rng, 3),
                              .has_large = test_rng_one_in(&rng, 8),
-                             .weights = {40, 8, 12, 5, 4, 2, 3, 4, 2, 4, 3, 2}};
+                             .default_collection = ARMDB_COLLECTION_OPTIONS_INIT,
+                             .weights = {40, 8, 12, 5, 4, 3, 2, 4, 3, 4, 2, 4, 3, 2}};
+    if (test_rng_one_in(&rng, 2))
+        draw_kind_of(&rng, &plan.default_collection);
     return plan;
 }
 
 static armdb_options
 draw_options(const struct work_plan *plan, struct test_rng *rng)
 {
+    static const uint64_t cache_bytes[] = {0, 1 << 20, ARMDB_CACHE_NONE};
     armdb_options options = ARMDB_OPTIONS_INIT;
     options.shards = plan->shards;
+    options.default_collection = plan->default_collection;
+    options.cache_bytes = cache_bytes[test_rng_below(rng, 3)];
     options.max_file_bytes = 65536;
     options.write_buffer_bytes = 16384;
     options.shard_prefix_bits = test_rng_one_in(rng, 3) ? 1 + (uint32_t)test_rng_below(rng, 20) : 0;
@@ -80,6 +103,9 @@ armdb_err
 workload_open(struct workload *work, enum contract_end end)
 {
     struct contract *contract = work->contract;
+    work->ticket_count = 0;
+    if (contract->shard_count == 0)
+        contract_describe_default(contract, &work->options.default_collection);
     work->options.open_mode = contract->shard_count > 0 ? ARMDB_OPEN_EXISTING
                                                         : ARMDB_OPEN_OR_CREATE;
     armdb_err err = adb_db_open(sim_os(work->sim), WORK_PATH, &work->options, &work->db);
@@ -169,30 +195,62 @@ note_failed_write(struct workload *work, const struct contract_write *write, arm
     }
 }
 
-armdb_err
-workload_write(struct workload *work, enum work_kind kind, uint32_t place, uint32_t key,
-               uint32_t value_len, armdb_durability level)
+/* Remembers the ticket of the newest write, in place of the oldest one if there are many. */
+static void
+keep_ticket(struct workload *work, const armdb_ticket *ticket, uint32_t place)
 {
+    size_t count = work->contract->shards[work->shard].count;
+    bool was_unsure = work->contract->collections[place].is_dropped == CONTRACT_MAYBE;
+    REQUIRE(ticket->shard == work->shard && ticket->sequence == count,
+            "a ticket for write %" PRIu64 " of shard %u, not %zu of %u", ticket->sequence,
+            ticket->shard, count, work->shard);
+    if (work->ticket_count == WORK_TICKETS_MAX)
+        memmove(&work->tickets[0], &work->tickets[1],
+                --work->ticket_count * sizeof work->tickets[0]);
+    work->tickets[work->ticket_count++] = (struct work_ticket){*ticket, count, place, was_unsure};
+}
+
+static bool
+is_zero(const armdb_ticket *ticket)
+{
+    return ticket->sequence == 0 && ticket->shard == 0 && ticket->reserved == 0;
+}
+
+/* One write; with `has_ticket` it is not waited for, and promises nothing. */
+static armdb_err
+write_pair(struct workload *work, enum work_kind kind, const struct contract_write *planned,
+           armdb_durability level, bool has_ticket)
+{
+    const uint32_t place = planned->collection;
+    const uint32_t key = planned->key;
     unsigned char room[CONTRACT_KEY_BYTES];
     struct contract_collection *collection = &work->contract->collections[place];
     armdb_slice bytes = contract_key(collection, key, room);
     armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
+    armdb_ticket ticket = {7, 7, 7};
     struct contract_write write = {place, key, 0, 0};
     options.durability = level;
+    options.ticket = has_ticket ? &ticket : NULL;
     if (level == ARMDB_DURABILITY_DEFAULT)
         level = work->options.durability;
     if (level == ARMDB_DURABILITY_DEFAULT)
         level = ARMDB_WRITTEN;
+    bool is_ticketed = has_ticket && level == ARMDB_SYNCED;
+    if (is_ticketed)
+        level = ARMDB_BUFFERED;
     if (kind != WORK_DELETE) {
-        write.value_len = value_len;
+        write.value_len = collection->value_bytes == ARMDB_VALUE_VARIABLE ? planned->value_len
+                                                                          : collection->value_bytes;
         write.stamp = work->next_stamp++;
-        contract_fill(write.stamp, value_len, work->buffer);
+        contract_fill(write.stamp, write.value_len, work->buffer);
     }
     work->shard = contract_route(work->db, bytes);
     bool was_failed = info_of(work, work->shard).failure != ARMDB_OK;
     bool is_there = collection->live[key].stamp != 0;
     armdb_err err = adb_db_write(work->opened[place], verb_of(kind), bytes,
                                  (armdb_slice){work->buffer, write.value_len}, &options);
+    REQUIRE(!has_ticket || (is_ticketed && err == ARMDB_OK) || is_zero(&ticket),
+            "a ticket of shard %u with %s", ticket.shard, armdb_err_name(err));
     if (err == ARMDB_EXISTS || err == ARMDB_NOT_FOUND) {
         REQUIRE(kind == (err == ARMDB_EXISTS ? WORK_INSERT : WORK_DELETE) &&
                     is_there == (err == ARMDB_EXISTS),
@@ -210,10 +268,20 @@ workload_write(struct workload *work, enum work_kind kind, uint32_t place, uint3
         return ARMDB_IO;
     }
     contract_accept(work->contract, work->shard, &write);
+    if (is_ticketed)
+        keep_ticket(work, &ticket, place);
     contract_promise(work->contract, work->shard, level);
     if (level == ARMDB_SYNCED && collection->is_dropped == CONTRACT_MAYBE)
         collection->is_dropped = CONTRACT_NO; /* who promises this keeps the collection, too */
     return ARMDB_OK;
+}
+
+armdb_err
+workload_write(struct workload *work, enum work_kind kind, uint32_t place, uint32_t key,
+               uint32_t value_len, armdb_durability level)
+{
+    const struct contract_write planned = {place, key, value_len, 0};
+    return write_pair(work, kind, &planned, level, false);
 }
 
 /* The place of a collection that is there. */
@@ -231,11 +299,54 @@ draw_collection(struct workload *work)
 static armdb_err
 step_write(struct workload *work, enum work_kind kind)
 {
-    uint32_t place = draw_collection(work);
-    uint32_t key = (uint32_t)test_rng_below(&work->rng, CONTRACT_KEYS);
-    uint32_t value_len = draw_value_len(work);
+    struct contract_write planned = {.collection = draw_collection(work)};
+    planned.key = (uint32_t)test_rng_below(&work->rng, CONTRACT_KEYS);
+    planned.value_len = draw_value_len(work);
     armdb_durability level = (armdb_durability)test_rng_below(&work->rng, 4);
-    return workload_write(work, kind, place, key, value_len, level);
+    return write_pair(work, kind, &planned, level, test_rng_one_in(&work->rng, 3));
+}
+
+/* -------------------------------------------------------------------- tickets */
+
+/* The write of a ticket is on the device, and all before it in its shard. */
+static void
+redeem(struct workload *work, const struct work_ticket *held)
+{
+    struct contract_collection *collection = &work->contract->collections[held->place];
+    contract_promise_first(work->contract, held->ticket.shard, held->count, ARMDB_SYNCED);
+    if (held->was_unsure && collection->is_dropped == CONTRACT_MAYBE)
+        collection->is_dropped = CONTRACT_NO; /* as for a write that was waited for */
+}
+
+static bool
+is_redeemable(struct workload *work, const struct work_ticket *held)
+{
+    bool is_synced;
+    REQUIRE_OK(adb_db_ticket_poll(work->db, &held->ticket, &is_synced));
+    return is_synced;
+}
+
+static armdb_err
+step_tickets(struct workload *work)
+{
+    armdb_ticket tickets[WORK_TICKETS_MAX];
+    uint32_t count = (uint32_t)test_rng_below(&work->rng, work->ticket_count + 1);
+    for (uint32_t i = 0; i < work->ticket_count; i++) {
+        if (is_redeemable(work, &work->tickets[i]))
+            redeem(work, &work->tickets[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) /* the newest first */
+        tickets[i] = work->tickets[count - 1 - i].ticket;
+    armdb_err err = adb_db_ticket_wait(work->db, tickets, count);
+    if (err != ARMDB_OK)
+        return tolerate(work, "wait for tickets", err);
+    for (uint32_t i = 0; i < count; i++) {
+        REQUIRE(is_redeemable(work, &work->tickets[i]), "waited for, but not synced");
+        redeem(work, &work->tickets[i]);
+    }
+    work->ticket_count -= count;
+    memmove(&work->tickets[0], &work->tickets[count], work->ticket_count * sizeof work->tickets[0]);
+    return ARMDB_OK;
 }
 
 /* ---------------------------------------------------------------------- reads */
@@ -276,6 +387,88 @@ step_get(struct workload *work, enum work_kind kind)
     return ARMDB_OK;
 }
 
+/* Checks a read of a multi-get, of a key or (CONTRACT_KEYS) of none; returns the failure of the
+ * environment that it met. */
+static armdb_err
+check_read(const struct workload *work, const struct contract_collection *collection,
+           const armdb_read *read, uint32_t key)
+{
+    if (key == CONTRACT_KEYS) {
+        REQUIRE(read->err == ARMDB_KEY_LENGTH && read->len == 0, "no key: %s",
+                armdb_err_name(read->err));
+        return ARMDB_OK;
+    }
+    struct contract_value live = collection->live[key];
+    if (live.stamp != 0 && live.len > read->capacity) {
+        REQUIRE(read->err == ARMDB_BUFFER_TOO_SMALL && read->len == live.len,
+                "key %u of \"%s\", %u bytes: %s, %zu bytes", key, collection->name, live.len,
+                armdb_err_name(read->err), read->len);
+        return ARMDB_OK;
+    }
+    if (read->err != ARMDB_OK && read->err != ARMDB_NOT_FOUND) {
+        REQUIRE(work->may_fail && live.stamp != 0 && read->len == 0, "key %u of \"%s\": %s", key,
+                collection->name, armdb_err_name(read->err));
+        return read->err;
+    }
+    check_found(collection, key, read->err, (armdb_slice){read->buffer, read->len});
+    return ARMDB_OK;
+}
+
+static armdb_err
+step_multi_get(struct workload *work)
+{
+    unsigned char rooms[READS][CONTRACT_KEY_BYTES];
+    uint32_t keys[READS];
+    armdb_read reads[READS];
+    uint32_t place = draw_collection(work);
+    uint32_t count = 1 + (uint32_t)test_rng_below(&work->rng, READS);
+    const struct contract_collection *collection = &work->contract->collections[place];
+    armdb_err first = ARMDB_OK;
+    armdb_err met = ARMDB_OK;
+    for (uint32_t i = 0; i < count; i++) {
+        bool is_key = !test_rng_one_in(&work->rng, 100);
+        keys[i] = is_key ? (uint32_t)test_rng_below(&work->rng, CONTRACT_KEYS) : CONTRACT_KEYS;
+        reads[i] = (armdb_read){.buffer = work->buffer + i * READ_BYTES,
+                                .capacity = READ_BYTES,
+                                .len = 7,
+                                .err = ARMDB_CLOSED};
+        if (is_key)
+            reads[i].key = contract_key(collection, keys[i], rooms[i]);
+    }
+    armdb_err err = adb_db_multi_get(work->opened[place], reads, count);
+    for (uint32_t i = 0; i < count; i++) {
+        armdb_err failure = check_read(work, collection, &reads[i], keys[i]);
+        met = met != ARMDB_OK ? met : failure;
+        if (first == ARMDB_OK && reads[i].err != ARMDB_NOT_FOUND)
+            first = reads[i].err;
+    }
+    REQUIRE(err == first, "multi_get says %s, the first failure is %s", armdb_err_name(err),
+            armdb_err_name(first));
+    return met == err ? tolerate(work, "multi_get", met) : met;
+}
+
+/* A step of a walk without order: a key that is there and was not met yet. */
+static armdb_err
+check_step_anywhere(struct workload *work, const struct contract_collection *collection,
+                    struct cursor *cursor, armdb_err err, bool *is_met)
+{
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < CONTRACT_KEYS; i++)
+        left += collection->live[i].stamp != 0 && !is_met[i];
+    REQUIRE((err == ARMDB_END) == (left == 0), "a walk with %u keys left: %s", left,
+            armdb_err_name(err));
+    if (err == ARMDB_END)
+        return ARMDB_END;
+    uint32_t number = contract_number(collection, adb_cursor_key(cursor));
+    REQUIRE(number < CONTRACT_KEYS && collection->live[number].stamp != 0 && !is_met[number],
+            "a walk at key %u: not there, or met before", number);
+    is_met[number] = true;
+    REQUIRE(err != ARMDB_OK ||
+                contract_is_value(collection->live[number], adb_cursor_value(cursor)),
+            "a walk at key %u: wrong value", number);
+    return tolerate(work, "a walk", err);
+}
+
 /* A step of a walk: the key must be the next that is there. A failed read of its value passes. */
 static armdb_err
 check_step(struct workload *work, const struct contract_collection *collection,
@@ -307,13 +500,17 @@ step_scan(struct workload *work)
     uint32_t place = draw_collection(work);
     const struct contract_collection *collection = &work->contract->collections[place];
     uint32_t next = collection->order == ARMDB_ASCENDING ? 0 : CONTRACT_KEYS - 1;
+    bool is_met[CONTRACT_KEYS] = {false};
     struct cursor *cursor;
     armdb_err first = ARMDB_OK;
     armdb_err err = adb_cursor_open(work->opened[place], NULL, &cursor);
     if (err != ARMDB_OK)
         return tolerate(work, "cursor_open", err);
     while (err != ARMDB_END) {
-        err = check_step(work, collection, cursor, adb_cursor_move(cursor, CURSOR_NEXT), &next);
+        err = adb_cursor_move(cursor, CURSOR_NEXT);
+        err = collection->order == ARMDB_UNORDERED
+                  ? check_step_anywhere(work, collection, cursor, err, is_met)
+                  : check_step(work, collection, cursor, err, &next);
         if (err != ARMDB_END && first == ARMDB_OK)
             first = err;
     }
@@ -357,7 +554,7 @@ step_create(struct workload *work)
     armdb_collection_options options = ARMDB_COLLECTION_OPTIONS_INIT;
     struct collection *created;
     options.key_bytes = key_bytes[test_rng_below(&work->rng, 5)];
-    options.order = test_rng_one_in(&work->rng, 2) ? ARMDB_ASCENDING : ARMDB_DESCENDING;
+    draw_kind_of(&work->rng, &options);
     bool is_there = contract_find(contract, name) != UINT32_MAX;
     if (!is_there && contract->collection_count == CONTRACT_COLLECTIONS_MAX)
         return ARMDB_OK;
@@ -426,6 +623,10 @@ run_step(struct workload *work)
     case WORK_GET:
     case WORK_GET_VALUE:
         return step_get(work, work->kind);
+    case WORK_MULTI_GET:
+        return step_multi_get(work);
+    case WORK_TICKETS:
+        return step_tickets(work);
     case WORK_SCAN:
         return step_scan(work);
     case WORK_FLUSH_ALL:

@@ -19,7 +19,9 @@ enum work_kind {
     WORK_DELETE,
     WORK_GET,
     WORK_GET_VALUE,
+    WORK_MULTI_GET,
     WORK_SCAN,
+    WORK_TICKETS, /* some tickets are polled, then waited for */
     WORK_FLUSH_ALL,
     WORK_SYNC_ALL,
     WORK_TIMER,
@@ -35,7 +37,18 @@ struct work_plan {
     uint32_t steps;
     uint32_t shards;
     bool has_large; /* values of more than 512 KiB */
+    armdb_collection_options default_collection;
     uint8_t weights[WORK_KINDS];
+};
+
+enum { WORK_TICKETS_MAX = 12 };
+
+/** A write with a ticket, which promises nothing yet. */
+struct work_ticket {
+    armdb_ticket ticket;
+    size_t count;    /* the first so many writes of its shard are behind it */
+    uint32_t place;  /* its collection, */
+    bool was_unsure; /* of which a drop had failed before the write */
 };
 
 struct workload {
@@ -47,6 +60,8 @@ struct workload {
     uint32_t next_stamp;
     struct db *db; /* NULL while closed */
     struct collection *opened[CONTRACT_COLLECTIONS_MAX];
+    struct work_ticket tickets[WORK_TICKETS_MAX]; /* of the database that is open */
+    uint32_t ticket_count;
     bool may_fail;       /* errors of the environment are to be expected */
     bool is_check_light; /* opening compares no contents, because reads may fail */
     /* of the newest step */
@@ -74,7 +89,8 @@ armdb_err workload_step(struct workload *work);
 /** Opens and does all steps, up to the first error. */
 armdb_err workload_run(struct workload *work);
 
-/** One write, as a step does it. */
+/** One write, as a step does it but for tickets; the value of a collection whose values have one
+ * length has that. */
 armdb_err workload_write(struct workload *work, enum work_kind kind, uint32_t place, uint32_t key,
                          uint32_t value_len, armdb_durability level);
 
