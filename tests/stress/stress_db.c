@@ -1,8 +1,9 @@
 /*
- * Threads on one database, through the public functions, on real files: writers at each level,
- * readers, walkers both ways, a thread that flushes and syncs, and one that creates and drops a
- * collection which the others use meanwhile. Small files and buffers, so that files change and
- * buffers move on under the readers all the time.
+ * Threads on one database, through the public functions, on real files: writers at each level and
+ * with tickets, readers of one key and of many, walkers both ways, a thread that flushes and syncs,
+ * and one that creates and drops a collection which the others use meanwhile. They do so on three
+ * collections: a tree, a map without order, and a tree that keeps its values. Small files, buffers
+ * and cache, so that files change, buffers move on and blocks go under the readers all the time.
  *
  * Each key belongs to one writer, which counts its versions; a value tells key and version in every
  * byte. Checked: a value is whole and belongs to its key; for each reader the versions of a key
@@ -36,13 +37,21 @@ enum {
     KEY_BYTES = 8,
     VALUE_HEAD = 12, /* key number, version */
     VALUE_MAX = 40000,
-    N_PASSING = 64 /* keys of the collection that comes and goes */
+    CONST_BYTES = 40,
+    N_TICKETS = 8,     /* of a writer, before it waits for them */
+    N_READS = 40,      /* of a multi-get */
+    READ_BYTES = 1024, /* room of each: too little for some values */
+    N_PASSING = 64     /* keys of the collection that comes and goes */
 };
+
+enum kind { KIND_TREE, KIND_MAP, KIND_CONST, N_KINDS };
+
+static const char *const names[N_KINDS] = {"default", "map", "const"};
 
 struct stress {
     /* immutable while threads run */
     armdb_db *db;
-    armdb_collection *collection;
+    armdb_collection *collections[N_KINDS];
     /* atomic */
     _Atomic(armdb_collection *) passing; /* created, being used, dropped */
     _Atomic(unsigned) n_writing;
@@ -53,8 +62,10 @@ struct actor {
     unsigned number;
     struct test_rng rng;
     struct adb_thread thread;
-    uint64_t versions[N_KEYS]; /* writers: of the newest version; readers: the newest seen */
-    bool is_there[N_KEYS];     /* writers only */
+    uint64_t versions[N_KINDS][N_KEYS]; /* writers: the newest written; readers: the newest seen */
+    bool is_there[N_KINDS][N_KEYS];     /* writers only */
+    armdb_ticket tickets[N_TICKETS];    /* writers only */
+    uint32_t n_tickets;
 };
 
 /* cmocka's assertions are not for threads. */
@@ -80,6 +91,12 @@ static bool
 is_stable(uint32_t number)
 {
     return number % STABLE_EVERY == 0;
+}
+
+static enum kind
+draw_kind(struct actor *actor)
+{
+    return (enum kind)test_rng_below(&actor->rng, N_KINDS);
 }
 
 static armdb_slice
@@ -109,13 +126,16 @@ filler(uint32_t number, uint64_t version)
 }
 
 static size_t
-make_value(struct actor *actor, uint32_t number, uint64_t version, unsigned char *value)
+make_value(struct actor *actor, enum kind kind, uint32_t number, unsigned char *value)
 {
-    uint64_t kind = test_rng_below(&actor->rng, 200);
+    uint64_t version = actor->versions[kind][number] + 1;
+    uint64_t draw = test_rng_below(&actor->rng, 200);
     size_t more = test_rng_below(&actor->rng, 250);
-    if (kind == 0)
+    if (kind == KIND_CONST)
+        more = CONST_BYTES - VALUE_HEAD;
+    else if (draw == 0)
         more = 20000 + more * 70; /* larger than a write buffer */
-    else if (kind < 5)
+    else if (draw < 5)
         more *= 20;
     memcpy(value, &number, 4);
     memcpy(value + 4, &version, 8);
@@ -140,54 +160,85 @@ check_value(uint32_t number, armdb_slice value)
 }
 
 static void
-note_version(struct actor *actor, uint32_t number, armdb_slice value)
+note_version(struct actor *actor, enum kind kind, uint32_t number, armdb_slice value)
 {
     uint64_t version = check_value(number, value);
-    check(version >= actor->versions[number], "an older version than was seen before");
-    actor->versions[number] = version;
+    check(kind != KIND_CONST || value.len == CONST_BYTES, "value of a wrong length");
+    check(version >= actor->versions[kind][number], "an older version than was seen before");
+    actor->versions[kind][number] = version;
 }
 
 /* -------------------------------------------------------------------- writers */
 
+/* Waits for all tickets of a writer. */
 static void
-write_one(struct actor *actor, uint32_t number, armdb_durability level)
+redeem(struct actor *actor)
+{
+    armdb_db *db = actor->stress->db;
+    bool is_synced;
+    check(armdb_ticket_wait(db, actor->tickets, actor->n_tickets) == ARMDB_OK, "ticket wait");
+    for (uint32_t i = 0; i < actor->n_tickets; i++) {
+        check(armdb_ticket_poll(db, &actor->tickets[i], &is_synced) == ARMDB_OK, "ticket poll");
+        check(is_synced, "waited for but not synced");
+    }
+    actor->n_tickets = 0;
+}
+
+/* Options of a write; with a ticket, which must be redeemed before it is too many. */
+static armdb_write_options
+draw_options(struct actor *actor, armdb_durability level)
+{
+    armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
+    options.durability = level;
+    if (level != ARMDB_SYNCED || test_rng_one_in(&actor->rng, 2))
+        return options;
+    if (actor->n_tickets == N_TICKETS)
+        redeem(actor);
+    options.ticket = &actor->tickets[actor->n_tickets++];
+    return options;
+}
+
+static void
+write_one(struct actor *actor, enum kind kind, uint32_t number, armdb_durability level)
 {
     static _Thread_local unsigned char value[VALUE_MAX];
-    armdb_collection *collection = actor->stress->collection;
-    armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
+    armdb_collection *collection = actor->stress->collections[kind];
+    const armdb_write_options options = draw_options(actor, level);
+    bool *is_there = &actor->is_there[kind][number];
     char text[KEY_BYTES + 1];
     armdb_slice key = make_key(number, text);
-    options.durability = level;
-    if (!is_stable(number) && actor->is_there[number] && test_rng_one_in(&actor->rng, 3)) {
+    if (!is_stable(number) && *is_there && test_rng_one_in(&actor->rng, 3)) {
         check(armdb_delete(collection, key, &options) == ARMDB_OK, "delete");
-        actor->is_there[number] = false;
+        *is_there = false;
         return;
     }
-    size_t len = make_value(actor, number, actor->versions[number] + 1, value);
+    size_t len = make_value(actor, kind, number, value);
     armdb_err err;
     if (test_rng_one_in(&actor->rng, 4)) {
         err = armdb_insert(collection, key, armdb_bytes(value, len), &options);
-        check(err == (actor->is_there[number] ? ARMDB_EXISTS : ARMDB_OK), "insert");
+        check(err == (*is_there ? ARMDB_EXISTS : ARMDB_OK), "insert");
         if (err == ARMDB_EXISTS)
             return;
     } else {
         err = armdb_put(collection, key, armdb_bytes(value, len), &options);
         check(err == ARMDB_OK, "put");
     }
-    actor->versions[number]++;
-    actor->is_there[number] = true;
+    actor->versions[kind][number]++;
+    *is_there = true;
 }
 
 /* What the writer finds of its own key. */
 static void
-check_own(struct actor *actor, uint32_t number)
+check_own(struct actor *actor, enum kind kind, uint32_t number)
 {
     char text[KEY_BYTES + 1];
     armdb_value value;
-    armdb_err err = armdb_get_value(actor->stress->collection, make_key(number, text), &value);
-    check(err == (actor->is_there[number] ? ARMDB_OK : ARMDB_NOT_FOUND), "get of its own key");
+    armdb_err err = armdb_get_value(actor->stress->collections[kind], make_key(number, text),
+                                    &value);
+    check(err == (actor->is_there[kind][number] ? ARMDB_OK : ARMDB_NOT_FOUND),
+          "get of its own key");
     if (err == ARMDB_OK)
-        check(check_value(number, armdb_value_bytes(&value)) == actor->versions[number],
+        check(check_value(number, armdb_value_bytes(&value)) == actor->versions[kind][number],
               "not the version it wrote");
     armdb_value_release(&value);
 }
@@ -205,6 +256,8 @@ use_passing(struct actor *actor)
 {
     armdb_collection *passing = atomic_load(&actor->stress->passing);
     uint32_t number = (uint32_t)test_rng_below(&actor->rng, N_PASSING);
+    uint32_t found;
+    armdb_read read = {.key = armdb_bytes(&number, 4), .buffer = &found, .capacity = sizeof found};
     armdb_value value;
     armdb_cursor *cursor;
     if (passing == NULL)
@@ -217,13 +270,20 @@ use_passing(struct actor *actor)
     check(err != ARMDB_OK || memcmp(armdb_value_bytes(&value).data, &number, 4) == 0,
           "value of a passing collection");
     armdb_value_release(&value);
+    err = armdb_multi_get(passing, &read, 1);
+    check(err == ARMDB_OK || err == ARMDB_NO_COLLECTION, "multi-get from a passing collection");
+    check(read.err != ARMDB_OK || (read.len == 4 && found == number),
+          "value of a passing collection");
     err = armdb_cursor_open(passing, NULL, &cursor);
     check(err == ARMDB_OK || err == ARMDB_NO_COLLECTION, "cursor on a passing collection");
     if (err != ARMDB_OK)
         return;
-    do {
-        err = armdb_cursor_next(cursor);
-    } while (err == ARMDB_OK);
+    while ((err = armdb_cursor_next(cursor)) == ARMDB_OK) {
+        const armdb_slice key = armdb_cursor_key(cursor);
+        const armdb_slice met = armdb_cursor_value(cursor);
+        check(key.len == 4 && met.len == 4 && memcmp(key.data, met.data, 4) == 0,
+              "pair of a passing collection");
+    }
     check(err == ARMDB_END || err == ARMDB_NO_COLLECTION, "walk of a passing collection");
     armdb_cursor_close(cursor);
 }
@@ -237,52 +297,109 @@ run_writer(void *context)
     uint64_t n_writes = (uint64_t)WRITES * test_scale();
     for (uint64_t i = 0; i < n_writes; i++) {
         uint32_t number = own_number(actor);
-        bool is_synced = test_rng_one_in(&actor->rng, 200);
-        write_one(actor, number, is_synced ? ARMDB_SYNCED : levels[actor->number]);
+        enum kind kind = draw_kind(actor);
+        bool is_synced = test_rng_one_in(&actor->rng, 100);
+        write_one(actor, kind, number, is_synced ? ARMDB_SYNCED : levels[actor->number]);
         if (i % 4 == 0)
-            check_own(actor, number);
+            check_own(actor, kind, number);
         if (i % 64 == 0)
             use_passing(actor);
     }
+    redeem(actor);
     atomic_fetch_sub(&actor->stress->n_writing, 1);
     return NULL;
 }
 
 /* --------------------------------------------------------------------- readers */
 
+static void
+read_one(struct actor *actor, enum kind kind, uint32_t number)
+{
+    static _Thread_local unsigned char buffer[VALUE_MAX];
+    armdb_collection *collection = actor->stress->collections[kind];
+    char text[KEY_BYTES + 1];
+    armdb_slice key = make_key(number, text);
+    armdb_value value;
+    size_t len;
+    bool found;
+    armdb_err err = armdb_get_value(collection, key, &value);
+    check(err == ARMDB_OK || (err == ARMDB_NOT_FOUND && !is_stable(number)), "get_value");
+    if (err == ARMDB_OK)
+        note_version(actor, kind, number, armdb_value_bytes(&value));
+    armdb_value_release(&value);
+    err = armdb_get(collection, key, buffer, sizeof buffer, &len);
+    check(err == ARMDB_OK || (err == ARMDB_NOT_FOUND && !is_stable(number)), "get");
+    if (err == ARMDB_OK)
+        note_version(actor, kind, number, armdb_bytes(buffer, len));
+    check(armdb_contains(collection, key, &found) == ARMDB_OK, "contains");
+    check(found || !is_stable(number), "stable key not contained");
+}
+
+static void
+read_many(struct actor *actor, enum kind kind)
+{
+    static _Thread_local unsigned char buffers[N_READS][READ_BYTES];
+    char texts[N_READS][KEY_BYTES + 1];
+    uint32_t numbers[N_READS];
+    armdb_read reads[N_READS];
+    for (uint32_t i = 0; i < N_READS; i++) {
+        numbers[i] = (uint32_t)test_rng_below(&actor->rng, N_KEYS);
+        reads[i] = (armdb_read){
+            .key = make_key(numbers[i], texts[i]), .buffer = buffers[i], .capacity = READ_BYTES};
+    }
+    armdb_err err = armdb_multi_get(actor->stress->collections[kind], reads, N_READS);
+    check(err == ARMDB_OK || err == ARMDB_BUFFER_TOO_SMALL, "multi-get");
+    for (uint32_t i = 0; i < N_READS; i++) {
+        if (reads[i].err == ARMDB_OK)
+            note_version(actor, kind, numbers[i], armdb_bytes(buffers[i], reads[i].len));
+        else if (reads[i].err == ARMDB_NOT_FOUND)
+            check(!is_stable(numbers[i]), "stable key not found");
+        else
+            check(reads[i].err == ARMDB_BUFFER_TOO_SMALL && reads[i].len > READ_BYTES,
+                  "read of a multi-get");
+    }
+}
+
 static void *
 run_reader(void *context)
 {
-    static _Thread_local unsigned char buffer[VALUE_MAX];
     struct actor *actor = (struct actor *)context;
-    armdb_collection *collection = actor->stress->collection;
     while (!is_over(actor->stress)) {
-        uint32_t number = (uint32_t)test_rng_below(&actor->rng, N_KEYS);
-        char text[KEY_BYTES + 1];
-        armdb_slice key = make_key(number, text);
-        armdb_value value;
-        size_t len;
-        bool found;
-        armdb_err err = armdb_get_value(collection, key, &value);
-        check(err == ARMDB_OK || (err == ARMDB_NOT_FOUND && !is_stable(number)), "get_value");
-        if (err == ARMDB_OK)
-            note_version(actor, number, armdb_value_bytes(&value));
-        armdb_value_release(&value);
-        err = armdb_get(collection, key, buffer, sizeof buffer, &len);
-        check(err == ARMDB_OK || (err == ARMDB_NOT_FOUND && !is_stable(number)), "get");
-        if (err == ARMDB_OK)
-            note_version(actor, number, armdb_bytes(buffer, len));
-        check(armdb_contains(collection, key, &found) == ARMDB_OK, "contains");
-        check(found || !is_stable(number), "stable key not contained");
+        read_one(actor, draw_kind(actor), (uint32_t)test_rng_below(&actor->rng, N_KEYS));
+        if (test_rng_one_in(&actor->rng, 16))
+            read_many(actor, draw_kind(actor));
         if (test_rng_one_in(&actor->rng, 64))
             use_passing(actor);
     }
     return NULL;
 }
 
-/* One walk over everything. */
+/* One walk over all of a map: each key at most once, stable ones exactly once. */
 static void
-walk(struct actor *actor, bool is_forward, bool keys_only)
+walk_map(struct actor *actor)
+{
+    static _Thread_local bool is_met[N_KEYS];
+    unsigned stable_seen = 0;
+    armdb_cursor *cursor;
+    armdb_err err;
+    memset(is_met, 0, sizeof is_met);
+    check(armdb_cursor_open(actor->stress->collections[KIND_MAP], NULL, &cursor) == ARMDB_OK,
+          "cursor");
+    while ((err = armdb_cursor_next(cursor)) == ARMDB_OK) {
+        uint32_t number = number_of(armdb_cursor_key(cursor));
+        check(!is_met[number], "walk met a key twice");
+        is_met[number] = true;
+        stable_seen += is_stable(number);
+        note_version(actor, KIND_MAP, number, armdb_cursor_value(cursor));
+    }
+    check(err == ARMDB_END, "walk");
+    check(stable_seen == N_KEYS / STABLE_EVERY, "walk missed a stable key");
+    armdb_cursor_close(cursor);
+}
+
+/* One walk over everything that has an order. */
+static void
+walk(struct actor *actor, enum kind kind, bool is_forward, bool keys_only)
 {
     armdb_cursor_options options = ARMDB_CURSOR_OPTIONS_INIT;
     armdb_cursor *cursor;
@@ -291,7 +408,8 @@ walk(struct actor *actor, bool is_forward, bool keys_only)
     unsigned stable_seen = 0;
     armdb_err err;
     options.keys_only = keys_only;
-    check(armdb_cursor_open(actor->stress->collection, &options, &cursor) == ARMDB_OK, "cursor");
+    check(armdb_cursor_open(actor->stress->collections[kind], &options, &cursor) == ARMDB_OK,
+          "cursor");
     for (;;) {
         err = is_forward ? armdb_cursor_next(cursor) : armdb_cursor_prev(cursor);
         if (err != ARMDB_OK)
@@ -305,7 +423,7 @@ walk(struct actor *actor, bool is_forward, bool keys_only)
             stable_seen++;
         }
         if (!keys_only)
-            note_version(actor, number, armdb_cursor_value(cursor));
+            note_version(actor, kind, number, armdb_cursor_value(cursor));
     }
     check(err == ARMDB_END, "walk");
     check(stable_seen == N_KEYS / STABLE_EVERY, "walk ended early");
@@ -317,7 +435,11 @@ run_walker(void *context)
 {
     struct actor *actor = (struct actor *)context;
     do {
-        walk(actor, actor->number % 2 == 0, test_rng_one_in(&actor->rng, 3));
+        enum kind kind = draw_kind(actor);
+        if (kind == KIND_MAP)
+            walk_map(actor);
+        else
+            walk(actor, kind, actor->number % 2 == 0, test_rng_one_in(&actor->rng, 3));
     } while (!is_over(actor->stress));
     return NULL;
 }
@@ -332,7 +454,7 @@ run_syncer(void *context)
     while (!is_over(actor->stress)) {
         armdb_stats stats = {.struct_bytes = sizeof stats};
         armdb_shard_info info = {.struct_bytes = sizeof info};
-        armdb_collection_info infos[3];
+        armdb_collection_info infos[N_KINDS];
         size_t count;
         check((test_rng_one_in(&actor->rng, 10) ? armdb_sync(db) : armdb_flush(db)) == ARMDB_OK,
               "flush or sync");
@@ -340,8 +462,8 @@ run_syncer(void *context)
         check(stats.dead_bytes < stats.log_bytes, "more dead bytes than bytes");
         check(armdb_get_shard_info(db, 1, &info) == ARMDB_OK, "shard info");
         check(info.synced_sequence <= info.newest_sequence, "synced before it was written");
-        check(armdb_collection_list(db, infos, 3, &count) == ARMDB_OK, "list");
-        check(count == 1 || count == 2, "number of collections");
+        check(armdb_collection_list(db, infos, N_KINDS, &count) == ARMDB_OK, "list");
+        check(count == N_KINDS || count == N_KINDS + 1, "number of collections");
     }
     return NULL;
 }
@@ -356,7 +478,8 @@ run_dropper(void *context)
     for (uint32_t round = 0; !is_over(stress); round++) {
         armdb_collection *passing;
         uint64_t count;
-        options.order = round % 2 == 0 ? ARMDB_ASCENDING : ARMDB_DESCENDING;
+        options.order = (armdb_order)(ARMDB_ASCENDING + round % 3);
+        options.value_bytes = round % 2 == 0 ? ARMDB_VALUE_VARIABLE : 4;
         check(armdb_collection_create(stress->db, "passing", &options, &passing) == ARMDB_OK,
               "create");
         check(armdb_count(passing, &count) == ARMDB_OK && count == 0, "new but not empty");
@@ -388,17 +511,16 @@ new_actor(struct stress *stress, unsigned number, uint64_t stream)
 static void
 expect_final_state(struct stress *stress, struct actor *const writers[])
 {
-    uint64_t count, expected = 0;
-    for (uint32_t number = 0; number < N_KEYS; number++) {
-        struct actor *owner = writers[number % N_WRITERS];
-        struct actor looker = {.stress = stress};
-        looker.versions[number] = owner->versions[number];
-        looker.is_there[number] = owner->is_there[number];
-        check_own(&looker, number);
-        expected += owner->is_there[number];
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        uint64_t count, expected = 0;
+        for (uint32_t number = 0; number < N_KEYS; number++) {
+            struct actor *owner = writers[number % N_WRITERS];
+            check_own(owner, (enum kind)kind, number);
+            expected += owner->is_there[kind][number];
+        }
+        assert_int_equal(armdb_count(stress->collections[kind], &count), ARMDB_OK);
+        assert_int_equal(count, expected);
     }
-    assert_int_equal(armdb_count(stress->collection, &count), ARMDB_OK);
-    assert_int_equal(count, expected);
 }
 
 static void
@@ -423,6 +545,26 @@ run_actors(struct stress *stress, struct actor *const writers[])
     }
 }
 
+/* Opens the database, and its collections, which are made if they are not there. */
+static void
+open_all(struct stress *stress, const char *path, const armdb_options *options)
+{
+    armdb_collection_options kinds[N_KINDS];
+    assert_int_equal(armdb_open(path, options, &stress->db), ARMDB_OK);
+    stress->collections[KIND_TREE] = armdb_default(stress->db);
+    for (int kind = KIND_MAP; kind < N_KINDS; kind++) {
+        kinds[kind] = options->default_collection;
+        kinds[kind].order = kind == KIND_MAP ? ARMDB_UNORDERED : ARMDB_ASCENDING;
+        kinds[kind].value_bytes = kind == KIND_CONST ? CONST_BYTES : ARMDB_VALUE_VARIABLE;
+        armdb_err err = armdb_collection_open(stress->db, names[kind], &kinds[kind],
+                                              &stress->collections[kind]);
+        if (err == ARMDB_NO_COLLECTION)
+            err = armdb_collection_create(stress->db, names[kind], &kinds[kind],
+                                          &stress->collections[kind]);
+        assert_int_equal(err, ARMDB_OK);
+    }
+}
+
 static void
 run_stress(const armdb_options *options)
 {
@@ -431,21 +573,19 @@ run_stress(const armdb_options *options)
     char *root = tmpdir_make();
     char path[400];
     snprintf(path, sizeof path, "%s/db", root);
-    assert_int_equal(armdb_open(path, options, &stress.db), ARMDB_OK);
-    stress.collection = armdb_default(stress.db);
+    open_all(&stress, path, options);
     for (unsigned i = 0; i < N_WRITERS; i++)
         writers[i] = new_actor(&stress, i, i);
     for (uint32_t number = 0; number < N_KEYS; number += STABLE_EVERY) {
         /* A number without an owner among the writers is put once and stays. */
-        write_one(writers[number % N_WRITERS], number, ARMDB_BUFFERED);
-        writers[number % N_WRITERS]->is_there[number] = true;
+        for (int kind = 0; kind < N_KINDS; kind++)
+            write_one(writers[number % N_WRITERS], (enum kind)kind, number, ARMDB_BUFFERED);
     }
     run_actors(&stress, writers);
     expect_final_state(&stress, writers);
     assert_int_equal(armdb_close(stress.db), ARMDB_OK);
     assert_int_equal(armdb_verify(path, NULL, NULL, NULL), ARMDB_OK);
-    assert_int_equal(armdb_open(path, options, &stress.db), ARMDB_OK);
-    stress.collection = armdb_default(stress.db);
+    open_all(&stress, path, options);
     expect_final_state(&stress, writers);
     assert_int_equal(armdb_close(stress.db), ARMDB_OK);
     for (unsigned i = 0; i < N_WRITERS; i++)
@@ -463,6 +603,7 @@ small_options(void)
     options.write_buffer_bytes = 16384;
     options.flush_interval_ms = 1;
     options.sync_interval_ms = 10;
+    options.cache_bytes = 1048576;
     return options;
 }
 
@@ -483,6 +624,7 @@ test_db__threads_on_variable_keys_and_large_files__keep_every_promise(void **sta
     options.default_collection.key_bytes = ARMDB_KEY_VARIABLE;
     options.max_file_bytes = 1048576;
     options.write_buffer_bytes = 65536;
+    options.cache_bytes = ARMDB_CACHE_NONE;
     run_stress(&options);
 }
 
