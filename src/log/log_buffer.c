@@ -9,8 +9,9 @@ _Static_assert(16 + ADB_BOOT_ID_BYTES <= LOG_BUFFER_HEADER_BYTES, "the boot has 
 
 /*
  * In front of each window, 64 bytes: checksum of the rest (4), bytes of the window (4), file offset
- * that the window begins at (8), boot in which the file was made (40), zeros. The checksum starts from the seed of the data file, so that
- * a window of another file, shard or database is never taken for one of this.
+ * that the window begins at (8), boot in which the file was made (40), zeros. The checksum starts
+ * from the seed of the data file, so that a window of another file, shard or database is never
+ * taken for one of this.
  */
 
 enum {

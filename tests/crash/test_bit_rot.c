@@ -54,8 +54,8 @@ draw_flip(struct sim *sim, struct test_rng *rng, uint32_t shards)
 
 /* ----------------------------------------------------------------------- open */
 
-/* Reads all keys: right, or (if a byte has gone bad) damaged. What the cache has had before is right
- * still. */
+/* Reads all keys: right, or (if a byte has gone bad) damaged. What the cache has had before is
+ * right still. */
 static void
 read_all(const struct workload *work, bool is_rotten)
 {

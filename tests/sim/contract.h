@@ -105,7 +105,7 @@ void contract_promise_first(struct contract *contract, uint32_t shard, size_t co
 /** Raises floors to what the shards of an open database say of themselves. */
 void contract_observe(struct contract *contract, struct db *db);
 
-/** Takes what the default collection is made as, before the first open. Zero fields are defaults. */
+/** Takes what the default collection is made as, before the first open; zeros are defaults. */
 void contract_describe_default(struct contract *contract, const armdb_collection_options *options);
 
 /** The place of the live collection of that name; UINT32_MAX if there is none. */
