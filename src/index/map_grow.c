@@ -113,7 +113,7 @@ begin_build(struct adb_map *map, struct build *build, uint32_t depth, struct con
     uint32_t n_main = main_pages_for(map, content.count);
     uint32_t n_heap = heap_pages_for(content.heap_words);
     struct adb_map_table *table = &build->table;
-    if (n_main + n_heap > MAP_PAGES_MAX)
+    if (n_main + n_heap > map->built_pages_max)
         return adb_fail(ARMDB_NO_MEMORY, "index", "too many keys with the same hash");
     while (table->n_main < n_main || table->n_heap < n_heap) {
         struct adb_page *page;
