@@ -12,17 +12,29 @@
 
 /* ------------------------------------------------------------------ life */
 
-/* Addresses of pages that a table needs room for: what it is built with, and what the puts of all
- * writers may add before one of them prepares again. */
+/* Pages that the puts of all writers may add to a table before one of them prepares again. */
 static uint32_t
-capacity_for(const struct adb_map_layout *layout, uint32_t n_writers)
+late_pages_for(const struct adb_map_layout *layout, uint32_t n_writers)
 {
     uint32_t stash = n_writers / layout->page_slots + 1;
-    uint32_t heap = layout->key_bytes != 0 ? 0 : n_writers * (ARMDB_KEY_MAX / 8) / MAP_PAGE_WORDS;
-    uint32_t capacity = MAP_PAGES_MAX + stash + heap + 2;
+    uint32_t key_words = layout->key_bytes != 0 ? 0 : ARMDB_KEY_MAX / 8;
+    return stash + (n_writers * key_words + MAP_PAGE_WORDS - 1) / MAP_PAGE_WORDS;
+}
+
+/* How large tables may get. One with late pages is split into two that are larger than they should
+ * be if those pages were many; they may get late pages themselves. */
+static void
+set_limits(struct adb_map *map, uint32_t n_writers)
+{
+    uint32_t late_pages = late_pages_for(&map->layout, n_writers);
     uint32_t head = sizeof(struct adb_map_segment) / 8;
     uint32_t line = MAP_SEGMENT_ALIGN / 8;
-    return (capacity + head + line - 1) / line * line - head;
+    uint32_t capacity = MAP_PAGES_MAX + 2 * late_pages;
+    map->built_pages_max = MAP_PAGES_MAX + late_pages;
+    map->capacity = (capacity + head + line - 1) / line * line - head;
+    map->segment_bytes = 8 * (head + map->capacity);
+    ADB_ASSERT(map->capacity <= MAP_TABLE_MAX);
+    ADB_ASSERT(MAP_SEGMENT_ALIGN + map->segment_bytes <= ADB_PAGE_BYTES);
 }
 
 struct adb_map_directory *
@@ -68,9 +80,7 @@ adb_map_new(struct adb_pages *pages, const struct adb_map_config *config, struct
     map->seed = config->seed;
     map->hash_mask = UINT64_MAX;
     adb_map_layout_init(&map->layout, config->key_bytes, config->value_bytes);
-    map->capacity = capacity_for(&map->layout, config->n_writers);
-    ADB_ASSERT(map->capacity <= MAP_TABLE_MAX);
-    map->segment_bytes = (uint32_t)sizeof(struct adb_map_segment) + 8 * map->capacity;
+    set_limits(map, config->n_writers);
     adb_mutex_init(&map->directory_lock);
     adb_map_set_directory_locked(map, directory);
     armdb_err err = add_first_segment(map);

@@ -2,8 +2,8 @@
  * map.h: the index of a collection without order: key bytes -> one 64-bit location, and, if the
  * map has inline values, a value of fixed length beside it.
  *
- * A hash table that grows by parts: a directory leads to segments, each a table of at most 64 pages
- * of its own. Readers take no lock and write no shared memory; they check the segment's version and
+ * A hash table that grows by parts: a directory leads to segments, each a small table with pages of
+ * its own. Readers take no lock and write no shared memory; they check the segment's version and
  * start over when a writer got in between. Writers hold one segment. map_private.h has the rules.
  *
  * The map knows nothing about files: a location is a number other than 0.
@@ -26,8 +26,8 @@
 #include "index/tree.h"
 
 enum {
-    ADB_MAP_VALUE_MAX = 256,   /* bytes of an inline value */
-    ADB_MAP_WRITERS_MAX = 1024 /* of adb_map_config.n_writers */
+    ADB_MAP_VALUE_MAX = 256,  /* bytes of an inline value */
+    ADB_MAP_WRITERS_MAX = 512 /* of adb_map_config.n_writers */
 };
 
 struct adb_map;

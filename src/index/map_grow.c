@@ -115,9 +115,9 @@ begin_build(struct adb_map *map, struct build *build, uint32_t depth, struct con
     uint32_t n_heap = heap_pages_for(content.heap_words);
     struct adb_map_table *table = &build->table;
     /* If a split left all on one side, that side is built as full as it was, and split again. */
-    if (n_main + n_heap > MAP_PAGES_MAX && n_heap < MAP_PAGES_MAX)
-        n_main = MAP_PAGES_MAX - n_heap;
-    if (n_main + n_heap > MAP_PAGES_MAX ||
+    if (n_main + n_heap > map->built_pages_max && n_heap < map->built_pages_max)
+        n_main = map->built_pages_max - n_heap;
+    if (n_main + n_heap > map->built_pages_max ||
         content.count * 100 > (uint64_t)n_main * map->layout.page_slots * PERCENT_MOST)
         return adb_fail(ARMDB_NO_MEMORY, "index", "too many keys with the same hash");
     while (table->n_main < n_main || table->n_heap < n_heap) {

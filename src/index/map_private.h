@@ -35,8 +35,8 @@
 #include "os/thread.h"
 
 enum {
-    MAP_PAGES_MAX = 60,  /* of a table that was just built */
-    MAP_TABLE_MAX = 512, /* addresses of pages that a table may have room for */
+    MAP_PAGES_MAX = 28,  /* of a table; where more are needed, it is split */
+    MAP_TABLE_MAX = 384, /* addresses of pages that any table has room for */
     MAP_SPARE_PAGES = 2, /* that a put may add to a segment: stash, heap */
     MAP_SEGMENT_ALIGN = 64
 };
@@ -65,8 +65,9 @@ struct adb_map {
     uint64_t seed;
     uint64_t hash_mask; /* all ones; tests make hashes collide with less */
     struct adb_map_layout layout;
-    uint32_t capacity;      /* of each table */
-    uint32_t segment_bytes; /* with the addresses, rounded up */
+    uint32_t built_pages_max; /* of a table that was just built */
+    uint32_t capacity;        /* of each table */
+    uint32_t segment_bytes;   /* with the addresses, rounded up */
     /* atomic */
     _Atomic uint64_t directory; /* address; written under directory_lock */
     _Atomic uint64_t n_pages;   /* of tables and segments */
