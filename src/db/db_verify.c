@@ -52,8 +52,12 @@ make_indexes(struct verifier *verifier)
     if (verifier->indexes == NULL)
         return adb_fail(ARMDB_NO_MEMORY, "verify", "no memory for the collections");
     for (uint32_t i = 0; i < manifest->collection_count; i++) {
-        verifier->indexes[i].collection_id = manifest->collections[i].id;
-        verifier->indexes[i].key_bytes = manifest->collections[i].key_bytes;
+        const struct manifest_collection *stored = &manifest->collections[i];
+        struct shard_index *index = &verifier->indexes[i];
+        index->collection_id = stored->id;
+        index->key_bytes = stored->key_bytes;
+        if (stored->value_bytes != ARMDB_VALUE_VARIABLE)
+            index->keys.value_bytes = stored->value_bytes;
     }
     return ARMDB_OK;
 }

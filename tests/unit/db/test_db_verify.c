@@ -269,6 +269,27 @@ test_db_verify__records_of_dropped_collections__are_fine(void **state)
     assert_int_equal(report.records, 1);
 }
 
+static void
+test_db_verify__value_of_another_length_than_the_manifest_says__is_damage(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    size_t len;
+    put(fixture->collection, "key", "value");
+    close_db(fixture);
+    /* From now on all values of the default collection have 9 bytes. */
+    char *bytes = sim_read_file(fixture->sim, DB_PATH "/MANIFEST", &len);
+    assert_non_null(bytes);
+    unsigned char *manifest = (unsigned char *)bytes;
+    manifest[64 + 10] = 1;
+    manifest[64 + 14] = 9;
+    adb_store_u32(manifest + len - 4, adb_crc32c(0, manifest, len - 4));
+    sim_write_file(fixture->sim, DB_PATH "/MANIFEST", bytes, len);
+    free(bytes);
+    expect_open(fixture, ARMDB_CORRUPT);
+    expect_detail(ARMDB_CORRUPT, "5 bytes", "values of 9", NULL);
+    expect_damage(fixture, FIRST_FILE, 64);
+}
+
 int
 main(void)
 {
@@ -283,6 +304,7 @@ main(void)
         DISK_TEST(test_db_verify__missing_foreign_and_misplaced_files__are_damage),
         DISK_TEST(test_db_verify__newer_format__is_a_format_error),
         DISK_TEST(test_db_verify__error_or_no_memory_at_any_step__is_told_as_such),
+        DB_TEST(test_db_verify__value_of_another_length_than_the_manifest_says__is_damage),
         DB_TEST(test_db_verify__records_of_dropped_collections__are_fine),
     };
     return cmocka_run_group_tests_name("db/db_verify", tests, NULL, NULL);
