@@ -18,13 +18,13 @@
 #include "base/err.h"
 #include "db/db.h"
 
-enum { FUZZ_KEY_BYTES = 4, FUZZ_VALUE_HEAD = 16, FUZZ_VALUE_MAX = 8192 };
+enum { FUZZ_KEY_BYTES = 4, FUZZ_KEYS = 1000, FUZZ_VALUE_HEAD = 16, FUZZ_VALUE_MAX = 8192 };
 
 /** "k007" for key 7; keys of variable length get "-" up to 9 times behind. */
 static inline armdb_slice
 fuzz_key(uint32_t number, bool is_fixed, char room[32])
 {
-    int len = snprintf(room, 32, "k%03u%.*s", number % 1000, is_fixed ? 0 : (int)(number % 10),
+    int len = snprintf(room, 32, "k%03u%.*s", number % FUZZ_KEYS, is_fixed ? 0 : (int)(number % 10),
                        "---------");
     const armdb_slice key = {room, (size_t)len};
     return key;
@@ -59,13 +59,27 @@ fuzz_value_is_good(uint32_t collection, uint32_t number, const void *value, size
     return memcmp(expected, bytes, len < 12 && len > 8 ? 8 : len) == 0;
 }
 
-/** Walks over a collection in both directions: keys in order, values good. Returns the count. */
+/** Whether a key comes before another one in an order. */
+static inline bool
+fuzz_is_before(const unsigned char *before, size_t before_len, armdb_slice key, armdb_order order)
+{
+    size_t common = before_len < key.len ? before_len : key.len;
+    int difference = memcmp(before, key.data, common);
+    bool is_less = difference != 0 ? difference < 0 : before_len < key.len;
+    return is_less == (order == ARMDB_ASCENDING);
+}
+
+/** Walks over a collection, in both directions if it has an order: each key once and in order,
+ * values good. Returns the count. */
 static inline uint64_t
 fuzz_check_collection(struct collection *collection, uint32_t id)
 {
     const armdb_cursor_options options = ARMDB_CURSOR_OPTIONS_INIT;
     armdb_collection_info info;
     struct cursor *cursor;
+    bool is_met[FUZZ_KEYS] = {false};
+    unsigned char last[32];
+    size_t last_len = 0;
     uint64_t count = 0, back = 0;
     armdb_err err;
     ADB_ASSERT(adb_collection_get_info(collection, &info) == ARMDB_OK);
@@ -81,12 +95,22 @@ fuzz_check_collection(struct collection *collection, uint32_t id)
         armdb_slice expected = fuzz_key(number, info.key_bytes != ARMDB_KEY_VARIABLE, room);
         ADB_ASSERT(key.len == expected.len && memcmp(key.data, expected.data, key.len) == 0);
         ADB_ASSERT(fuzz_value_is_good(id, number, value.data, value.len));
+        ADB_ASSERT(info.value_bytes == ARMDB_VALUE_VARIABLE || value.len == info.value_bytes);
+        ADB_ASSERT(!is_met[number]);
+        is_met[number] = true;
+        if (count > 0 && info.order != ARMDB_UNORDERED)
+            ADB_ASSERT(fuzz_is_before(last, last_len, key, info.order));
+        memcpy(last, key.data, key.len);
+        last_len = key.len;
         count++;
     }
     ADB_ASSERT(err == ARMDB_END && count == info.keys);
     while ((err = adb_cursor_move(cursor, CURSOR_PREV)) == ARMDB_OK)
         back++;
-    ADB_ASSERT(err == ARMDB_END && back == count);
+    if (info.order == ARMDB_UNORDERED)
+        ADB_ASSERT(err == ARMDB_UNSUPPORTED && back == 0);
+    else
+        ADB_ASSERT(err == ARMDB_END && back == count);
     adb_cursor_close(cursor);
     return count;
 }

@@ -10,7 +10,15 @@
 #include "log/log_format.h"
 #include "support/os_sim.h"
 
-enum { SHARDS = 2, KEYS = 40, PATHS_MAX = 24, CHANGES_MAX = 16, FILE_BYTES_MAX = 256 * 1024 };
+enum {
+    SHARDS = 2,
+    COLLECTIONS = 5,
+    KEYS = 60,
+    CONST_BYTES = 24,
+    PATHS_MAX = 24,
+    CHANGES_MAX = 16,
+    FILE_BYTES_MAX = 256 * 1024
+};
 
 static struct sim *valid; /* the database as it was made; never changed */
 static char paths[PATHS_MAX][64];
@@ -18,13 +26,20 @@ static size_t path_count;
 
 /* ------------------------------------------------------------- the valid database */
 
+/* Whether keys of a collection of the valid database have one length. */
+static bool
+is_fixed(uint32_t id)
+{
+    return id == 1 || id == 4;
+}
+
 static void
 put(struct collection *collection, uint32_t id, uint32_t number, uint32_t version, size_t len)
 {
     char room[32];
     unsigned char value[FUZZ_VALUE_MAX];
     fuzz_value(id, number, version, value, len);
-    ADB_ASSERT(adb_db_write(collection, SHARD_PUT, fuzz_key(number, id == 1, room),
+    ADB_ASSERT(adb_db_write(collection, SHARD_PUT, fuzz_key(number, is_fixed(id), room),
                             armdb_bytes(value, len), NULL) == ARMDB_OK);
 }
 
@@ -32,7 +47,7 @@ static void
 drop_pair(struct collection *collection, uint32_t id, uint32_t number)
 {
     char room[32];
-    ADB_ASSERT(adb_db_write(collection, SHARD_DELETE, fuzz_key(number, id == 1, room),
+    ADB_ASSERT(adb_db_write(collection, SHARD_DELETE, fuzz_key(number, is_fixed(id), room),
                             armdb_str(""), NULL) == ARMDB_OK);
 }
 
@@ -40,14 +55,21 @@ static void
 fill(struct db *db)
 {
     const armdb_collection_options fixed = {sizeof fixed, FUZZ_KEY_BYTES, ARMDB_DESCENDING, 0};
-    struct collection *collections[3] = {adb_db_default(db)};
+    const armdb_collection_options map = {sizeof map, 0, ARMDB_UNORDERED, 0};
+    const armdb_collection_options constant = {sizeof map, FUZZ_KEY_BYTES, ARMDB_UNORDERED,
+                                               CONST_BYTES};
+    struct collection *collections[COLLECTIONS] = {adb_db_default(db)};
     ADB_ASSERT(adb_collection_create(db, "fixed", &fixed, &collections[1]) == ARMDB_OK);
     ADB_ASSERT(adb_collection_create(db, "gone", NULL, &collections[2]) == ARMDB_OK);
+    ADB_ASSERT(adb_collection_create(db, "map", &map, &collections[3]) == ARMDB_OK);
+    ADB_ASSERT(adb_collection_create(db, "const", &constant, &collections[4]) == ARMDB_OK);
     for (uint32_t version = 1; version <= 2; version++) {
         for (uint32_t number = 0; number < KEYS; number++) {
-            uint32_t id = number % 3;
+            uint32_t id = number % COLLECTIONS;
             /* Large enough, now and then, that each shard gets several files. */
             size_t len = number % 5 == 0 ? 5000 : number % 7 == 0 ? 0 : number * 3;
+            if (id == 4)
+                len = CONST_BYTES;
             put(collections[id], id, number, version, len);
             if (number % 11 == 0)
                 ADB_ASSERT(adb_db_sync(db) == ARMDB_OK);

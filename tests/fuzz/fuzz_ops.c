@@ -6,7 +6,13 @@
 #include "fuzz/fuzz_input.h"
 #include "support/os_sim.h"
 
-enum { COLLECTIONS = 3, KEYS = 24, OPERATIONS_MAX = 400 };
+enum {
+    COLLECTIONS = 5,
+    KEYS = 24,
+    OPERATIONS_MAX = 400,
+    READS_MAX = 48, /* of a multi-get */
+    READ_BYTES = 256
+};
 
 /* What a collection should hold: 0 = not there, else version * 2^16 + length + 1. */
 struct model {
@@ -22,12 +28,19 @@ struct state {
     armdb_options options;
 };
 
-static const char *const NAMES[COLLECTIONS] = {"default", "fixed", "down"};
+static const char *const NAMES[COLLECTIONS] = {"default", "fixed", "down", "map", "const"};
+
+static const armdb_collection_options KINDS[COLLECTIONS] = {
+    ARMDB_COLLECTION_OPTIONS_INIT,
+    {sizeof KINDS[0], FUZZ_KEY_BYTES, ARMDB_ASCENDING, 0},
+    {sizeof KINDS[0], ARMDB_KEY_VARIABLE, ARMDB_DESCENDING, 0},
+    {sizeof KINDS[0], ARMDB_KEY_VARIABLE, ARMDB_UNORDERED, 0},
+    {sizeof KINDS[0], FUZZ_KEY_BYTES, ARMDB_UNORDERED, 24}};
 
 static armdb_slice
 key_of(uint32_t id, uint32_t number, char room[32])
 {
-    return fuzz_key(number, id == 1, room);
+    return fuzz_key(number, KINDS[id].key_bytes == FUZZ_KEY_BYTES, room);
 }
 
 static size_t
@@ -41,16 +54,12 @@ len_of(uint64_t pair)
 static void
 open_db(struct state *state)
 {
-    static const armdb_collection_options how[COLLECTIONS] = {
-        ARMDB_COLLECTION_OPTIONS_INIT,
-        {sizeof how[0], FUZZ_KEY_BYTES, ARMDB_ASCENDING, 0},
-        {sizeof how[0], ARMDB_KEY_VARIABLE, ARMDB_DESCENDING, 0}};
     ADB_ASSERT(adb_db_open(sim_os(state->sim), "/db", &state->options, &state->db) == ARMDB_OK);
     state->collections[0] = adb_db_default(state->db);
     for (int i = 1; i < COLLECTIONS; i++) {
-        armdb_err err = adb_collection_open(state->db, NAMES[i], &how[i], &state->collections[i]);
+        armdb_err err = adb_collection_open(state->db, NAMES[i], &KINDS[i], &state->collections[i]);
         if (err == ARMDB_NO_COLLECTION)
-            err = adb_collection_create(state->db, NAMES[i], &how[i], &state->collections[i]);
+            err = adb_collection_create(state->db, NAMES[i], &KINDS[i], &state->collections[i]);
         ADB_ASSERT(err == ARMDB_OK);
     }
 }
@@ -97,6 +106,8 @@ write_pair(struct state *state, struct fuzz_input *input, enum shard_verb verb)
     size_t len = (size_t)take_below(input, FUZZ_VALUE_MAX);
     if (len % 4 != 0)
         len %= 128;
+    if (KINDS[id].value_bytes != 0)
+        len = KINDS[id].value_bytes;
     options.durability = (armdb_durability)take_below(input, 4);
     fuzz_value(id, number, ++state->version, value, len);
     armdb_err expected = ARMDB_OK;
@@ -111,28 +122,62 @@ write_pair(struct state *state, struct fuzz_input *input, enum shard_verb verb)
         *pair = verb == SHARD_DELETE ? 0 : (uint64_t)state->version << 16 | (len + 1);
 }
 
+/* Checks what a read found of a key, as armdb_get() says it. */
+static void
+check_read(const struct state *state, uint32_t id, uint32_t number, const armdb_read *read)
+{
+    unsigned char expected[FUZZ_VALUE_MAX];
+    uint64_t pair = state->model.pair[id][number];
+    if (pair == 0) {
+        ADB_ASSERT(read->err == ARMDB_NOT_FOUND && read->len == 0);
+        return;
+    }
+    ADB_ASSERT(read->len == len_of(pair));
+    ADB_ASSERT(read->err == (read->len > read->capacity ? ARMDB_BUFFER_TOO_SMALL : ARMDB_OK));
+    fuzz_value(id, number, (uint32_t)(pair >> 16), expected, read->len);
+    ADB_ASSERT(read->err != ARMDB_OK || read->len == 0 ||
+               memcmp(read->buffer, expected, read->len) == 0);
+}
+
 static void
 read_pair(struct state *state, struct fuzz_input *input)
 {
-    unsigned char buffer[FUZZ_VALUE_MAX], expected[FUZZ_VALUE_MAX];
+    unsigned char buffer[FUZZ_VALUE_MAX];
     char room[32];
     uint32_t id = (uint32_t)take_below(input, COLLECTIONS);
     uint32_t number = (uint32_t)take_below(input, KEYS);
-    uint64_t pair = state->model.pair[id][number];
-    const armdb_slice key = key_of(id, number, room);
-    size_t capacity = (size_t)take_below(input, FUZZ_VALUE_MAX), len = 1;
+    armdb_read read = {.key = key_of(id, number, room), .buffer = buffer, .len = 1};
     bool is_there;
-    ADB_ASSERT(adb_db_contains(state->collections[id], key, &is_there) == ARMDB_OK);
-    ADB_ASSERT(is_there == (pair != 0));
-    armdb_err err = adb_db_get(state->collections[id], key, buffer, capacity, &len);
-    if (pair == 0) {
-        ADB_ASSERT(err == ARMDB_NOT_FOUND && len == 0);
-        return;
+    read.capacity = (size_t)take_below(input, FUZZ_VALUE_MAX);
+    ADB_ASSERT(adb_db_contains(state->collections[id], read.key, &is_there) == ARMDB_OK);
+    ADB_ASSERT(is_there == (state->model.pair[id][number] != 0));
+    read.err = adb_db_get(state->collections[id], read.key, buffer, read.capacity, &read.len);
+    check_read(state, id, number, &read);
+}
+
+/* Reads keys one behind the other, from one that the input says, as one call. */
+static void
+read_many(struct state *state, struct fuzz_input *input)
+{
+    static unsigned char buffers[READS_MAX][READ_BYTES];
+    char rooms[READS_MAX][32];
+    armdb_read reads[READS_MAX];
+    armdb_err first = ARMDB_OK;
+    uint32_t id = (uint32_t)take_below(input, COLLECTIONS);
+    uint32_t from = (uint32_t)take_below(input, KEYS);
+    uint32_t count = (uint32_t)take_below(input, READS_MAX + 1);
+    for (uint32_t i = 0; i < count; i++)
+        reads[i] = (armdb_read){.key = key_of(id, (from + i) % KEYS, rooms[i]),
+                                .buffer = buffers[i],
+                                .capacity = i % 7 == 6 ? 20 : READ_BYTES,
+                                .len = 1};
+    armdb_err err = adb_db_multi_get(state->collections[id], reads, count);
+    for (uint32_t i = 0; i < count; i++) {
+        check_read(state, id, (from + i) % KEYS, &reads[i]);
+        if (first == ARMDB_OK && reads[i].err != ARMDB_NOT_FOUND)
+            first = reads[i].err;
     }
-    ADB_ASSERT(len == len_of(pair));
-    ADB_ASSERT(err == (len > capacity ? ARMDB_BUFFER_TOO_SMALL : ARMDB_OK));
-    fuzz_value(id, number, (uint32_t)(pair >> 16), expected, len);
-    ADB_ASSERT(err != ARMDB_OK || len == 0 || memcmp(buffer, expected, len) == 0);
+    ADB_ASSERT(err == first);
 }
 
 static void
@@ -179,8 +224,10 @@ operate(struct state *state, struct fuzz_input *input)
         break;
     case 8:
     case 9:
-    case 10:
         read_pair(state, input);
+        break;
+    case 10:
+        read_many(state, input);
         break;
     case 11:
         ADB_ASSERT(adb_db_flush(state->db) == ARMDB_OK);

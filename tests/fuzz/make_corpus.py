@@ -77,9 +77,11 @@ def file_headers():
 # --------------------------------------------------------------------- manifest
 
 
-def collection(number, name, key_bytes=0, order=1):
+def collection(number, name, key_bytes=0, direction=1, is_map=0, value_bytes=0, is_const=None):
     padded = name + bytes(-len(name) % 8)
-    return struct.pack("<IIBBBBHH", number, key_bytes, order, 0, 0, 0, len(name), 0) + padded
+    is_const = value_bytes > 0 if is_const is None else is_const
+    return struct.pack("<IIBBBBHH", number, key_bytes, direction, is_map, is_const, 0, len(name),
+                       value_bytes) + padded
 
 
 def manifest(collections, shards=1, next_id=100, count=None):
@@ -95,6 +97,17 @@ def manifests():
     write("manifest", "one", put_right + manifest([default]))
     write("manifest", "three", put_right + manifest(
         [default, collection(3, b"fixed", 16, 2), collection(9, b"n" * 255)]))
+    write("manifest", "kinds", put_right + manifest(
+        [default, collection(1, b"map", 0, 0, 1), collection(2, b"const", 8, 2, 0, 256),
+         collection(3, b"both", 4, 0, 1, 1)]))
+    write("manifest", "map_with_direction", put_right + manifest(
+        [default, collection(1, b"map", 0, 2, 1)]))
+    write("manifest", "tree_without_direction", put_right + manifest(
+        [default, collection(1, b"tree", 0, 0, 0)]))
+    write("manifest", "const_of_no_length", put_right + manifest(
+        [default, collection(1, b"const", 8, 1, 0, 0, 1)]))
+    write("manifest", "const_too_long", put_right + manifest(
+        [default, collection(1, b"const", 8, 1, 0, 257)]))
     write("manifest", "none", put_right + manifest([]))
     write("manifest", "ids_out_of_order", put_right + manifest(
         [default, collection(9, b"a"), collection(3, b"b")]))
@@ -132,6 +145,15 @@ def open_dirs():
     write("open_dir", "forged", change(FLIP, 2, *at(90, 3)) + change(PUT_RIGHT, 2, *at(0)))
     write("open_dir", "forged_manifest",
           change(FLIP, 1, *at(90, 3)) + change(PUT_RIGHT, 1, *at(0)))
+
+    def flip_manifest(offset, bit):  # it is so short that offsets are bytes
+        return change(FLIP, 1, (offset, False), (bit, False))
+
+    right = change(PUT_RIGHT, 1, (0, False), (0, False))
+    write("open_dir", "forged_map_to_tree", flip_manifest(120, 0) + flip_manifest(121, 0) + right)
+    write("open_dir", "forged_const_length", flip_manifest(150, 0) + right)
+    write("open_dir", "forged_var_to_const",
+          flip_manifest(98, 0) + flip_manifest(102, 3) + right)
     write("open_dir", "overwritten", change(OVERWRITE, 3, *at(500, 20)) + bytes(range(20)))
 
 
@@ -145,10 +167,14 @@ def operations():
         write("ops", f"random_{number}", data)
     header = bytes([0, 0, 0, 10, 1])
     put = b"".join(bytes([0, c, k]) + struct.pack("<H", 40 * k) + bytes([0])
-                   for c in range(3) for k in range(24))
+                   for c in range(5) for k in range(24))
+    many = b"".join(bytes([10, c, 20, 40]) for c in range(5))
     write("ops", "fill_and_close", header + put + bytes([13, 14, 0, 13]))
     write("ops", "fill_and_kill", header + put + bytes([14, 1, 13]))
     write("ops", "fill_and_cut_power", header + put + bytes([14, 2, 13, 15, 1, 15, 2, 13]))
+    write("ops", "fill_and_read_many", header + put + many + bytes([14, 1]) + many +
+          b"".join(bytes([6, c, k, 0, 0, 0]) for c in range(5) for k in range(0, 24, 2)) + many +
+          bytes([14, 0]) + many + bytes([15, 3, 15, 4]) + many)
     large = b"".join(bytes([0, 0, k]) + struct.pack("<H", 8000 + 4 * k) + bytes([k % 4])
                      for k in range(24))
     write("ops", "many_files", header + large + bytes([14, 0]) + large + bytes([14, 1]) + large)
