@@ -31,7 +31,7 @@ operations() {
     echo "$sum"
 }
 
-for subject in tree skiplist; do
+for subject in tree skiplist map; do
     counts=$("$build/bench/micro_index" "$keys" "$subject")
     index() {
         local function=$1

@@ -1,14 +1,14 @@
 /*
- * Measures the tree against a plain skip list, both in memory and alone:
+ * Measures the tree and the map against a plain skip list, all in memory and alone:
  *
- *     micro_index [KEYS [SUBJECT]]
+ *     micro_index [KEYS [SUBJECT[,SUBJECT...]]]
  *
  * For each kind of keys, what one operation costs each index, in ns, and how often the time of the
  * tree goes into that of the others; at the end which of the targets are met. Rounds of the indexes
  * alternate, processor time is counted, and the best round of each, so that what else the machine
  * does falls out as far as it can. Everything read is checked: the exit status is 1 if anything was
- * wrong, and does not depend on the figures. With the name of one index (tree, skiplist), only that
- * one runs, and only fixed keys: for profilers.
+ * wrong, and does not depend on the figures. With names of indexes (tree, skiplist, map), only those
+ * run; with a single name only on fixed keys: for profilers.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -51,11 +51,15 @@ enum {
 struct figures {
     double ns[SUBJECTS_MAX][WORK_COUNT]; /* 0: not measured */
     double bytes_per_key[SUBJECTS_MAX];
-    double shrunk; /* tree: part of its memory that is left with 1 of 100 keys */
+    double shrunk[SUBJECTS_MAX];      /* part of its memory that is left with 1 of 100 keys */
+    double longest_put[SUBJECTS_MAX]; /* ms */
 };
 
-static uint64_t count; /* keys */
-static const char *only;
+/* Places in micro_subjects. */
+enum { TREE, SKIPLIST, MAP };
+
+static uint64_t count;                    /* keys */
+static const char *only;                  /* names of the subjects that are to run; NULL: all */
 static uint64_t n_operations[WORK_COUNT]; /* of the loops, for profilers */
 
 /* Time that this thread has run: another program on its processor does not count. */
@@ -79,7 +83,18 @@ check(bool condition, const char *what)
 static bool
 is_wanted(size_t subject)
 {
-    return only == NULL || strcmp(only, micro_subjects[subject].name) == 0;
+    const char *name = micro_subjects[subject].name;
+    const char *at = only;
+    if (at == NULL)
+        return true;
+    for (;;) {
+        size_t len = strcspn(at, ",");
+        if (strlen(name) == len && memcmp(at, name, len) == 0)
+            return true;
+        if (at[len] == '\0')
+            return false;
+        at += len + 1;
+    }
 }
 
 /* ------------------------------------------------------------------ loops */
@@ -277,6 +292,33 @@ shrink(const struct micro_subject *subject, void *index, enum micro_kind kind)
     return (double)subject->bytes(index) / (double)before;
 }
 
+/* The longest of all puts that fill an index, in ms. */
+static double
+longest_put(const struct micro_subject *subject, enum micro_kind kind)
+{
+    struct micro_chunk *chunk = (struct micro_chunk *)malloc(sizeof *chunk);
+    void *index = subject->open(micro_kind_key_bytes(kind));
+    void *writer = subject->begin_writing(index);
+    uint64_t longest = 0;
+    check(chunk != NULL, "no memory");
+    for (uint64_t number = 0; number < count;) {
+        micro_chunk_clear(chunk);
+        for (; number < count && chunk->n < MICRO_CHUNK; number++)
+            micro_chunk_add(chunk, kind, number, count);
+        for (size_t i = 0; i < chunk->n; i++) {
+            uint64_t start = now_ns();
+            check(subject->put(index, writer, chunk->keys[i], chunk->numbers[i] + 1) == 0,
+                  "a key was there before it was put in");
+            uint64_t ns = now_ns() - start;
+            longest = ns > longest ? ns : longest;
+        }
+    }
+    subject->end_writing(index, writer);
+    subject->close(index);
+    free(chunk);
+    return (double)longest / 1e6;
+}
+
 static void
 measure_kind(enum micro_kind kind, struct figures *figures)
 {
@@ -289,8 +331,7 @@ measure_kind(enum micro_kind kind, struct figures *figures)
         for (int work = WORK_HIT; work < WORK_COUNT; work++) {
             for (size_t s = 0; s < micro_subjects_count; s++) {
                 const struct micro_subject *subject = &micro_subjects[s];
-                if (indexes[s] == NULL || (work == WORK_WALK && subject->walk == NULL) ||
-                    (!is_main && work != WORK_HIT && work != WORK_WALK))
+                if (indexes[s] == NULL || (!is_main && work != WORK_HIT && work != WORK_WALK))
                     continue;
                 measure(subject, indexes[s], kind, (enum work)work, &figures->ns[s][work]);
             }
@@ -302,10 +343,12 @@ measure_kind(enum micro_kind kind, struct figures *figures)
         if (indexes[s] == NULL)
             continue;
         figures->bytes_per_key[s] = (double)subject->bytes(indexes[s]) / (double)count;
-        if (subject->walk != NULL)
+        if (subject->is_ordered)
             subject->walk(indexes[s], check_order, &order);
-        if (s == 0 && kind == MICRO_FIXED)
-            figures->shrunk = shrink(subject, indexes[s], kind);
+        if (subject->remove != NULL && kind == MICRO_FIXED) {
+            figures->shrunk[s] = shrink(subject, indexes[s], kind);
+            figures->longest_put[s] = longest_put(subject, kind);
+        }
         subject->close(indexes[s]);
     }
 }
@@ -322,7 +365,10 @@ print_figures(enum micro_kind kind, const struct figures *figures)
         printf("  %8s/%s", micro_subjects[s].name, micro_subjects[0].name);
     printf("\n");
     for (int work = 0; work < WORK_COUNT; work++) {
-        if (figures->ns[0][work] == 0 && figures->ns[1][work] == 0)
+        double any = 0;
+        for (size_t s = 0; s < micro_subjects_count; s++)
+            any += figures->ns[s][work];
+        if (any == 0)
             continue;
         printf("  %-20s", work_names[work]);
         for (size_t s = 0; s < micro_subjects_count; s++)
@@ -335,6 +381,12 @@ print_figures(enum micro_kind kind, const struct figures *figures)
     for (size_t s = 0; s < micro_subjects_count; s++)
         printf(" %10.1f B", figures->bytes_per_key[s]);
     printf("\n");
+    if (kind == MICRO_FIXED) {
+        printf("  %-20s", "longest put");
+        for (size_t s = 0; s < micro_subjects_count; s++)
+            printf(" %9.2f ms", figures->longest_put[s]);
+        printf("\n");
+    }
     fflush(stdout);
 }
 
@@ -346,32 +398,60 @@ print_target(const char *what, double figure, double target, bool is_least)
            is_met ? "met" : "MISSED");
 }
 
+/* Keys that somebody may have chosen cost no more than twice as much as others. */
+static void
+print_degenerate(const struct figures *all, size_t s)
+{
+    for (int kind = MICRO_SORTED; kind < MICRO_KINDS; kind++) {
+        const double *usual = all[kind == MICRO_PREFIX ? MICRO_VARIABLE : MICRO_FIXED].ns[s];
+        char what[80];
+        snprintf(what, sizeof what, "get / random, %s", micro_kind_name((enum micro_kind)kind));
+        print_target(what, all[kind].ns[s][WORK_HIT] / usual[WORK_HIT], 2, false);
+        snprintf(what, sizeof what, "insert / random, %s", micro_kind_name((enum micro_kind)kind));
+        print_target(what, all[kind].ns[s][WORK_INSERT] / usual[WORK_INSERT], 2, false);
+    }
+}
+
+/* What the tree and the map have in common. */
+static void
+print_common(const struct figures *all, size_t s, double bytes)
+{
+    const double *fixed = all[MICRO_FIXED].ns[s];
+    const double *var = all[MICRO_VARIABLE].ns[s];
+    print_target("32 at once: single / batch", fixed[WORK_HIT] / fixed[WORK_BATCH], 2.5, true);
+    print_target("the same, variable keys", var[WORK_HIT] / var[WORK_BATCH], 2.5, true);
+    print_target("get, 2 threads / 1", fixed[WORK_HIT] / fixed[WORK_HIT_2], 1.7, true);
+    print_target("bytes a key of 16", all[MICRO_FIXED].bytes_per_key[s], bytes, false);
+    print_target("memory with 1 % of the keys left, %", 100 * all[MICRO_FIXED].shrunk[s], 5, false);
+    print_degenerate(all, s);
+}
+
 static void
 print_targets(const struct figures *all)
 {
-    const double *tree = all[MICRO_FIXED].ns[0];
-    const double *list = all[MICRO_FIXED].ns[1];
-    const double *var = all[MICRO_VARIABLE].ns[0];
+    const struct figures *fixed = &all[MICRO_FIXED];
+    const double *tree = fixed->ns[TREE];
+    const double *list = fixed->ns[SKIPLIST];
     double key_bytes = (double)micro_kind_bytes(MICRO_VARIABLE, count) / (double)count;
-    printf("\ntargets, %llu keys\n", (unsigned long long)count);
-    print_target("get: skip list / tree", list[WORK_HIT] / tree[WORK_HIT], 4, true);
-    print_target("insert: skip list / tree", list[WORK_INSERT] / tree[WORK_INSERT], 2.5, true);
-    print_target("walk: skip list / tree", list[WORK_WALK] / tree[WORK_WALK], 5, true);
-    print_target("32 at once: single / batch", tree[WORK_HIT] / tree[WORK_BATCH], 2.5, true);
-    print_target("the same, variable keys", var[WORK_HIT] / var[WORK_BATCH], 2.5, true);
-    print_target("get, 2 threads / 1", tree[WORK_HIT] / tree[WORK_HIT_2], 1.7, true);
-    print_target("bytes a key of 16", all[MICRO_FIXED].bytes_per_key[0], 40, false);
-    print_target("bytes besides a variable key", all[MICRO_VARIABLE].bytes_per_key[0] - key_bytes,
-                 24, false);
-    print_target("memory with 1 % of the keys left, %", 100 * all[MICRO_FIXED].shrunk, 5, false);
-    for (int kind = MICRO_SORTED; kind < MICRO_KINDS; kind++) {
-        const double *usual = kind == MICRO_PREFIX ? var : tree;
-        char what[80];
-        snprintf(what, sizeof what, "get / random, %s", micro_kind_name((enum micro_kind)kind));
-        print_target(what, all[kind].ns[0][WORK_HIT] / usual[WORK_HIT], 2, false);
-        snprintf(what, sizeof what, "insert / random, %s", micro_kind_name((enum micro_kind)kind));
-        print_target(what, all[kind].ns[0][WORK_INSERT] / usual[WORK_INSERT], 2, false);
+    if (is_wanted(TREE)) {
+        printf("\ntargets of the tree, %llu keys\n", (unsigned long long)count);
+        print_common(all, TREE, 40);
+        print_target("bytes besides a variable key",
+                     all[MICRO_VARIABLE].bytes_per_key[TREE] - key_bytes, 24, false);
     }
+    if (is_wanted(TREE) && is_wanted(SKIPLIST)) {
+        print_target("get: skip list / tree", list[WORK_HIT] / tree[WORK_HIT], 4, true);
+        print_target("insert: skip list / tree", list[WORK_INSERT] / tree[WORK_INSERT], 2.5, true);
+        print_target("walk: skip list / tree", list[WORK_WALK] / tree[WORK_WALK], 5, true);
+    }
+    if (is_wanted(MAP)) {
+        printf("\ntargets of the map, %llu keys\n", (unsigned long long)count);
+        print_common(all, MAP, 36);
+        print_target("longest put, ms", fixed->longest_put[MAP], 5, false);
+    }
+    if (is_wanted(MAP) && is_wanted(TREE))
+        print_target("get: tree / map (at 10 M keys)", tree[WORK_HIT] / fixed->ns[MAP][WORK_HIT],
+                     1.5, true);
 }
 
 int
@@ -381,10 +461,10 @@ main(int argc, char **argv)
     count = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
     only = argc > 2 ? argv[2] : NULL;
     if (argc > 3 || count < 100 || micro_subjects_count > SUBJECTS_MAX) {
-        fprintf(stderr, "usage: micro_index [KEYS, at least 100 [SUBJECT]]\n");
+        fprintf(stderr, "usage: micro_index [KEYS, at least 100 [SUBJECT,...]]\n");
         return 2;
     }
-    if (only != NULL) {
+    if (only != NULL && strchr(only, ',') == NULL) {
         measure_kind(MICRO_FIXED, &all[MICRO_FIXED]);
         print_figures(MICRO_FIXED, &all[MICRO_FIXED]);
         for (int work = 0; work < WORK_COUNT; work++)

@@ -1,10 +1,11 @@
-/* The tree and what it is measured against. A further index is one more entry of the table. */
+/* The tree, the map, and what they are measured against. A further index is one more entry of the table. */
 #include "micro_subjects.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "index/map.h"
 #include "index/tree.h"
 #include "skiplist.h"
 
@@ -52,7 +53,7 @@ tree_close(void *index)
 }
 
 static void *
-tree_begin_writing(void *index)
+spare_begin_writing(void *index)
 {
     (void)index;
     return allocate(sizeof(struct adb_tree_spare));
@@ -173,18 +174,95 @@ list_bytes(void *index)
     return skiplist_bytes((const struct skiplist *)index);
 }
 
+/* ------------------------------------------------------------------ map */
+
+struct map {
+    struct adb_pages *pages;
+    struct adb_map *map;
+};
+
+static void *
+map_open(uint32_t key_bytes)
+{
+    struct map *index = (struct map *)allocate(sizeof *index);
+    const struct adb_map_config config = {.key_bytes = key_bytes, .n_writers = 16, .seed = 1};
+    check(adb_pages_new(&index->pages));
+    check(adb_map_new(index->pages, &config, &index->map));
+    return index;
+}
+
+static void
+map_close(void *index)
+{
+    struct map *it = (struct map *)index;
+    adb_map_free(it->map);
+    adb_pages_free(it->pages);
+    free(it);
+}
+
+static void
+map_end_writing(void *index, void *writer)
+{
+    adb_tree_spare_fini(((struct map *)index)->pages, (struct adb_tree_spare *)writer);
+    free(writer);
+}
+
+static uint64_t
+map_put(void *index, void *writer, armdb_slice key, uint64_t location)
+{
+    struct adb_map *map = ((struct map *)index)->map;
+    struct adb_tree_spare *spare = (struct adb_tree_spare *)writer;
+    check(adb_map_prepare(map, key, spare));
+    return adb_map_put(map, key, location, NULL, spare);
+}
+
+static uint64_t
+map_get(void *index, armdb_slice key)
+{
+    return adb_map_get(((struct map *)index)->map, key, NULL);
+}
+
+static void
+map_get_batch(void *index, const armdb_slice *keys, size_t n, uint64_t *locations_out)
+{
+    adb_map_get_batch(((struct map *)index)->map, keys, n, locations_out, NULL);
+}
+
+static void
+map_walk(void *index, micro_visit_fn visit, void *context)
+{
+    const struct adb_map *map = ((struct map *)index)->map;
+    struct adb_map_walk walk;
+    memset(&walk, 0, sizeof walk);
+    while (adb_map_walk_next(map, &walk))
+        visit(context, (armdb_slice){.data = walk.key, .len = walk.key_len}, walk.location);
+}
+
+static uint64_t
+map_remove(void *index, armdb_slice key)
+{
+    return adb_map_remove(((struct map *)index)->map, key);
+}
+
+static uint64_t
+map_bytes(void *index)
+{
+    return adb_map_bytes(((struct map *)index)->map);
+}
+
 /* ------------------------------------------------------------------ table */
 
 const struct micro_subject micro_subjects[] = {
     {.name = "tree",
      .open = tree_open,
      .close = tree_close,
-     .begin_writing = tree_begin_writing,
+     .begin_writing = spare_begin_writing,
      .end_writing = tree_end_writing,
      .put = tree_put,
      .get = tree_get,
      .get_batch = tree_get_batch,
      .walk = tree_walk,
+     .is_ordered = true,
      .remove = tree_remove,
      .bytes = tree_bytes},
     {.name = "skiplist",
@@ -196,7 +274,20 @@ const struct micro_subject micro_subjects[] = {
      .get = list_get,
      .get_batch = list_get_batch,
      .walk = list_walk,
+     .is_ordered = true,
      .remove = NULL,
      .bytes = list_bytes},
+    {.name = "map",
+     .open = map_open,
+     .close = map_close,
+     .begin_writing = spare_begin_writing,
+     .end_writing = map_end_writing,
+     .put = map_put,
+     .get = map_get,
+     .get_batch = map_get_batch,
+     .walk = map_walk,
+     .is_ordered = false,
+     .remove = map_remove,
+     .bytes = map_bytes},
 };
 const size_t micro_subjects_count = sizeof micro_subjects / sizeof micro_subjects[0];

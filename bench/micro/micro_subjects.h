@@ -2,12 +2,13 @@
 #ifndef BENCH_MICRO_SUBJECTS_H
 #define BENCH_MICRO_SUBJECTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "armdb/types.h"
 
-/** Called for each key of a walk, in its order. */
+/** Called for each key of a walk. */
 typedef void (*micro_visit_fn)(void *context, armdb_slice key, uint64_t location);
 
 /** One kind of index. Locations are not 0. Whatever fails stops the program. */
@@ -22,8 +23,8 @@ struct micro_subject {
     uint64_t (*put)(void *index, void *writer, armdb_slice key, uint64_t location);
     uint64_t (*get)(void *index, armdb_slice key);
     void (*get_batch)(void *index, const armdb_slice *keys, size_t n, uint64_t *locations_out);
-    /** NULL if it has no order. */
     void (*walk)(void *index, micro_visit_fn visit, void *context);
+    bool is_ordered; /* keys of a walk ascend */
     /** NULL if it cannot. */
     uint64_t (*remove)(void *index, armdb_slice key);
     uint64_t (*bytes)(void *index);
