@@ -7,8 +7,8 @@
  * tree goes into that of the others; at the end which of the targets are met. Rounds of the indexes
  * alternate, processor time is counted, and the best round of each, so that what else the machine
  * does falls out as far as it can. Everything read is checked: the exit status is 1 if anything was
- * wrong, and does not depend on the figures. With names of indexes (tree, skiplist, map), only those
- * run; with a single name only on fixed keys: for profilers.
+ * wrong, and does not depend on the figures. With names of indexes (tree, skiplist, map), only
+ * those run; with a single name only on fixed keys: for profilers.
  */
 #include <stdbool.h>
 #include <stdint.h>

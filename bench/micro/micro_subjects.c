@@ -1,4 +1,5 @@
-/* The tree, the map, and what they are measured against. A further index is one more entry of the table. */
+/* The tree, the map, and what they are measured against. A further index is one more entry of the
+ * table. */
 #include "micro_subjects.h"
 
 #include <stdio.h>
