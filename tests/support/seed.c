@@ -48,6 +48,12 @@ mix(uint64_t z)
     return z ^ (z >> 31);
 }
 
+uint64_t
+test_hash(uint64_t number)
+{
+    return mix(number + UINT64_C(0x9e3779b97f4a7c15));
+}
+
 struct test_rng
 test_rng_make(uint64_t seed)
 {
@@ -57,8 +63,7 @@ test_rng_make(uint64_t seed)
 struct test_rng
 test_rng_fork(uint64_t seed, uint64_t stream)
 {
-    return test_rng_make(mix(seed + UINT64_C(0x9e3779b97f4a7c15)) ^
-                         mix(stream * UINT64_C(0xd1342543de82ef95) + 1));
+    return test_rng_make(test_hash(seed) ^ mix(stream * UINT64_C(0xd1342543de82ef95) + 1));
 }
 
 uint64_t

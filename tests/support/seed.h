@@ -25,6 +25,9 @@ uint64_t test_seed(void);
 /** How many times as much the run is to do: ARMDB_TEST_SCALE, at least 1; 1 if not set. */
 unsigned test_scale(void);
 
+/** A number that looks random and always is the same for the same `number`. */
+uint64_t test_hash(uint64_t number);
+
 struct test_rng test_rng_make(uint64_t seed);
 /** A generator of its own for `stream`, independent of those of other numbers. */
 struct test_rng test_rng_fork(uint64_t seed, uint64_t stream);

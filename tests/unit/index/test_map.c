@@ -16,26 +16,17 @@
 #include "base/mem.h"
 #include "index/map.h"
 #include "index/map_private.h"
-#include "support/seed.h"
-
-static struct test_rng rng;
-
-static uint32_t
-random_below(uint32_t limit)
-{
-    return (uint32_t)test_rng_below(&rng, limit);
-}
+#include "unit/index/key_shapes.h"
 
 /* ------------------------------------------------------------------ model */
 
 enum { N_WRITERS = 8 };
 
 struct item {
-    uint32_t len;
     uint32_t n_seen;   /* by a walk */
     uint64_t location; /* 0: not in the map */
     unsigned char value[ADB_MAP_VALUE_MAX];
-    unsigned char key[ARMDB_KEY_MAX];
+    struct shaped_key key;
 };
 
 struct model {
@@ -48,84 +39,12 @@ struct model {
     struct adb_map_config config;
 };
 
-/* How the bytes of keys are chosen. */
-enum shape {
-    SHAPE_RANDOM,
-    SHAPE_DENSE,   /* counting numbers at the end, the same byte before them */
-    SHAPE_SHORT,   /* 1..7 bytes of few values */
-    SHAPE_LONG,    /* up to 1024 bytes */
-    SHAPE_MAXIMAL, /* always 1024 bytes */
-    SHAPE_PREFIX,  /* one of few prefixes of 200 bytes, then a number */
-    SHAPE_ZEROS,   /* nothing but zeros, of each length */
-    SHAPE_MIXED    /* of each */
-};
-
 static int
 compare_items(const void *a, const void *b)
 {
     const struct item *x = (const struct item *)a;
     const struct item *y = (const struct item *)b;
-    int order = memcmp(x->key, y->key, x->len < y->len ? x->len : y->len);
-    if (order != 0)
-        return order;
-    return x->len == y->len ? 0 : x->len < y->len ? -1 : 1;
-}
-
-static void
-fill_random(struct item *item, uint32_t len, uint32_t n_values)
-{
-    item->len = len;
-    for (uint32_t i = 0; i < len; i++) {
-        uint32_t value = random_below(n_values);
-        item->key[i] = (unsigned char)(n_values == 256 ? value : 'a' + value);
-    }
-}
-
-static void
-append_number(struct item *item, uint32_t number, uint32_t bytes)
-{
-    for (uint32_t i = 0; i < bytes; i++)
-        item->key[item->len++] = (unsigned char)(number >> (8 * (bytes - 1 - i)));
-}
-
-static void
-make_key(struct item *item, enum shape shape, uint32_t key_bytes, uint32_t i)
-{
-    memset(item, 0, sizeof *item);
-    switch (shape) {
-    case SHAPE_RANDOM:
-        fill_random(item, key_bytes != 0 ? key_bytes : 1 + random_below(40), 256);
-        break;
-    case SHAPE_DENSE: {
-        uint32_t len = key_bytes != 0 ? key_bytes : 20;
-        uint32_t number_bytes = len < 3 ? len : 3;
-        memset(item->key, 'p', len);
-        item->len = len - number_bytes;
-        append_number(item, i, number_bytes);
-        break;
-    }
-    case SHAPE_SHORT:
-        fill_random(item, 1 + random_below(7), 4);
-        break;
-    case SHAPE_LONG:
-        fill_random(item, 1 + random_below(ARMDB_KEY_MAX), 2);
-        break;
-    case SHAPE_MAXIMAL:
-        fill_random(item, ARMDB_KEY_MAX, 2);
-        break;
-    case SHAPE_PREFIX:
-        memset(item->key, 'a' + (int)random_below(3), 200);
-        item->len = 200;
-        append_number(item, random_below(5000), 1 + random_below(3));
-        break;
-    case SHAPE_ZEROS:
-        item->len = 1 + i % ARMDB_KEY_MAX;
-        item->key[item->len - 1] = (unsigned char)(i / ARMDB_KEY_MAX);
-        break;
-    case SHAPE_MIXED:
-        make_key(item, (enum shape)(i % SHAPE_MIXED), 0, i);
-        break;
-    }
+    return compare_keys(x->key.bytes, x->key.len, y->key.bytes, y->key.len);
 }
 
 static void
@@ -135,8 +54,10 @@ model_open(struct model *model, uint32_t key_bytes, uint32_t value_bytes, enum s
     memset(model, 0, sizeof *model);
     model->items = (struct item *)malloc(n * sizeof(struct item));
     assert_non_null(model->items);
-    for (uint32_t i = 0; i < n; i++)
-        make_key(&model->items[i], shape, key_bytes, i);
+    for (uint32_t i = 0; i < n; i++) {
+        memset(&model->items[i], 0, sizeof model->items[i]);
+        make_key(&model->items[i].key, shape, key_bytes, i);
+    }
     qsort(model->items, n, sizeof(struct item), compare_items);
     for (uint32_t i = 0; i < n; i++) {
         if (model->n == 0 || compare_items(&model->items[model->n - 1], &model->items[i]) != 0)
@@ -163,7 +84,7 @@ model_close(struct model *model)
 static armdb_slice
 key_of(const struct model *model, uint32_t i)
 {
-    return (armdb_slice){.data = model->items[i].key, .len = model->items[i].len};
+    return shaped_slice(&model->items[i].key);
 }
 
 static const void *
@@ -210,7 +131,7 @@ replace_somewhere(struct model *model)
     uint32_t i = random_below(model->n);
     struct item *item = &model->items[i];
     uint64_t wrong = (uint64_t)1 << 63;
-    uint64_t desired = test_rng_next(&rng) >> 1 | 1;
+    uint64_t desired = random_location();
     assert_false(adb_map_replace(model->map, key_of(model, i), wrong, desired));
     if (item->location != 0) {
         assert_true(adb_map_replace(model->map, key_of(model, i), item->location, desired));
@@ -222,8 +143,8 @@ static uint32_t
 item_of(const struct model *model, const struct adb_map_walk *walk)
 {
     struct item wanted;
-    wanted.len = walk->key_len;
-    memcpy(wanted.key, walk->key, walk->key_len);
+    wanted.key.len = walk->key_len;
+    memcpy(wanted.key.bytes, walk->key, walk->key_len);
     const struct item *item = (const struct item *)bsearch(&wanted, model->items, model->n,
                                                            sizeof(struct item), compare_items);
     assert_non_null(item);
@@ -307,7 +228,7 @@ run_phase(struct model *model, uint32_t n_operations, uint32_t puts)
         uint32_t kind = random_below(1000);
         if (kind < 800) {
             if (random_below(100) < puts)
-                put(model, i, test_rng_next(&rng) >> 1 | 1);
+                put(model, i, random_location());
             else
                 take_out(model, i);
         } else if (kind < 950) {
@@ -418,7 +339,7 @@ test_map__variable_keys__cost_little_more_than_their_bytes(void **state)
         model_open(&model, 0, 0, shapes[s], 20000);
         for (uint32_t i = 0; i < model.n; i++) {
             put(&model, i, i + 1);
-            key_bytes += model.items[i].len;
+            key_bytes += model.items[i].key.len;
         }
         double own = (double)key_bytes / model.n;
         double more = bytes_per_key(&model, model.n) - own;
@@ -673,7 +594,7 @@ test_prepare__allocation_fails__nothing_has_changed(void **state)
 int
 main(void)
 {
-    rng = test_rng_make(test_seed());
+    seed_keys();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_map__empty__finds_nothing),
         cmocka_unit_test(test_map__key_of_another_length__is_not_there),

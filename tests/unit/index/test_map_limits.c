@@ -20,15 +20,6 @@
 
 static struct test_rng rng;
 
-static uint64_t
-mix(uint64_t x)
-{
-    x += 0x9e3779b97f4a7c15u;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-    return x ^ x >> 31;
-}
-
 /* ------------------------------------------------------------------ keys and maps */
 
 struct key {
@@ -79,14 +70,14 @@ make_key(enum shape shape, uint64_t number, struct key *key)
     key->len = 16;
     switch (shape) {
     case SHAPE_RANDOM:
-        store_number(key->bytes, mix(number));
-        store_number(key->bytes + 8, mix(~number));
+        store_number(key->bytes, test_hash(number));
+        store_number(key->bytes + 8, test_hash(~number));
         break;
     case SHAPE_SEQUENTIAL:
         store_number(key->bytes + 8, number);
         break;
     case SHAPE_LAST:
-        store_number(key->bytes, mix(number / 256));
+        store_number(key->bytes, test_hash(number / 256));
         key->bytes[15] = (unsigned char)number;
         break;
     case SHAPE_SPARSE:
@@ -102,9 +93,9 @@ make_key(enum shape shape, uint64_t number, struct key *key)
         break;
     case SHAPE_VARIABLE:
     case SHAPE_COUNT:
-        key->len = 12 + (uint32_t)(mix(number) % 21);
+        key->len = 12 + (uint32_t)(test_hash(number) % 21);
         for (uint32_t i = 0; i < 4; i++)
-            store_number(key->bytes + (size_t)8 * i, mix(number + i * 0x100000000u));
+            store_number(key->bytes + (size_t)8 * i, test_hash(number + i * 0x100000000u));
         break;
     }
     return (armdb_slice){.data = key->bytes, .len = key->len};

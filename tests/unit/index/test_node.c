@@ -13,18 +13,16 @@
 #include <cmocka.h>
 
 #include "index/node.h"
+#include "support/seed.h"
 
 enum { MAX_ENTRIES = 600, ROUNDS = 20 };
 
-static uint64_t random_state;
+static struct test_rng rng;
 
 static uint32_t
 random_below(uint32_t limit)
 {
-    uint64_t x = random_state += 0x9e3779b97f4a7c15u;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-    return (uint32_t)((x ^ x >> 31) % limit);
+    return (uint32_t)test_rng_below(&rng, limit);
 }
 
 struct entry {
@@ -377,10 +375,7 @@ test_node__locks__tell_readers_what_they_must_know(void **state)
 int
 main(void)
 {
-    const char *text = getenv("ARMDB_SEED");
-    uint64_t seed = text != NULL ? strtoull(text, NULL, 10) : (uint64_t)(uintptr_t)&text >> 4;
-    random_state = seed;
-    print_message("ARMDB_SEED=%llu\n", (unsigned long long)seed);
+    rng = test_rng_make(test_seed());
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_node__leaf__keeps_its_entries),
         cmocka_unit_test(test_node__inner__keeps_its_entries_and_children),

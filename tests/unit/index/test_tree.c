@@ -61,7 +61,7 @@ replace_somewhere(struct model *model)
     uint32_t i = random_below(model->n);
     struct item *item = &model->items[i];
     uint64_t wrong = (uint64_t)1 << 63;
-    uint64_t desired = next_random() >> 1 | 1;
+    uint64_t desired = random_location();
     assert_false(adb_tree_replace(model->tree, key_of(model, i), wrong, desired));
     if (item->location != 0) {
         assert_true(adb_tree_replace(model->tree, key_of(model, i), item->location, desired));
@@ -80,7 +80,7 @@ run_phase(struct model *model, uint32_t n_operations, uint32_t puts)
         uint32_t kind = random_below(1000);
         if (kind < 700) {
             if (random_below(100) < puts)
-                put(model, i, next_random() >> 1 | 1);
+                put(model, i, random_location());
             else
                 take_out(model, i);
         } else if (kind < 900) {
@@ -102,7 +102,7 @@ run_model(uint32_t key_bytes, uint32_t value_bytes, enum shape shape, uint32_t n
     struct model model;
     struct adb_tree_config config = {.key_bytes = key_bytes, .value_bytes = value_bytes};
     model_open(&model, config, shape, n);
-    for (uint64_t round = 0; round < scale(); round++) {
+    for (uint64_t round = 0; round < test_scale(); round++) {
         run_phase(&model, 2 * n, 90);
         run_phase(&model, n, 50);
         run_phase(&model, 3 * n, 3);
@@ -316,7 +316,7 @@ test_prepare__allocation_fails__spare_stays_valid(void **state)
             err = adb_tree_prepare(tree, &spare);
             if (err != ARMDB_OK)
                 break;
-            uint64_t number = mix(i);
+            uint64_t number = test_hash(i);
             memcpy(key, &number, sizeof number);
             (void)adb_tree_put(tree, (armdb_slice){.data = key, .len = 16}, 1, NULL, &spare);
         }
@@ -346,7 +346,7 @@ test_prepare__allocation_fails__spare_stays_valid(void **state)
 int
 main(void)
 {
-    seed_model();
+    seed_keys();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tree__random_operations_on_fixed_keys__match_model),
         cmocka_unit_test(test_tree__random_operations_on_variable_keys__match_model),

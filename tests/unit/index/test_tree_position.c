@@ -48,11 +48,11 @@ test_position__tree_grows_around_it__meets_each_old_key_once(void **state)
     for (uint32_t i = 0; i < model.n; i += 2) {
         assert_true(found);
         /* New keys before and behind; those behind may be met. */
-        put(&model, random_below(model.n / 2) * 2 + (model.n > 1), next_random() >> 1 | 1);
-        while (compare_keys(position.key, position.key_len, model.items[i].key,
-                            model.items[i].len) < 0)
+        put(&model, random_below(model.n / 2) * 2 + (model.n > 1), random_location());
+        while (compare_keys(position.key, position.key_len, model.items[i].key.bytes,
+                            model.items[i].key.len) < 0)
             assert_true(adb_tree_next(model.tree, &position));
-        assert_memory_equal(position.key, model.items[i].key, model.items[i].len);
+        assert_memory_equal(position.key, model.items[i].key.bytes, model.items[i].key.len);
         found = adb_tree_next(model.tree, &position);
     }
     walk_all(&model);
@@ -121,7 +121,7 @@ test_position__its_node_reused__is_never_mistaken(void **state)
 int
 main(void)
 {
-    seed_model();
+    seed_keys();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_position__key_removed_under_it__goes_on_in_both_directions),
         cmocka_unit_test(test_position__tree_grows_around_it__meets_each_old_key_once),

@@ -3,7 +3,7 @@
  * with the location of each (0: not there) and the number that its inline value is made from.
  * Functions do the same to both, and assert that the tree answers as the array does.
  *
- * The program's main calls seed_model(); ARMDB_SEED=n replays a run.
+ * The program's main calls seed_keys(); ARMDB_SEED=n replays a run.
  */
 #ifndef TEST_TREE_MODEL_H
 #define TEST_TREE_MODEL_H
@@ -20,58 +20,14 @@
 
 #include "base/mem.h"
 #include "index/tree.h"
-
-/* ------------------------------------------------------------------ randomness */
-
-static uint64_t seed;
-static uint64_t random_state;
-
-static inline uint64_t
-scale(void)
-{
-    const char *text = getenv("ARMDB_TEST_SCALE");
-    uint64_t value = text != NULL ? strtoull(text, NULL, 10) : 1;
-    return value != 0 ? value : 1;
-}
-
-static inline uint64_t
-mix(uint64_t x)
-{
-    x += 0x9e3779b97f4a7c15u;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-    return x ^ x >> 31;
-}
-
-static inline uint64_t
-next_random(void)
-{
-    return mix(random_state++);
-}
-
-static inline uint32_t
-random_below(uint32_t limit)
-{
-    return (uint32_t)(next_random() % limit);
-}
-
-/* Takes the seed from the environment, or some other, and prints it. */
-static inline void
-seed_model(void)
-{
-    const char *text = getenv("ARMDB_SEED");
-    seed = text != NULL ? strtoull(text, NULL, 10) : (uint64_t)(uintptr_t)&text ^ 1;
-    random_state = mix(seed);
-    print_message("ARMDB_SEED=%llu\n", (unsigned long long)seed);
-}
+#include "unit/index/key_shapes.h"
 
 /* ------------------------------------------------------------------ model */
 
 struct item {
-    uint32_t len;
     uint64_t location; /* 0: not in the tree */
     uint64_t value;    /* the inline value is made from it */
-    unsigned char key[ARMDB_KEY_MAX];
+    struct shaped_key key;
 };
 
 struct model {
@@ -84,92 +40,12 @@ struct model {
     struct adb_tree_config config;
 };
 
-/* How the bytes of keys are chosen. */
-enum shape {
-    SHAPE_RANDOM,
-    SHAPE_DENSE,   /* counting numbers at the end, the same byte before them */
-    SHAPE_SHORT,   /* 1..7 bytes of few values */
-    SHAPE_LONG,    /* up to 1024 bytes */
-    SHAPE_MAXIMAL, /* always 1024 bytes */
-    SHAPE_PREFIX,  /* one of few prefixes of 200 bytes, then a number */
-    SHAPE_NESTED,  /* each key is the beginning of others */
-    SHAPE_MIXED    /* of each */
-};
-
-static inline int
-compare_keys(const void *a, size_t a_len, const void *b, size_t b_len)
-{
-    int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
-    if (order != 0)
-        return order;
-    return a_len == b_len ? 0 : a_len < b_len ? -1 : 1;
-}
-
 static inline int
 compare_items(const void *a, const void *b)
 {
     const struct item *x = (const struct item *)a;
     const struct item *y = (const struct item *)b;
-    return compare_keys(x->key, x->len, y->key, y->len);
-}
-
-static inline void
-fill_random(struct item *item, uint32_t len, uint32_t n_values)
-{
-    item->len = len;
-    for (uint32_t i = 0; i < len; i++) {
-        uint32_t value = random_below(n_values);
-        item->key[i] = (unsigned char)(n_values == 256 ? value : 'a' + value);
-    }
-}
-
-static inline void
-append_number(struct item *item, uint32_t number, uint32_t bytes)
-{
-    for (uint32_t i = 0; i < bytes; i++)
-        item->key[item->len++] = (unsigned char)(number >> (8 * (bytes - 1 - i)));
-}
-
-static inline void
-make_key(struct item *item, enum shape shape, uint32_t key_bytes, uint32_t i)
-{
-    item->location = 0;
-    item->len = 0;
-    switch (shape) {
-    case SHAPE_RANDOM:
-        fill_random(item, key_bytes != 0 ? key_bytes : 1 + random_below(40), 256);
-        break;
-    case SHAPE_DENSE: {
-        uint32_t len = key_bytes != 0 ? key_bytes : 20;
-        uint32_t number_bytes = len < 3 ? len : 3;
-        memset(item->key, 'p', len);
-        item->len = len - number_bytes;
-        append_number(item, i, number_bytes);
-        break;
-    }
-    case SHAPE_SHORT:
-        fill_random(item, 1 + random_below(7), 4);
-        break;
-    case SHAPE_LONG:
-        fill_random(item, 1 + random_below(ARMDB_KEY_MAX), 2);
-        break;
-    case SHAPE_MAXIMAL:
-        fill_random(item, ARMDB_KEY_MAX, 2);
-        break;
-    case SHAPE_PREFIX:
-        memset(item->key, 'a' + (int)random_below(3), 200);
-        item->len = 200;
-        append_number(item, random_below(5000), 1 + random_below(3));
-        break;
-    case SHAPE_NESTED:
-        item->len = 1 + i % ARMDB_KEY_MAX;
-        memset(item->key, 0, item->len);
-        item->key[item->len - 1] = (unsigned char)(i / ARMDB_KEY_MAX);
-        break;
-    case SHAPE_MIXED:
-        make_key(item, (enum shape)(i % SHAPE_MIXED), 0, i);
-        break;
-    }
+    return compare_keys(x->key.bytes, x->key.len, y->key.bytes, y->key.len);
 }
 
 static inline void
@@ -178,8 +54,10 @@ model_open(struct model *model, struct adb_tree_config config, enum shape shape,
     memset(model, 0, sizeof *model);
     model->items = (struct item *)malloc(n * sizeof(struct item));
     assert_non_null(model->items);
-    for (uint32_t i = 0; i < n; i++)
-        make_key(&model->items[i], shape, config.key_bytes, i);
+    for (uint32_t i = 0; i < n; i++) {
+        model->items[i].location = 0;
+        make_key(&model->items[i].key, shape, config.key_bytes, i);
+    }
     qsort(model->items, n, sizeof(struct item), compare_items);
     for (uint32_t i = 0; i < n; i++) {
         if (model->n == 0 || compare_items(&model->items[model->n - 1], &model->items[i]) != 0)
@@ -203,7 +81,7 @@ model_close(struct model *model)
 static inline armdb_slice
 key_of(const struct model *model, uint32_t i)
 {
-    return (armdb_slice){.data = model->items[i].key, .len = model->items[i].len};
+    return shaped_slice(&model->items[i].key);
 }
 
 /* Fills in the inline value that is made from a number. */
@@ -295,7 +173,7 @@ expected(const struct model *model, enum adb_tree_seek how, armdb_slice key)
         const struct item *item = &model->items[i];
         if (item->location == 0)
             continue;
-        int order = compare_keys(item->key, item->len, key.data, key.len);
+        int order = compare_keys(item->key.bytes, item->key.len, key.data, key.len);
         if (how == ADB_SEEK_FIRST || how == ADB_SEEK_LAST || (how == ADB_SEEK_GE && order >= 0) ||
             (how == ADB_SEEK_GT && order > 0) || (how == ADB_SEEK_LE && order <= 0) ||
             (how == ADB_SEEK_LT && order < 0))
@@ -308,8 +186,8 @@ static inline void
 assert_on(const struct model *model, const struct adb_tree_position *position, uint32_t i)
 {
     const struct item *item = &model->items[i];
-    assert_int_equal(position->key_len, item->len);
-    assert_memory_equal(position->key, item->key, item->len);
+    assert_int_equal(position->key_len, item->key.len);
+    assert_memory_equal(position->key, item->key.bytes, item->key.len);
     assert_int_equal(position->location, item->location);
     assert_value(model, i, position->value);
     assert_int_equal(adb_tree_location(model->tree, position), item->location);
