@@ -21,18 +21,8 @@
 #include "base/err.h"
 #include "cache/cache.h"
 #include "os/thread.h"
+#include "stress/stress.h"
 #include "support/seed.h"
-
-#if defined(__SANITIZE_THREAD__)
-#define IS_SLOW 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define IS_SLOW 1
-#endif
-#endif
-#ifndef IS_SLOW
-#define IS_SLOW 0
-#endif
 
 enum {
     N_READERS = 3,
@@ -60,15 +50,6 @@ struct actor {
     uint64_t n_cached;
     struct adb_thread thread;
 };
-
-static void
-check(bool condition, const char *what)
-{
-    if (condition)
-        return;
-    fprintf(stderr, "stress_cache: %s\n", what);
-    abort();
-}
 
 /* Eight bytes of a file. */
 static uint64_t

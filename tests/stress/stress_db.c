@@ -26,6 +26,7 @@
 
 #include "armdb/armdb.h"
 #include "os/thread.h"
+#include "stress/stress.h"
 #include "support/seed.h"
 #include "support/tmpdir.h"
 
@@ -67,19 +68,6 @@ struct actor {
     armdb_ticket tickets[N_TICKETS];    /* writers only */
     uint32_t n_tickets;
 };
-
-/* cmocka's assertions are not for threads. */
-static void
-check(bool condition, const char *what)
-{
-    if (condition)
-        return;
-    armdb_error_detail detail;
-    armdb_last_error(&detail);
-    fprintf(stderr, "stress_db: %s (newest error of this thread: %s, %s)\n", what,
-            armdb_err_name(detail.code), detail.message);
-    abort();
-}
 
 static bool
 is_over(struct stress *stress)

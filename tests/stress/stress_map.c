@@ -9,127 +9,9 @@
  * is there until it removes it. ARMDB_SEED=n chooses the random numbers (not the interleaving);
  * ARMDB_TEST_SCALE=n makes it n times longer.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "stress/index_stress.h"
 
-#include <cmocka.h>
-
-#include "index/map.h"
-#include "os/thread.h"
-
-#if defined(__SANITIZE_THREAD__)
-#define IS_SLOW 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define IS_SLOW 1
-#endif
-#endif
-#ifndef IS_SLOW
-#define IS_SLOW 0
-#endif
-
-enum {
-    MANY_KEYS = IS_SLOW ? 1 << 14 : 1 << 16,
-    FEW_KEYS = 1 << 10, /* so that segments come and go all the time */
-    STABLE_EVERY = 16,
-    N_WRITERS = 2,
-    N_READERS = 2,
-    WRITES = IS_SLOW ? 30000 : 400000, /* of each writer */
-    KEY_SHIFT = 40                     /* a location is key number << 40 | anything but 0 */
-};
-
-static uint64_t seed;
-
-static uint64_t
-scale(void)
-{
-    const char *text = getenv("ARMDB_TEST_SCALE");
-    uint64_t value = text != NULL ? strtoull(text, NULL, 10) : 1;
-    return value != 0 ? value : 1;
-}
-
-static uint64_t
-mix(uint64_t x)
-{
-    x += 0x9e3779b97f4a7c15u;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-    return x ^ x >> 31;
-}
-
-struct stress {
-    /* immutable while threads run */
-    struct adb_pages *pages;
-    struct adb_map *map;
-    uint32_t value_bytes;
-    uint32_t key_bytes;
-    uint32_t n_keys;
-    /* atomic */
-    atomic_bool is_over;
-    _Atomic uint32_t n_writing;
-};
-
-struct actor {
-    struct stress *stress;
-    uint32_t number;
-    uint64_t random_state;
-    struct adb_tree_spare spare;
-};
-
-struct key {
-    uint32_t len;
-    unsigned char bytes[ARMDB_KEY_MAX];
-};
-
-/* The key of a number: variable keys have lengths from 12 to 300, most of them short. */
-static armdb_slice
-make_key(const struct stress *stress, uint32_t number, struct key *key)
-{
-    uint64_t hash = mix(number);
-    key->len = stress->key_bytes;
-    if (key->len == 0)
-        key->len = hash % 61 == 0 ? 300 : 12 + (uint32_t)(hash >> 32) % 20;
-    memset(key->bytes, 'x', key->len);
-    for (uint32_t i = 0; i < 8; i++)
-        key->bytes[i] = (unsigned char)(hash >> (8 * i));
-    for (uint32_t i = 0; i < 4; i++)
-        key->bytes[8 + i] = (unsigned char)(number >> (24 - 8 * i));
-    return (armdb_slice){.data = key->bytes, .len = key->len};
-}
-
-static uint32_t
-number_of(const unsigned char *key)
-{
-    return (uint32_t)key[8] << 24 | (uint32_t)key[9] << 16 | (uint32_t)key[10] << 8 | key[11];
-}
-
-/* cmocka's assertions are not for threads. */
-static void
-check(bool condition, const char *what)
-{
-    if (condition)
-        return;
-    fprintf(stderr, "stress_map: %s (ARMDB_SEED=%llu)\n", what, (unsigned long long)seed);
-    abort();
-}
-
-static uint32_t
-next_number(struct actor *actor)
-{
-    return (uint32_t)(mix(actor->random_state++) % actor->stress->n_keys);
-}
-
-static uint64_t
-make_location(struct actor *actor, uint32_t number)
-{
-    return (uint64_t)number << KEY_SHIFT | (actor->random_state & 0xffffff) << 8 | 1;
-}
+enum { MANY_KEYS = IS_SLOW ? 1 << 14 : 1 << 16 };
 
 /* The inline value of a key: its number, then one byte that changes. */
 static void
@@ -185,12 +67,12 @@ replace_stable(struct actor *actor, uint32_t number)
 }
 
 static void
-write_one(struct actor *actor, uint32_t number, uint64_t *mine, bool is_put)
+write_one(struct actor *actor, uint32_t number, uint64_t *mine, bool puts)
 {
     struct stress *stress = actor->stress;
     struct key key;
     armdb_slice slice = make_key(stress, number, &key);
-    if (is_put) {
+    if (puts) {
         uint64_t location = make_location(actor, number);
         put(actor, number, slice, location, mine[number]);
         mine[number] = location;
@@ -210,11 +92,10 @@ run_writer(void *context)
     struct stress *stress = actor->stress;
     uint64_t *mine = (uint64_t *)calloc(stress->n_keys, sizeof *mine);
     check(mine != NULL, "memory");
-    uint64_t n_writes = WRITES * scale();
+    uint64_t n_writes = (uint64_t)WRITES * test_scale();
     uint64_t n_phases = n_writes / (4 * stress->n_keys) + 2;
     for (uint64_t n = 0; n < n_writes; n++) {
         uint32_t number = next_number(actor);
-        bool is_growing = n / (n_writes / n_phases) % 2 == 0;
         if (number % STABLE_EVERY == 0) {
             struct key key;
             armdb_slice slice = make_key(stress, number, &key);
@@ -222,7 +103,7 @@ run_writer(void *context)
             if (number / STABLE_EVERY % N_WRITERS == actor->number)
                 put(actor, number, slice, make_location(actor, number), 0);
         } else if (number % N_WRITERS == actor->number) {
-            write_one(actor, number, mine, mix(n ^ seed) % 16 < (is_growing ? 15u : 1u));
+            write_one(actor, number, mine, is_put(stress, n, n_writes, n_phases, 16));
         }
     }
     for (uint32_t number = 0; number < stress->n_keys; number++) {
@@ -230,8 +111,7 @@ run_writer(void *context)
             write_one(actor, number, mine, false);
     }
     free(mine);
-    if (atomic_fetch_sub(&stress->n_writing, 1) == 1)
-        atomic_store(&stress->is_over, true);
+    end_writing(stress);
     return NULL;
 }
 
@@ -244,11 +124,7 @@ walk(const struct stress *stress)
     check(seen != NULL, "memory");
     memset(&walk, 0, sizeof walk);
     while (adb_map_walk_next(stress->map, &walk)) {
-        struct key key;
-        uint32_t number = number_of(walk.key);
-        armdb_slice slice = make_key(stress, number, &key);
-        check(walk.key_len == slice.len && memcmp(walk.key, slice.data, slice.len) == 0,
-              "a key that nobody put in");
+        uint32_t number = check_key(stress, walk.key, walk.key_len);
         check(walk.location >> KEY_SHIFT == number, "a location of another key in a walk");
         check_value(stress, number, walk.value);
         check(seen[number] == 0, "a walk met a key twice");
@@ -318,30 +194,15 @@ put_stable(struct stress *stress)
 static void
 run_stress(uint32_t key_bytes, uint32_t value_bytes, uint32_t n_keys)
 {
-    struct stress stress = {.key_bytes = key_bytes,
-                            .value_bytes = value_bytes,
-                            .n_keys = n_keys,
-                            .n_writing = N_WRITERS};
-    struct adb_map_config config = {
-        .key_bytes = key_bytes, .value_bytes = value_bytes, .n_writers = N_WRITERS, .seed = seed};
-    struct actor actors[N_WRITERS + N_READERS];
-    struct adb_thread threads[N_WRITERS + N_READERS];
+    struct stress stress = {.key_bytes = key_bytes, .value_bytes = value_bytes, .n_keys = n_keys};
+    struct adb_map_config config = {.key_bytes = key_bytes,
+                                    .value_bytes = value_bytes,
+                                    .n_writers = N_WRITERS,
+                                    .seed = test_seed()};
     assert_int_equal(adb_pages_new(&stress.pages), ARMDB_OK);
     assert_int_equal(adb_map_new(stress.pages, &config, &stress.map), ARMDB_OK);
     put_stable(&stress);
-    for (uint32_t i = 0; i < N_WRITERS + N_READERS; i++) {
-        bool is_writer = i < N_WRITERS;
-        actors[i] = (struct actor){.stress = &stress,
-                                   .number = is_writer ? i : i - N_WRITERS,
-                                   .random_state = mix(seed + i)};
-        assert_int_equal(
-            adb_thread_start(&threads[i], is_writer ? run_writer : run_reader, &actors[i]),
-            ARMDB_OK);
-    }
-    for (uint32_t i = 0; i < N_WRITERS + N_READERS; i++) {
-        adb_thread_join(&threads[i]);
-        adb_tree_spare_fini(stress.pages, &actors[i].spare);
-    }
+    run_threads(&stress, run_writer, run_reader);
     walk(&stress);
     assert_int_equal(adb_map_count(stress.map), n_keys / STABLE_EVERY);
     adb_map_free(stress.map);
@@ -376,9 +237,6 @@ test_map__threads_on_variable_keys__keep_every_promise(void **state)
 int
 main(void)
 {
-    const char *text = getenv("ARMDB_SEED");
-    seed = text != NULL ? strtoull(text, NULL, 10) : mix((uint64_t)(uintptr_t)&text) >> 32;
-    print_message("ARMDB_SEED=%llu\n", (unsigned long long)seed);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_map__threads_on_fixed_keys__keep_every_promise),
         cmocka_unit_test(test_map__threads_on_inline_values__keep_every_promise),

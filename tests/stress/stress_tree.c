@@ -12,133 +12,19 @@
  * ARMDB_SEED=n chooses the random numbers (not the interleaving); ARMDB_TEST_SCALE=n makes it n
  * times longer.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "index/tree.h"
-#include "os/thread.h"
-
-#if defined(__SANITIZE_THREAD__)
-#define IS_SLOW 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define IS_SLOW 1
-#endif
-#endif
-#ifndef IS_SLOW
-#define IS_SLOW 0
-#endif
+#include "stress/index_stress.h"
 
 enum {
     MANY_KEYS = IS_SLOW ? 1 << 13 : 1 << 15,
-    FEW_KEYS = 1 << 10, /* so that nodes come and go all the time */
-    STABLE_EVERY = 16,
-    N_WRITERS = 2,
-    N_READERS = 2,
-    WRITES = IS_SLOW ? 30000 : 400000, /* of each writer */
-    KEY_SHIFT = 40, /* a location is key number << 40 | mark << 8 | anything but 0 */
-    MARK_SHIFT = 8
+    MARK_SHIFT = 8 /* the random bits of a location */
 };
-
-static uint64_t seed;
-
-static uint64_t
-scale(void)
-{
-    const char *text = getenv("ARMDB_TEST_SCALE");
-    uint64_t value = text != NULL ? strtoull(text, NULL, 10) : 1;
-    return value != 0 ? value : 1;
-}
-
-static uint64_t
-mix(uint64_t x)
-{
-    x += 0x9e3779b97f4a7c15u;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-    return x ^ x >> 31;
-}
-
-struct stress {
-    /* immutable while threads run */
-    struct adb_pages *pages;
-    struct adb_tree *tree;
-    struct adb_tree_config config;
-    uint32_t n_keys;
-    /* atomic */
-    atomic_bool is_over;
-    _Atomic uint32_t n_writing;
-};
-
-struct actor {
-    struct stress *stress;
-    uint32_t number;
-    uint64_t random_state;
-};
-
-struct key {
-    uint32_t len;
-    unsigned char bytes[ARMDB_KEY_MAX];
-};
-
-/* The key of a number: variable keys have lengths from 12 to 300, most of them short. */
-static armdb_slice
-make_key(const struct stress *stress, uint32_t number, struct key *key)
-{
-    uint64_t hash = mix(number);
-    key->len = stress->config.key_bytes;
-    if (key->len == 0)
-        key->len = hash % 61 == 0 ? 300 : 12 + (uint32_t)(hash >> 32) % 20;
-    memset(key->bytes, 'x', key->len);
-    for (uint32_t i = 0; i < 8; i++)
-        key->bytes[i] = (unsigned char)(hash >> (8 * i));
-    for (uint32_t i = 0; i < 4; i++)
-        key->bytes[8 + i] = (unsigned char)(number >> (24 - 8 * i));
-    return (armdb_slice){.data = key->bytes, .len = key->len};
-}
-
-static uint32_t
-number_of(const unsigned char *key)
-{
-    return (uint32_t)key[8] << 24 | (uint32_t)key[9] << 16 | (uint32_t)key[10] << 8 | key[11];
-}
-
-/* cmocka's assertions are not for threads. */
-static void
-check(bool condition, const char *what)
-{
-    if (condition)
-        return;
-    fprintf(stderr, "stress_tree: %s (ARMDB_SEED=%llu)\n", what, (unsigned long long)seed);
-    abort();
-}
-
-static uint32_t
-next_number(struct actor *actor)
-{
-    return (uint32_t)(mix(actor->random_state++) % actor->stress->n_keys);
-}
-
-static uint64_t
-make_location(struct actor *actor, uint32_t number)
-{
-    return (uint64_t)number << KEY_SHIFT | (actor->random_state & 0xffffff) << 8 | 1;
-}
 
 /* The inline value that belongs to a location: the same whatever its last byte is. */
 static void
 make_value(const struct stress *stress, uint64_t location, unsigned char *value)
 {
     uint64_t state = location >> MARK_SHIFT;
-    for (uint32_t i = 0; i < stress->config.value_bytes; i++)
+    for (uint32_t i = 0; i < stress->value_bytes; i++)
         value[i] = (unsigned char)(state >> 8 * (i % 7)) ^ (unsigned char)i;
 }
 
@@ -147,7 +33,7 @@ check_value(const struct stress *stress, uint64_t location, const unsigned char 
 {
     unsigned char expected[ADB_TREE_VALUE_MAX];
     make_value(stress, location, expected);
-    check(memcmp(value, expected, stress->config.value_bytes) == 0,
+    check(memcmp(value, expected, stress->value_bytes) == 0,
           "a value that is torn, or of another location");
 }
 
@@ -168,7 +54,7 @@ put(struct stress *stress, armdb_slice key, uint64_t location, struct adb_tree_s
     unsigned char value[ADB_TREE_VALUE_MAX];
     make_value(stress, location, value);
     check(adb_tree_prepare(stress->tree, spare) == ARMDB_OK, "memory");
-    return adb_tree_put(stress->tree, key, location, stress->config.value_bytes != 0 ? value : NULL,
+    return adb_tree_put(stress->tree, key, location, stress->value_bytes != 0 ? value : NULL,
                         spare);
 }
 
@@ -181,7 +67,7 @@ replace_stable(struct actor *actor, uint32_t number)
     armdb_slice slice = make_key(actor->stress, number, &key);
     uint64_t location = get(actor->stress, slice);
     check(location >> KEY_SHIFT == number && location != 0, "stable key not found");
-    uint64_t desired = actor->stress->config.value_bytes == 0
+    uint64_t desired = actor->stress->value_bytes == 0
                            ? make_location(actor, number)
                            : (location & ~(uint64_t)0xff) | (actor->random_state % 255 + 1);
     (void)adb_tree_replace(tree, slice, location, desired);
@@ -193,10 +79,9 @@ run_writer(void *context)
 {
     struct actor *actor = (struct actor *)context;
     struct stress *stress = actor->stress;
-    struct adb_tree_spare spare = {0};
     uint64_t *mine = (uint64_t *)calloc(stress->n_keys, sizeof *mine);
     check(mine != NULL, "memory");
-    uint64_t n_writes = WRITES * scale();
+    uint64_t n_writes = (uint64_t)WRITES * test_scale();
     uint64_t n_phases = n_writes / (2 * stress->n_keys) + 2;
     for (uint64_t n = 0; n < n_writes; n++) {
         struct key key;
@@ -208,10 +93,9 @@ run_writer(void *context)
         }
         if (number % N_WRITERS != actor->number)
             continue;
-        bool is_growing = n / (n_writes / n_phases) % 2 == 0;
-        if (mix(n ^ seed) % 8 < (is_growing ? 7u : 1u)) {
+        if (is_put(stress, n, n_writes, n_phases, 8)) {
             uint64_t location = make_location(actor, number);
-            check(put(stress, slice, location, &spare) == mine[number],
+            check(put(stress, slice, location, &actor->spare) == mine[number],
                   "put returned another location");
             mine[number] = location;
         } else {
@@ -228,21 +112,15 @@ run_writer(void *context)
         check(adb_tree_remove(stress->tree, make_key(stress, number, &key)) == mine[number],
               "remove returned another location at the end");
     }
-    adb_tree_spare_fini(stress->pages, &spare);
     free(mine);
-    if (atomic_fetch_sub(&stress->n_writing, 1) == 1)
-        atomic_store(&stress->is_over, true);
+    end_writing(stress);
     return NULL;
 }
 
 static void
 check_position(const struct stress *stress, const struct adb_tree_position *position)
 {
-    struct key key;
-    uint32_t number = number_of(position->key);
-    armdb_slice slice = make_key(stress, number, &key);
-    check(position->key_len == slice.len && memcmp(position->key, slice.data, slice.len) == 0,
-          "a key that nobody put in");
+    uint32_t number = check_key(stress, position->key, position->key_len);
     check(position->location >> KEY_SHIFT == number, "a location of another key");
     check_value(stress, position->location, position->value);
     uint64_t location = adb_tree_location(stress->tree, position);
@@ -303,7 +181,7 @@ get_batch(struct actor *actor)
         if (locations[i] == 0)
             continue;
         check(locations[i] >> KEY_SHIFT == numbers[i], "a location of another key in a batch");
-        check_value(stress, locations[i], values + (size_t)i * stress->config.value_bytes);
+        check_value(stress, locations[i], values + (size_t)i * stress->value_bytes);
     }
 }
 
@@ -338,30 +216,17 @@ run_reader(void *context)
 static void
 run_stress(uint32_t key_bytes, uint32_t value_bytes, uint32_t n_keys)
 {
-    struct stress stress = {.config = {.key_bytes = key_bytes, .value_bytes = value_bytes},
-                            .n_keys = n_keys,
-                            .n_writing = N_WRITERS};
-    struct actor actors[N_WRITERS + N_READERS];
-    struct adb_thread threads[N_WRITERS + N_READERS];
+    struct stress stress = {.key_bytes = key_bytes, .value_bytes = value_bytes, .n_keys = n_keys};
+    const struct adb_tree_config config = {.key_bytes = key_bytes, .value_bytes = value_bytes};
     struct adb_tree_spare spare = {0};
     assert_int_equal(adb_pages_new(&stress.pages), ARMDB_OK);
-    assert_int_equal(adb_tree_new(stress.pages, &stress.config, &stress.tree), ARMDB_OK);
+    assert_int_equal(adb_tree_new(stress.pages, &config, &stress.tree), ARMDB_OK);
     for (uint32_t number = 0; number < n_keys; number += STABLE_EVERY) {
         struct key key;
         armdb_slice slice = make_key(&stress, number, &key);
         assert_int_equal(put(&stress, slice, (uint64_t)number << KEY_SHIFT | 1, &spare), 0);
     }
-    for (uint32_t i = 0; i < N_WRITERS + N_READERS; i++) {
-        bool is_writer = i < N_WRITERS;
-        actors[i] = (struct actor){.stress = &stress,
-                                   .number = is_writer ? i : i - N_WRITERS,
-                                   .random_state = mix(seed + i)};
-        assert_int_equal(
-            adb_thread_start(&threads[i], is_writer ? run_writer : run_reader, &actors[i]),
-            ARMDB_OK);
-    }
-    for (uint32_t i = 0; i < N_WRITERS + N_READERS; i++)
-        adb_thread_join(&threads[i]);
+    run_threads(&stress, run_writer, run_reader);
     walk(&stress, true);
     walk(&stress, false);
     assert_int_equal(adb_tree_count(stress.tree), n_keys / STABLE_EVERY);
@@ -409,9 +274,6 @@ test_tree__threads_on_inline_values__never_see_a_torn_one(void **state)
 int
 main(void)
 {
-    const char *text = getenv("ARMDB_SEED");
-    seed = text != NULL ? strtoull(text, NULL, 10) : mix((uint64_t)(uintptr_t)&text) >> 32;
-    print_message("ARMDB_SEED=%llu\n", (unsigned long long)seed);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tree__threads_on_fixed_keys__keep_every_promise),
         cmocka_unit_test(test_tree__threads_on_long_fixed_keys__keep_every_promise),
