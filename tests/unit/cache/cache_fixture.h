@@ -175,4 +175,35 @@ new_cache(uint64_t budget_bytes)
     return cache;
 }
 
+/* What most tests work with: a cache and a file. */
+struct fixture {
+    struct adb_cache *cache;
+    struct fake_file file;
+};
+
+/* For a cmocka setup. */
+static inline int
+fixture_setup(void **state, uint64_t budget_bytes, uint64_t file_key, uint64_t file_bytes)
+{
+    struct fixture *fixture = (struct fixture *)calloc(1, sizeof *fixture);
+    if (fixture == NULL)
+        return -1;
+    fixture->cache = new_cache(budget_bytes);
+    fake_init(&fixture->file, file_key, file_bytes);
+    *state = fixture;
+    return 0;
+}
+
+static inline int
+fixture_teardown(void **state)
+{
+    struct fixture *fixture = (struct fixture *)*state;
+    adb_cache_free(fixture->cache);
+    fake_fini(&fixture->file);
+    free(fixture);
+    return 0;
+}
+
+#define CACHE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
+
 #endif

@@ -8,31 +8,10 @@
 
 enum { FILE_BLOCKS = 8, FILE_BYTES = FILE_BLOCKS * BLOCK, MANY_BYTES = 4 << 20 };
 
-struct fixture {
-    struct adb_cache *cache;
-    struct fake_file file;
-};
-
 static int
 setup(void **state)
 {
-    struct fixture *fixture = (struct fixture *)calloc(1, sizeof *fixture);
-    if (fixture == NULL)
-        return -1;
-    fixture->cache = new_cache(MANY_BYTES);
-    fake_init(&fixture->file, 7, FILE_BYTES + 100);
-    *state = fixture;
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    struct fixture *fixture = (struct fixture *)*state;
-    adb_cache_free(fixture->cache);
-    fake_fini(&fixture->file);
-    free(fixture);
-    return 0;
+    return fixture_setup(state, MANY_BYTES, 7, FILE_BYTES + 100);
 }
 
 static void
@@ -456,24 +435,23 @@ test_cache__allocation_fails__says_so(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_cache__every_edge_of_two_blocks__gives_the_files_bytes),
-        TEST(test_cache__every_place_and_length_in_a_block__gives_the_files_bytes),
-        TEST(test_cache__more_than_two_blocks__are_read_as_they_are_and_not_kept),
-        TEST(test_cache__two_blocks__cost_one_read_for_what_is_missing),
-        TEST(test_cache__partial_tail__is_read_as_wanted_and_never_kept),
-        TEST(test_cache__none_or_no_budget__reads_as_asked),
-        TEST(test_cache__dropped_blocks__are_read_anew_and_others_stay),
-        TEST(test_cache__tended__has_memory_ready_within_the_budget),
-        TEST(test_cache__asked_for__is_taken_if_it_is_there_and_in_one_block),
-        TEST(test_cache__failed_read__is_told_and_leaves_nothing),
-        TEST(test_cache__short_read__is_corrupt_or_not_kept),
-        TEST(test_cache__misses_of_one_block_at_once__are_one_read),
-        TEST(test_cache__leader_fails__others_read_by_themselves),
-        TEST(test_cache__pairs_of_blocks_that_overlap__do_not_wait_in_a_circle),
-        TEST(test_cache__other_blocks__do_not_wait_for_a_read),
-        TEST(test_cache__allocation_fails__says_so),
+        CACHE_TEST(test_cache__every_edge_of_two_blocks__gives_the_files_bytes),
+        CACHE_TEST(test_cache__every_place_and_length_in_a_block__gives_the_files_bytes),
+        CACHE_TEST(test_cache__more_than_two_blocks__are_read_as_they_are_and_not_kept),
+        CACHE_TEST(test_cache__two_blocks__cost_one_read_for_what_is_missing),
+        CACHE_TEST(test_cache__partial_tail__is_read_as_wanted_and_never_kept),
+        CACHE_TEST(test_cache__none_or_no_budget__reads_as_asked),
+        CACHE_TEST(test_cache__dropped_blocks__are_read_anew_and_others_stay),
+        CACHE_TEST(test_cache__tended__has_memory_ready_within_the_budget),
+        CACHE_TEST(test_cache__asked_for__is_taken_if_it_is_there_and_in_one_block),
+        CACHE_TEST(test_cache__failed_read__is_told_and_leaves_nothing),
+        CACHE_TEST(test_cache__short_read__is_corrupt_or_not_kept),
+        CACHE_TEST(test_cache__misses_of_one_block_at_once__are_one_read),
+        CACHE_TEST(test_cache__leader_fails__others_read_by_themselves),
+        CACHE_TEST(test_cache__pairs_of_blocks_that_overlap__do_not_wait_in_a_circle),
+        CACHE_TEST(test_cache__other_blocks__do_not_wait_for_a_read),
+        CACHE_TEST(test_cache__allocation_fails__says_so),
     };
     return cmocka_run_group_tests_name("cache/cache", tests, NULL, NULL);
 }

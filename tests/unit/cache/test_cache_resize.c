@@ -7,31 +7,10 @@
 
 enum { FILE_BLOCKS = 3000, MIB = 1 << 20 };
 
-struct fixture {
-    struct adb_cache *cache;
-    struct fake_file file;
-};
-
 static int
 setup(void **state)
 {
-    struct fixture *fixture = (struct fixture *)calloc(1, sizeof *fixture);
-    if (fixture == NULL)
-        return -1;
-    fixture->cache = new_cache(4 * MIB);
-    fake_init(&fixture->file, UINT64_C(1) << 63, (uint64_t)FILE_BLOCKS * BLOCK);
-    *state = fixture;
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    struct fixture *fixture = (struct fixture *)*state;
-    adb_cache_free(fixture->cache);
-    fake_fini(&fixture->file);
-    free(fixture);
-    return 0;
+    return fixture_setup(state, 4 * MIB, UINT64_C(1) << 63, (uint64_t)FILE_BLOCKS * BLOCK);
 }
 
 static void
@@ -247,15 +226,14 @@ test_resize__while_readers_run__gives_them_the_files_bytes(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resize__any_budget__is_kept_and_used),
-        TEST(test_resize__up__keeps_what_is_there),
-        TEST(test_resize__down__keeps_what_fits_and_gives_memory_back),
-        TEST(test_resize__many_times__needs_few_mappings),
-        TEST(test_resize__allocation_fails__leaves_the_cache_as_it_was),
-        TEST(test_drop_file__among_others__drops_its_blocks_alone),
-        TEST(test_resize__while_readers_run__gives_them_the_files_bytes),
+        CACHE_TEST(test_resize__up__keeps_what_is_there),
+        CACHE_TEST(test_resize__down__keeps_what_fits_and_gives_memory_back),
+        CACHE_TEST(test_resize__many_times__needs_few_mappings),
+        CACHE_TEST(test_resize__allocation_fails__leaves_the_cache_as_it_was),
+        CACHE_TEST(test_drop_file__among_others__drops_its_blocks_alone),
+        CACHE_TEST(test_resize__while_readers_run__gives_them_the_files_bytes),
     };
     return cmocka_run_group_tests_name("cache/resize", tests, NULL, NULL);
 }
