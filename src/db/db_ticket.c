@@ -11,35 +11,45 @@ adb_db_ticket_clear(const armdb_write_options *options)
 }
 
 static armdb_err
-check_ticket(struct db *db, const armdb_ticket *ticket)
+check_shard(const struct db *db, const armdb_ticket *ticket)
 {
-    if (ticket->shard >= db->settings.shards)
-        return adb_fail(ARMDB_INVALID, "ticket",
-                        "a ticket of shard %" PRIu32 ", allowed are 0..%" PRIu32, ticket->shard,
-                        db->settings.shards - 1);
-    if (adb_shard_is_synced(db->shards[ticket->shard], ticket->sequence) ||
-        adb_shard_has_written(db->shards[ticket->shard], ticket->sequence))
+    if (ticket->shard < db->settings.shards)
+        return ARMDB_OK;
+    return adb_fail(ARMDB_INVALID, "ticket",
+                    "a ticket of shard %" PRIu32 ", allowed are 0..%" PRIu32, ticket->shard,
+                    db->settings.shards - 1);
+}
+
+/* Whether a write is synced; ARMDB_INVALID (raised) if it has not even been made. */
+static armdb_err
+look(struct db *db, uint32_t shard, uint64_t sequence, bool *is_synced_out)
+{
+    *is_synced_out = adb_shard_is_synced(db->shards[shard], sequence);
+    if (*is_synced_out || adb_shard_has_written(db->shards[shard], sequence))
         return ARMDB_OK;
     return adb_fail(ARMDB_INVALID, "ticket",
                     "a ticket for write %" PRIu64 " of shard %" PRIu32
                     ", which has not been made: it is of another database",
-                    ticket->sequence, ticket->shard);
+                    sequence, shard);
 }
 
 armdb_err
 adb_db_ticket_wait(struct db *db, const armdb_ticket *tickets, size_t n_tickets)
 {
     uint64_t newest[ARMDB_SHARDS_MAX] = {0};
+    bool is_synced[ARMDB_SHARDS_MAX];
     armdb_error_detail detail = {0};
     armdb_err err = ARMDB_OK;
     for (size_t i = 0; i < n_tickets; i++) {
         const armdb_ticket *ticket = &tickets[i];
-        ADB_TRY(check_ticket(db, ticket));
+        ADB_TRY(check_shard(db, ticket));
         if (ticket->sequence > newest[ticket->shard])
             newest[ticket->shard] = ticket->sequence;
     }
+    for (uint32_t i = 0; i < db->settings.shards; i++)
+        ADB_TRY(look(db, i, newest[i], &is_synced[i]));
     for (uint32_t i = 0; i < db->settings.shards; i++) {
-        if (adb_shard_is_synced(db->shards[i], newest[i]))
+        if (is_synced[i])
             continue;
         armdb_err shard_err = adb_shard_commit(db->shards[i], newest[i]);
         if (shard_err != ARMDB_OK && err == ARMDB_OK)
@@ -53,7 +63,6 @@ armdb_err
 adb_db_ticket_poll(struct db *db, const armdb_ticket *ticket, bool *is_synced_out)
 {
     *is_synced_out = false;
-    ADB_TRY(check_ticket(db, ticket));
-    *is_synced_out = adb_shard_is_synced(db->shards[ticket->shard], ticket->sequence);
-    return ARMDB_OK;
+    ADB_TRY(check_shard(db, ticket));
+    return look(db, ticket->shard, ticket->sequence, is_synced_out);
 }
