@@ -57,13 +57,13 @@ static void *
 spare_begin_writing(void *index)
 {
     (void)index;
-    return allocate(sizeof(struct adb_tree_spare));
+    return allocate(sizeof(struct adb_spare));
 }
 
 static void
 tree_end_writing(void *index, void *writer)
 {
-    adb_tree_spare_fini(((struct tree *)index)->pages, (struct adb_tree_spare *)writer);
+    adb_spare_fini((struct adb_spare *)writer, ((struct tree *)index)->pages);
     free(writer);
 }
 
@@ -71,7 +71,7 @@ static uint64_t
 tree_put(void *index, void *writer, armdb_slice key, uint64_t location)
 {
     struct adb_tree *tree = ((struct tree *)index)->tree;
-    struct adb_tree_spare *spare = (struct adb_tree_spare *)writer;
+    struct adb_spare *spare = (struct adb_spare *)writer;
     check(adb_tree_prepare(tree, spare));
     return adb_tree_put(tree, key, location, NULL, spare);
 }
@@ -204,7 +204,7 @@ map_close(void *index)
 static void
 map_end_writing(void *index, void *writer)
 {
-    adb_tree_spare_fini(((struct map *)index)->pages, (struct adb_tree_spare *)writer);
+    adb_spare_fini((struct adb_spare *)writer, ((struct map *)index)->pages);
     free(writer);
 }
 
@@ -212,7 +212,7 @@ static uint64_t
 map_put(void *index, void *writer, armdb_slice key, uint64_t location)
 {
     struct adb_map *map = ((struct map *)index)->map;
-    struct adb_tree_spare *spare = (struct adb_tree_spare *)writer;
+    struct adb_spare *spare = (struct adb_spare *)writer;
     check(adb_map_prepare(map, key, spare));
     return adb_map_put(map, key, location, NULL, spare);
 }

@@ -88,11 +88,7 @@ spin(const struct cache_flight_stripe *stripe)
     for (uint32_t i = 0; i < SPINS; i++) {
         if (atomic_load_explicit(&stripe->n_ended, memory_order_relaxed) != n_ended)
             return;
-#if defined(__x86_64__) || defined(__i386__)
-        __builtin_ia32_pause();
-#elif defined(__aarch64__)
-        __asm__ __volatile__("yield");
-#endif
+        adb_thread_relax();
     }
 }
 

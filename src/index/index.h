@@ -64,7 +64,7 @@ adb_index_get_batch(const struct adb_index *index, const armdb_slice *keys, size
 
 /** Sees to it that one put of `key` can't fail. ARMDB_NO_MEMORY is raised. */
 ADB_MUST_USE static inline armdb_err
-adb_index_prepare(struct adb_index *index, armdb_slice key, struct adb_tree_spare *spare)
+adb_index_prepare(struct adb_index *index, armdb_slice key, struct adb_spare *spare)
 {
     return index->tree != NULL ? adb_tree_prepare(index->tree, spare)
                                : adb_map_prepare(index->map, key, spare);
@@ -73,7 +73,7 @@ adb_index_prepare(struct adb_index *index, armdb_slice key, struct adb_tree_spar
 /** Sets location and value (NULL if none are kept) of `key`. Returns the location it had, or 0. */
 static inline uint64_t
 adb_index_put(struct adb_index *index, armdb_slice key, uint64_t location, const void *value,
-              struct adb_tree_spare *spare)
+              struct adb_spare *spare)
 {
     return index->tree != NULL ? adb_tree_put(index->tree, key, location, value, spare)
                                : adb_map_put(index->map, key, location, value, spare);

@@ -23,7 +23,6 @@
 #include "armdb/types.h"
 #include "base/attr.h"
 #include "index/pages.h"
-#include "index/tree.h"
 
 enum {
     ADB_MAP_VALUE_MAX = 256,  /* bytes of an inline value */
@@ -93,7 +92,7 @@ uint64_t adb_map_bytes(const struct adb_map *map);
  *           `spare` is still valid).
  */
 ADB_MUST_USE armdb_err adb_map_prepare(struct adb_map *map, armdb_slice key,
-                                       struct adb_tree_spare *spare);
+                                       struct adb_spare *spare);
 
 /**
  * Sets location and inline value of `key`. Cannot fail after adb_map_prepare() of the same key.
@@ -105,7 +104,7 @@ ADB_MUST_USE armdb_err adb_map_prepare(struct adb_map *map, armdb_slice key,
  * Returns:  the location it had, 0 if it was not there.
  */
 uint64_t adb_map_put(struct adb_map *map, armdb_slice key, uint64_t location, const void *value,
-                     struct adb_tree_spare *spare);
+                     struct adb_spare *spare);
 
 /** Removes `key`. Returns the location it had, 0 if it was not there. */
 uint64_t adb_map_remove(struct adb_map *map, armdb_slice key);

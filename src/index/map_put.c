@@ -11,24 +11,11 @@
 #include "index/map.h"
 #include "index/map_private.h"
 
-static armdb_err
-fill_spare(struct adb_map *map, struct adb_tree_spare *spare)
-{
-    while (ADB_UNLIKELY(spare->count < MAP_SPARE_PAGES)) {
-        struct adb_page *page;
-        ADB_TRY(adb_pages_take(map->pages, &page));
-        adb_pages_set_link(page, spare->first);
-        spare->first = page;
-        spare->count++;
-    }
-    return ARMDB_OK;
-}
-
 armdb_err
-adb_map_prepare(struct adb_map *map, armdb_slice slice, struct adb_tree_spare *spare)
+adb_map_prepare(struct adb_map *map, armdb_slice slice, struct adb_spare *spare)
 {
     ADB_ASSERT(adb_map_can_hold(map, slice));
-    ADB_TRY(fill_spare(map, spare));
+    ADB_TRY(adb_spare_fill(spare, map->pages, MAP_SPARE_PAGES));
     struct adb_map_key key = adb_map_key_of(map, slice);
     uint32_t heap_words = adb_map_heap_words(map, key.len);
     struct adb_map_view view;
@@ -56,14 +43,11 @@ adb_map_prepare(struct adb_map *map, armdb_slice slice, struct adb_tree_spare *s
 
 /* Adds a page from the spare list to a segment that is held: to the stash, or to the heap. */
 static void
-add_page(struct adb_map *map, struct adb_map_view *view, bool is_heap, struct adb_tree_spare *spare)
+add_page(struct adb_map *map, struct adb_map_view *view, bool is_heap, struct adb_spare *spare)
 {
     struct adb_map_table *table = &view->table;
-    struct adb_page *page = spare->first;
-    ADB_ASSERT(page != NULL && spare->count != 0);
     ADB_ASSERT(table->n_main + table->n_stash + table->n_heap < table->capacity);
-    spare->first = adb_pages_link(page);
-    spare->count--;
+    struct adb_page *page = adb_spare_take(spare);
     adb_map_page_init(&map->layout, page, adb_pages_clock(map->pages));
     atomic_fetch_add_explicit(&map->n_pages, 1, memory_order_relaxed);
     if (is_heap)
@@ -75,8 +59,7 @@ add_page(struct adb_map *map, struct adb_map_view *view, bool is_heap, struct ad
 
 /* Takes room in the heap of a segment that is held. Returns its first word. */
 static uint32_t
-take_heap(struct adb_map *map, struct adb_map_view *view, uint32_t words,
-          struct adb_tree_spare *spare)
+take_heap(struct adb_map *map, struct adb_map_view *view, uint32_t words, struct adb_spare *spare)
 {
     uint64_t heap = adb_map_word(&view->segment->heap);
     uint32_t at = (uint32_t)heap;
@@ -88,7 +71,7 @@ take_heap(struct adb_map *map, struct adb_map_view *view, uint32_t words,
 
 static void
 insert(struct adb_map *map, struct adb_map_view *view, const struct adb_map_key *key,
-       uint64_t location, const void *value, struct adb_tree_spare *spare)
+       uint64_t location, const void *value, struct adb_spare *spare)
 {
     const struct adb_map_layout *layout = &map->layout;
     struct adb_map_place place;
@@ -108,7 +91,7 @@ insert(struct adb_map *map, struct adb_map_view *view, const struct adb_map_key 
 
 uint64_t
 adb_map_put(struct adb_map *map, armdb_slice slice, uint64_t location, const void *value,
-            struct adb_tree_spare *spare)
+            struct adb_spare *spare)
 {
     const struct adb_map_layout *layout = &map->layout;
     ADB_ASSERT(location != 0 && adb_map_can_hold(map, slice));

@@ -27,6 +27,7 @@
 #include "base/assert.h"
 #include "base/attr.h"
 #include "index/pages.h"
+#include "os/thread.h"
 
 enum { NODE_WORDS = ADB_PAGE_BYTES / 8, NODE_VERSION_AT = 0 };
 
@@ -72,11 +73,7 @@ adb_node_wait(uint32_t *tries)
         sched_yield();
         return;
     }
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ __volatile__("yield");
-#endif
+    adb_thread_relax();
 }
 
 /** The version (without bit 2) while the node is not locked; waits for that. It may be obsolete. */

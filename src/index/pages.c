@@ -335,3 +335,36 @@ adb_pages_give(struct adb_pages *pages, struct adb_page *page, uint64_t last_ver
         make_batch_cold_locked(pages);
     adb_mutex_unlock(&pages->lock);
 }
+
+/* ------------------------------------------------------------------ pages set aside */
+
+armdb_err
+adb_spare_fill(struct adb_spare *spare, struct adb_pages *pages, uint32_t needed)
+{
+    while (ADB_UNLIKELY(spare->count < needed)) {
+        struct adb_page *page;
+        ADB_TRY(adb_pages_take(pages, &page));
+        adb_pages_set_link(page, spare->first);
+        spare->first = page;
+        spare->count++;
+    }
+    return ARMDB_OK;
+}
+
+struct adb_page *
+adb_spare_take(struct adb_spare *spare)
+{
+    struct adb_page *page = spare->first;
+    ADB_ASSERT(page != NULL && spare->count != 0);
+    spare->first = adb_pages_link(page);
+    spare->count--;
+    return page;
+}
+
+void
+adb_spare_fini(struct adb_spare *spare, struct adb_pages *pages)
+{
+    while (spare->first != NULL)
+        adb_pages_give(pages, adb_spare_take(spare), 0);
+    ADB_ASSERT(spare->count == 0);
+}

@@ -71,4 +71,27 @@ uint64_t adb_pages_clock(const struct adb_pages *pages);
 struct adb_page *adb_pages_link(const struct adb_page *page);
 void adb_pages_set_link(struct adb_page *page, struct adb_page *next);
 
+/**
+ * Pages set aside, so that what needs them later cannot fail: one list for each writer lock
+ * (shard); what a put leaves is kept for the next. All-zero is empty.
+ */
+struct adb_spare {
+    struct adb_page *first; /* list, owned; guarded by the owner's lock */
+    uint32_t count;
+};
+
+/**
+ * Fills `spare` up to `needed` pages.
+ *
+ * Returns:  ARMDB_OK; ARMDB_NO_MEMORY (raised; `spare` is still valid).
+ */
+ADB_MUST_USE armdb_err adb_spare_fill(struct adb_spare *spare, struct adb_pages *pages,
+                                      uint32_t needed);
+
+/** Takes a page that was set aside. There must be one. */
+struct adb_page *adb_spare_take(struct adb_spare *spare);
+
+/** Gives the pages of `spare` back to the pool. */
+void adb_spare_fini(struct adb_spare *spare, struct adb_pages *pages);
+
 #endif

@@ -73,23 +73,11 @@ void adb_tree_get_batch(const struct adb_tree *tree, const armdb_slice *keys, si
                         uint64_t *locations_out, void *values_out);
 
 /**
- * Pages that one adb_tree_put() may need, set aside so that the put itself cannot fail. One for
- * each writer lock (shard); what a put leaves is kept for the next. All-zero is empty.
- */
-struct adb_tree_spare {
-    struct adb_page *first; /* list, owned; guarded by the owner's lock */
-    uint32_t count;
-};
-
-/**
  * Makes sure that `spare` suffices for one put into `tree`.
  *
  * Returns:  ARMDB_OK; ARMDB_NO_MEMORY (raised; `spare` is still valid).
  */
-ADB_MUST_USE armdb_err adb_tree_prepare(struct adb_tree *tree, struct adb_tree_spare *spare);
-
-/** Gives the pages of `spare` back to the pool. */
-void adb_tree_spare_fini(struct adb_pages *pages, struct adb_tree_spare *spare);
+ADB_MUST_USE armdb_err adb_tree_prepare(struct adb_tree *tree, struct adb_spare *spare);
 
 /**
  * Sets the location of `key`, and its value. Cannot fail after adb_tree_prepare().
@@ -101,7 +89,7 @@ void adb_tree_spare_fini(struct adb_pages *pages, struct adb_tree_spare *spare);
  * Returns:  the location it had, 0 if it was not there.
  */
 uint64_t adb_tree_put(struct adb_tree *tree, armdb_slice key, uint64_t location, const void *value,
-                      struct adb_tree_spare *spare);
+                      struct adb_spare *spare);
 
 /** Removes `key`. Returns the location it had, 0 if it was not there. */
 uint64_t adb_tree_remove(struct adb_tree *tree, armdb_slice key);

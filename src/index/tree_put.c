@@ -15,49 +15,19 @@
 /* Enough for a tree of seven levels: of 10^12 keys of any fixed length up to 64. */
 enum { SPARE_PAGES_MIN = 8 };
 
-/* Fills `spare` up to so many pages. */
-static armdb_err
-fill_spare(struct adb_tree *tree, struct adb_tree_spare *spare, uint32_t needed)
-{
-    while (spare->count < needed) {
-        struct adb_page *page;
-        ADB_TRY(adb_pages_take(tree->pages, &page));
-        adb_pages_set_link(page, spare->first);
-        spare->first = page;
-        spare->count++;
-    }
-    return ARMDB_OK;
-}
-
 armdb_err
-adb_tree_prepare(struct adb_tree *tree, struct adb_tree_spare *spare)
+adb_tree_prepare(struct adb_tree *tree, struct adb_spare *spare)
 {
     /* One page for each level that may be split, and one more if the root is among them; and never
      * few, because other shards may make the tree higher before the put comes. */
     uint32_t needed = adb_node_meta(tree->root).level + 2;
-    return fill_spare(tree, spare, needed > SPARE_PAGES_MIN ? needed : SPARE_PAGES_MIN);
-}
-
-void
-adb_tree_spare_fini(struct adb_pages *pages, struct adb_tree_spare *spare)
-{
-    while (spare->first != NULL) {
-        struct adb_page *page = spare->first;
-        spare->first = adb_pages_link(page);
-        adb_pages_give(pages, page, 0);
-        ADB_ASSERT(spare->count != 0);
-        spare->count--;
-    }
-    ADB_ASSERT(spare->count == 0);
+    return adb_spare_fill(spare, tree->pages, needed > SPARE_PAGES_MIN ? needed : SPARE_PAGES_MIN);
 }
 
 static struct adb_page *
-take_spare(struct adb_tree *tree, struct adb_tree_spare *spare, uint32_t level)
+take_spare(struct adb_tree *tree, struct adb_spare *spare, uint32_t level)
 {
-    struct adb_page *page = spare->first;
-    ADB_ASSERT(page != NULL && spare->count != 0);
-    spare->first = adb_pages_link(page);
-    spare->count--;
+    struct adb_page *page = adb_spare_take(spare);
     adb_node_init(&tree->layout, page, level, adb_pages_clock(tree->pages));
     atomic_fetch_add_explicit(&tree->n_nodes, 1, memory_order_relaxed);
     return page;
@@ -130,7 +100,7 @@ lock_upwards(struct growth *growth, const struct adb_node_key *key)
 /* Splits `left` and puts the entry into the half it belongs to. Returns the new right half. */
 static struct adb_page *
 split_node(struct growth *growth, struct adb_page *left, const struct adb_tree_step *step,
-           const struct adb_node_entry *entry, struct adb_tree_spare *spare)
+           const struct adb_node_entry *entry, struct adb_spare *spare)
 {
     const struct adb_node_layout *layout = &growth->tree->layout;
     uint32_t i = (uint32_t)(step - growth->path->step);
@@ -155,7 +125,7 @@ separator(const struct adb_node_split *split, const struct adb_page *right)
 
 /* Does what lock_upwards() planned. */
 static void
-split_upwards(struct growth *growth, struct adb_node_entry entry, struct adb_tree_spare *spare)
+split_upwards(struct growth *growth, struct adb_node_entry entry, struct adb_spare *spare)
 {
     const struct adb_node_layout *layout = &growth->tree->layout;
     const struct adb_tree_path *path = growth->path;
@@ -182,7 +152,7 @@ split_upwards(struct growth *growth, struct adb_node_entry entry, struct adb_tre
 /* Puts in a key that is not there; the leaf is locked. False: it was let go of, start over. */
 static bool
 insert(struct adb_tree *tree, struct adb_tree_path *path, const struct adb_node_entry *entry,
-       struct adb_tree_spare *spare)
+       struct adb_spare *spare)
 {
     struct adb_tree_step *leaf = adb_tree_last_step(path);
     if (ADB_LIKELY(adb_node_fits(&tree->layout, leaf->page, entry->key))) {
@@ -197,7 +167,7 @@ insert(struct adb_tree *tree, struct adb_tree_path *path, const struct adb_node_
         return false;
     /* The pages are there since prepare, but if other shards' puts have since made the tree higher
      * (which takes many times its size in keys), some must still be fetched. */
-    ADB_ASSERT(fill_spare(tree, spare, growth.n_pages) == ARMDB_OK);
+    ADB_ASSERT(adb_spare_fill(spare, tree->pages, growth.n_pages) == ARMDB_OK);
     split_upwards(&growth, *entry, spare);
     unlock_all(&growth, true);
     return true;
@@ -228,7 +198,7 @@ overwrite(const struct adb_node_layout *layout, const struct adb_tree_step *leaf
 
 uint64_t
 adb_tree_put(struct adb_tree *tree, armdb_slice key, uint64_t location, const void *value,
-             struct adb_tree_spare *spare)
+             struct adb_spare *spare)
 {
     const struct adb_node_layout *layout = &tree->layout;
     struct adb_node_key wanted;

@@ -59,4 +59,15 @@ ADB_MUST_USE armdb_err adb_thread_start(struct adb_thread *thread, void *(*run)(
                                         void *context);
 void adb_thread_join(struct adb_thread *thread);
 
+/** A moment of spinning: tells the processor that this thread is waiting for another. */
+static inline void
+adb_thread_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
 #endif

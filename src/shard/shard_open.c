@@ -214,7 +214,7 @@ adb_shard_close(struct shard *shard)
     adb_rcu_wait();
     for (uint32_t slot = 0; slot < shard->file_count; slot++)
         adb_data_file_discard(atomic_load_explicit(&shard->files[slot], memory_order_relaxed));
-    adb_tree_spare_fini(shard->pages, &shard->spare);
+    adb_spare_fini(&shard->spare, shard->pages);
     adb_log_writer_fini(&shard->writer);
     adb_mem_free(shard->files);
     adb_mem_free(shard->path);

@@ -28,7 +28,7 @@ struct shard {
     struct adb_mutex lock; /* writers, one at a time */
     /* guarded by lock */
     struct log_writer writer;
-    struct adb_tree_spare spare;
+    struct adb_spare spare;
     uint32_t file_count;     /* slots 0 .. file_count - 1 are in use */
     uint64_t newest_file_id; /* 0: none yet */
     uint64_t puts;

@@ -45,7 +45,7 @@ struct actor {
     struct run *run;
     uint32_t number;
     struct test_rng rng;
-    struct adb_tree_spare spare;
+    struct adb_spare spare;
     struct lin_call calls[CALLS];
     uint32_t keys[CALLS];
 };
@@ -78,7 +78,7 @@ check_value(const struct adb_index *index, uint64_t location, const unsigned cha
 
 /* Puts the key of a call, whose lock is held. */
 static uint64_t
-put(struct run *run, armdb_slice key, uint64_t location, struct adb_tree_spare *spare)
+put(struct run *run, armdb_slice key, uint64_t location, struct adb_spare *spare)
 {
     unsigned char value[VALUE_BYTES];
     value_of(location, value);

@@ -51,7 +51,7 @@ struct actor {
     struct stress *stress;
     uint32_t number; /* among the writers, or the readers */
     uint64_t random_state;
-    struct adb_tree_spare spare;
+    struct adb_spare spare;
     struct adb_thread thread;
 };
 
@@ -146,7 +146,7 @@ run_threads(struct stress *stress, void *(*run_writer)(void *), void *(*run_read
     }
     for (uint32_t i = 0; i < N_WRITERS + N_READERS; i++) {
         adb_thread_join(&actors[i].thread);
-        adb_tree_spare_fini(stress->pages, &actors[i].spare);
+        adb_spare_fini(&actors[i].spare, stress->pages);
     }
 }
 

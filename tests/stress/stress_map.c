@@ -188,7 +188,7 @@ put_stable(struct stress *stress)
         struct key key;
         put(&actor, number, make_key(stress, number, &key), (uint64_t)number << KEY_SHIFT | 1, 0);
     }
-    adb_tree_spare_fini(stress->pages, &actor.spare);
+    adb_spare_fini(&actor.spare, stress->pages);
 }
 
 static void

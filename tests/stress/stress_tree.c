@@ -49,7 +49,7 @@ get(const struct stress *stress, armdb_slice key)
 }
 
 static uint64_t
-put(struct stress *stress, armdb_slice key, uint64_t location, struct adb_tree_spare *spare)
+put(struct stress *stress, armdb_slice key, uint64_t location, struct adb_spare *spare)
 {
     unsigned char value[ADB_TREE_VALUE_MAX];
     make_value(stress, location, value);
@@ -218,7 +218,7 @@ run_stress(uint32_t key_bytes, uint32_t value_bytes, uint32_t n_keys)
 {
     struct stress stress = {.key_bytes = key_bytes, .value_bytes = value_bytes, .n_keys = n_keys};
     const struct adb_tree_config config = {.key_bytes = key_bytes, .value_bytes = value_bytes};
-    struct adb_tree_spare spare = {0};
+    struct adb_spare spare = {0};
     assert_int_equal(adb_pages_new(&stress.pages), ARMDB_OK);
     assert_int_equal(adb_tree_new(stress.pages, &config, &stress.tree), ARMDB_OK);
     for (uint32_t number = 0; number < n_keys; number += STABLE_EVERY) {
@@ -230,7 +230,7 @@ run_stress(uint32_t key_bytes, uint32_t value_bytes, uint32_t n_keys)
     walk(&stress, true);
     walk(&stress, false);
     assert_int_equal(adb_tree_count(stress.tree), n_keys / STABLE_EVERY);
-    adb_tree_spare_fini(stress.pages, &spare);
+    adb_spare_fini(&spare, stress.pages);
     adb_tree_free(stress.tree);
     assert_int_equal(adb_pages_bytes(stress.pages), 0);
     adb_pages_free(stress.pages);

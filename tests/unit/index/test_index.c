@@ -16,7 +16,7 @@ enum { KEYS = 5000, VALUE_BYTES = 24 };
 struct index_fixture {
     struct adb_pages *pages;
     struct adb_index index;
-    struct adb_tree_spare spare;
+    struct adb_spare spare;
     uint32_t seen[KEYS];
 };
 
@@ -109,7 +109,7 @@ check_kind(const struct adb_index_config *config)
     for (uint32_t i = 0; i < KEYS; i++)
         assert_int_equal(fixture.seen[i], i % 2);
     adb_index_fini(&fixture.index);
-    adb_tree_spare_fini(fixture.pages, &fixture.spare);
+    adb_spare_fini(&fixture.spare, fixture.pages);
 }
 
 static void
@@ -170,7 +170,7 @@ test_index__swapped__each_has_what_the_other_had(void **state)
         assert_int_equal(adb_index_get(&empty, key_of(7, room), NULL), 8);
         adb_index_fini(&fixture.index);
         adb_index_fini(&empty);
-        adb_tree_spare_fini(fixture.pages, &fixture.spare);
+        adb_spare_fini(&fixture.spare, fixture.pages);
         adb_pages_free(fixture.pages);
     }
 }

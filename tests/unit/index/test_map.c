@@ -35,7 +35,7 @@ struct model {
     uint64_t n_there;
     struct adb_pages *pages;
     struct adb_map *map;
-    struct adb_tree_spare spare;
+    struct adb_spare spare;
     struct adb_map_config config;
 };
 
@@ -74,7 +74,7 @@ model_open(struct model *model, uint32_t key_bytes, uint32_t value_bytes, enum s
 static void
 model_close(struct model *model)
 {
-    adb_tree_spare_fini(model->pages, &model->spare);
+    adb_spare_fini(&model->spare, model->pages);
     adb_map_free(model->map);
     assert_int_equal(adb_pages_bytes(model->pages), 0);
     adb_pages_free(model->pages);
@@ -495,7 +495,7 @@ run_late_puts(uint32_t key_bytes, uint32_t value_bytes, enum shape shape)
 {
     enum { N_LATE = 256 };
     struct model model;
-    struct adb_tree_spare *spares = (struct adb_tree_spare *)calloc(N_LATE, sizeof *spares);
+    struct adb_spare *spares = (struct adb_spare *)calloc(N_LATE, sizeof *spares);
     assert_non_null(spares);
     model_open(&model, key_bytes, value_bytes, shape, 8 * N_LATE);
     adb_map_free(model.map);
@@ -522,7 +522,7 @@ run_late_puts(uint32_t key_bytes, uint32_t value_bytes, enum shape shape)
             take_out(&model, i);
     }
     for (uint32_t i = 0; i < N_LATE; i++)
-        adb_tree_spare_fini(model.pages, &spares[i]);
+        adb_spare_fini(&spares[i], model.pages);
     check_all(&model);
     free(spares);
     model_close(&model);

@@ -104,7 +104,7 @@ make_key(enum shape shape, uint64_t number, struct key *key)
 struct subject {
     struct adb_pages *pages;
     struct adb_map *map;
-    struct adb_tree_spare spare;
+    struct adb_spare spare;
     enum shape shape;
 };
 
@@ -122,7 +122,7 @@ subject_open(struct subject *subject, enum shape shape)
 static void
 subject_close(struct subject *subject)
 {
-    adb_tree_spare_fini(subject->pages, &subject->spare);
+    adb_spare_fini(&subject->spare, subject->pages);
     adb_map_free(subject->map);
     assert_int_equal(adb_pages_bytes(subject->pages), 0);
     adb_pages_free(subject->pages);

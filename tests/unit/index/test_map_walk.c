@@ -24,7 +24,7 @@ static struct test_rng rng;
 struct walked {
     struct adb_pages *pages;
     struct adb_map *map;
-    struct adb_tree_spare spare;
+    struct adb_spare spare;
     uint32_t key_bytes;
     uint64_t location[N_KEYS]; /* 0: not there */
     bool is_seen[N_KEYS];
@@ -111,7 +111,7 @@ run_walks(uint32_t key_bytes, uint64_t hash_mask)
     walk_while_changing(walked, 30, 90);
     walk_while_changing(walked, 30, 5);
     walk_while_changing(walked, 0, 0);
-    adb_tree_spare_fini(walked->pages, &walked->spare);
+    adb_spare_fini(&walked->spare, walked->pages);
     adb_map_free(walked->map);
     adb_pages_free(walked->pages);
     free(walked);

@@ -306,7 +306,7 @@ test_prepare__allocation_fails__spare_stays_valid(void **state)
     for (;; n++) {
         struct adb_pages *pages = NULL;
         struct adb_tree *tree = NULL;
-        struct adb_tree_spare spare = {0};
+        struct adb_spare spare = {0};
         adb_mem_fail_at(n, false);
         armdb_err err = adb_pages_new(&pages);
         if (err == ARMDB_OK)
@@ -332,7 +332,7 @@ test_prepare__allocation_fails__spare_stays_valid(void **state)
             assert_int_equal(adb_tree_get(tree, slice, NULL), 5);
         }
         if (pages != NULL)
-            adb_tree_spare_fini(pages, &spare);
+            adb_spare_fini(&spare, pages);
         adb_tree_free(tree);
         if (pages != NULL)
             assert_int_equal(adb_pages_bytes(pages), 0);

@@ -36,7 +36,7 @@ struct model {
     uint64_t n_there;
     struct adb_pages *pages;
     struct adb_tree *tree;
-    struct adb_tree_spare spare;
+    struct adb_spare spare;
     struct adb_tree_config config;
 };
 
@@ -71,7 +71,7 @@ model_open(struct model *model, struct adb_tree_config config, enum shape shape,
 static inline void
 model_close(struct model *model)
 {
-    adb_tree_spare_fini(model->pages, &model->spare);
+    adb_spare_fini(&model->spare, model->pages);
     adb_tree_free(model->tree);
     assert_int_equal(adb_pages_bytes(model->pages), 0);
     adb_pages_free(model->pages);
