@@ -39,7 +39,7 @@ claim(struct adb_cache *cache, struct cache_id id)
     }
     adb_mutex_unlock(&cache->lock);
     /* Here, because the first touch of new memory may take the system long. */
-    if (is_new)
+    if (frame != NULL && is_new)
         frame->place = CACHE_CLAIMED;
     return frame;
 }

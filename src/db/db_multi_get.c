@@ -46,6 +46,7 @@ check_keys(struct group *group)
         read->len = 0;
         bool is_key = adb_collection_check_key(group->collection, read->key) == ARMDB_OK;
         group->keys[i] = is_key ? read->key : (armdb_slice){NULL, 0};
+        group->locations[i] = 0;
     }
 }
 

@@ -5,24 +5,12 @@
 
 /* --------------------------------------------------------------------- writes */
 
-/* Fills the caller's ticket; where there is nothing to wait for it is zero. */
-static armdb_err
-write_with_ticket(struct db *db, uint32_t number, struct shard_write *write,
-                  armdb_ticket *ticket_out)
-{
-    uint64_t sequence = 0;
-    write->ticket_out = &sequence;
-    armdb_err err = adb_shard_write(db->shards[number], write);
-    if (err == ARMDB_OK && sequence != 0)
-        *ticket_out = (armdb_ticket){.sequence = sequence, .shard = number};
-    return err;
-}
-
 armdb_err
 adb_db_write(struct collection *collection, enum shard_verb verb, armdb_slice key,
              armdb_slice value, const armdb_write_options *options)
 {
     struct db *db = collection->db;
+    uint64_t sequence = 0;
     struct shard_write write = {
         .verb = verb, .index = &collection->index, .key = key, .value = value};
     adb_db_ticket_clear(options);
@@ -31,9 +19,13 @@ adb_db_write(struct collection *collection, enum shard_verb verb, armdb_slice ke
     if (verb != SHARD_DELETE)
         ADB_TRY(adb_collection_check_value(collection, value));
     uint32_t number = adb_router_shard(&db->router, key);
-    if (options == NULL || options->ticket == NULL)
-        return adb_shard_write(db->shards[number], &write);
-    return write_with_ticket(db, number, &write, options->ticket);
+    if (options != NULL && options->ticket != NULL)
+        write.ticket_out = &sequence;
+    armdb_err err = adb_shard_write(db->shards[number], &write);
+    /* Where there is nothing to wait for, the ticket stays zero. */
+    if (err == ARMDB_OK && sequence != 0)
+        *options->ticket = (armdb_ticket){.sequence = sequence, .shard = number};
+    return err;
 }
 
 /* ---------------------------------------------------------------------- reads */

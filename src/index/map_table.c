@@ -22,8 +22,7 @@ adb_map_layout_init(struct adb_map_layout *layout, uint32_t key_bytes, uint32_t 
     uint32_t entry_words = 1 + key_words + value_words;
     uint32_t best = 0;
     ADB_ASSERT(entry_words <= MAP_ENTRY_WORDS_MAX);
-    /* Large groups may be filled further, hence the second factor: near enough to what was
-     * measured. */
+    /* Large groups may be filled further, hence the second factor: an estimate. */
     for (uint32_t slots = SLOTS_MIN; slots <= SLOTS_MAX; slots++) {
         uint32_t tag_words = (slots + 1 + 7) / 8;
         uint32_t group_words = tag_words + slots * entry_words;

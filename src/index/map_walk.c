@@ -27,6 +27,7 @@ first_hash_of(const struct adb_map_layout *layout, const struct adb_map_table *t
 {
     if (home.page >= table->n_main)
         return start + ((uint64_t)1 << 63 >> table->depth << 1);
+    ADB_ASSERT(layout->groups != 0 && table->n_main != 0);
     /* Undoes adb_map_home(): the least x with x * n_main at or behind the group's part. */
     uint64_t part = (((uint64_t)home.group << 32) + layout->groups - 1) / layout->groups;
     uint64_t product = ((uint64_t)home.page << 32) + part;

@@ -51,6 +51,7 @@ add(struct image *image, armdb_slice key, uint64_t target, const void *value)
 {
     struct adb_var_space *space = &image->space;
     ADB_ASSERT(space->count < NODE_COUNT_MAX && key.len >= space->prefix_len);
+    ADB_ASSERT(value != NULL || space->value_bytes == 0);
     const unsigned char *rest = (const unsigned char *)key.data + space->prefix_len;
     uint32_t len = (uint32_t)key.len - space->prefix_len;
     uint32_t tail = adb_var_tail(len);
