@@ -20,8 +20,8 @@
  *     that returned such an error may or may not be there after the next open.
  *   - A cursor is not a snapshot: it sees each key that is there throughout the walk exactly once,
  *     in order; keys put or deleted during the walk may or may not show.
- *   - Space of overwritten and deleted values is not given back yet (no compaction in this
- *     version).
+ *   - Space of overwritten and deleted values is given back in the background, by copying what is
+ *     live out of files of which a third or so is not (compaction_percent in options.h).
  *   - After fork() the child must not touch a handle of its parent. No locks over network file
  *     systems without working flock().
  *
@@ -128,6 +128,29 @@ ARMDB_API armdb_err armdb_flush(armdb_db *db);
  */
 ARMDB_API armdb_err armdb_sync(armdb_db *db);
 
+/**
+ * Gives back the space of overwritten, deleted and dropped records now, at full speed, in the
+ * calling thread; reads and writes go on meanwhile. What becomes garbage after the call began may
+ * stay. The background does the same by itself, when it is worth it (compaction_percent).
+ *
+ * @param options       NULL: every data file of which 1 % is garbage, no progress.
+ * @param progress_out  what was done, also after an error; NULL is allowed.
+ *
+ * Returns:  ARMDB_OK, also if on_progress stopped it; ARMDB_NO_SPACE (a pass needs room for what is
+ *           live in the files it replaces, until these are gone; nothing was changed by it),
+ *           ARMDB_CORRUPT (a damaged record, named by file and offset; its file stays), ARMDB_IO,
+ *           ARMDB_NO_MEMORY, ARMDB_FAILED (of the first shard concerned; the others are compacted
+ *           all the same); ARMDB_INVALID.
+ * Threads:  any; several callers, and the background, share the work of one shard.
+ * Durable:  what is read afterwards is as durable as it was; space is free on return, unless a
+ *           reader still needs an old file: then soon.
+ * Cost:     reads the files concerned once and what is live in them twice, writes that once; one
+ *           index lookup for each record, one more for each that is live.
+ * Source:   docs/compaction.md.
+ */
+ARMDB_API armdb_err armdb_compact(armdb_db *db, const armdb_compact_options *options,
+                                  armdb_compact_progress *progress_out);
+
 /** Figures of a database since it was opened. Counters only grow; gauges are a moment's value. */
 typedef struct armdb_stats {
     uint32_t struct_bytes;      /* sizeof(armdb_stats); to be set by the caller */
@@ -138,7 +161,8 @@ typedef struct armdb_stats {
     uint64_t keys;              /* in all collections */
     uint64_t files;             /* data files */
     uint64_t log_bytes;         /* bytes of log, headers and dead records included */
-    uint64_t dead_bytes;        /* of these, records that no key refers to any more */
+    uint64_t dead_bytes;        /* of these, what nothing needs any more */
+    uint64_t tombstone_bytes;   /* of log_bytes, marks of deleted keys, needed or not */
     uint64_t index_bytes;       /* memory of all indexes */
     uint64_t buffer_bytes;      /* memory of the write buffers */
     uint64_t cache_bytes;       /* memory of the block cache */
@@ -154,7 +178,11 @@ typedef struct armdb_stats {
     uint64_t cache_misses;      /* blocks that had to be read into the cache */
     uint64_t syncs;             /* group commits */
     uint64_t sync_waits;        /* synced writes, and syncs of a shard; / syncs = how many share */
-    uint64_t recovered_records; /* read at open */
+    uint64_t compactions;       /* passes, each of which replaced some data files by one */
+    uint64_t compacted_bytes;   /* of the files that these replaced */
+    uint64_t compaction_bytes;  /* of the files that they made */
+    uint64_t compaction_failures; /* passes that were given up, and are tried again */
+    uint64_t recovered_records;   /* read at open */
     uint64_t recovered_cut_bytes; /* of incomplete records, cut off at open */
     uint64_t recovery_ns;         /* time it took, nanoseconds */
 } armdb_stats;
@@ -180,6 +208,12 @@ typedef struct armdb_shard_info {
     uint64_t newest_sequence;          /* of the newest record; 0: none */
     uint64_t synced_sequence;          /* everything up to it is on the device */
     armdb_error_detail failure_detail; /* all zero if failure is ARMDB_OK */
+    uint64_t tombstone_bytes;
+    uint64_t compactions;
+    armdb_err
+        compaction_failure; /* ARMDB_OK, or why the last pass of compaction was given up; it is
+                                   * tried again, and writes go on */
+    armdb_error_detail compaction_failure_detail; /* all zero if that is ARMDB_OK */
 } armdb_shard_info;
 
 /**

@@ -100,12 +100,43 @@ typedef struct armdb_options {
      * 1048576..1099511627776 (1 MiB..1 TiB), or ARMDB_CACHE_NONE. It is taken as blocks are read,
      * not at once. 0: an eighth of the machine's memory, 1 MiB..1 GiB. */
     uint64_t cache_bytes;
+    /* percent of the log of a shard that must be garbage (dead values, tombstones that nothing needs)
+     * before it is compacted in the background, 1..100, or ARMDB_NEVER. Less means less space, and
+     * more bytes written. 0: 30. */
+    uint32_t compaction_percent;
+    /* bytes that each thread which compacts reads a second at most, 1048576 (1 MiB) or more. 0: as
+     * docs/compaction.md says: half of the time, all of it where there is much more garbage. */
+    uint64_t compaction_bytes_per_second;
 } armdb_options;
 
 #define ARMDB_OPTIONS_INIT                                                                         \
     {                                                                                              \
         sizeof(armdb_options), 0, 0, ARMDB_COLLECTION_OPTIONS_INIT, ARMDB_OPEN_OR_CREATE,          \
-            ARMDB_DURABILITY_DEFAULT, 0, 0, 0, 0, 0                                                \
+            ARMDB_DURABILITY_DEFAULT, 0, 0, 0, 0, 0, 0, 0                                          \
+    }
+
+/** How far armdb_compact() has come. */
+typedef struct armdb_compact_progress {
+    uint32_t shard;       /* at work in this one; they are compacted one after the other */
+    uint32_t shards;      /* of so many */
+    uint64_t read_bytes;  /* of data files, by now */
+    uint64_t freed_bytes; /* of data files, by now */
+} armdb_compact_progress;
+
+/** Called now and then, without any lock. Not 0 stops: what is done by then stays done. */
+typedef int (*armdb_compact_fn)(void *context, const armdb_compact_progress *progress);
+
+/** What armdb_compact() does. */
+typedef struct armdb_compact_options {
+    uint32_t struct_bytes;        /* sizeof(armdb_compact_options); filled by the _INIT macro */
+    uint32_t percent;             /* of a data file that must be garbage, 1..100. 0: 1. */
+    armdb_compact_fn on_progress; /* or NULL */
+    void *context;                /* for it */
+} armdb_compact_options;
+
+#define ARMDB_COMPACT_OPTIONS_INIT                                                                 \
+    {                                                                                              \
+        sizeof(armdb_compact_options), 0, NULL, NULL                                               \
     }
 
 /** Stands for a write whose sync nobody has waited for yet; see armdb_ticket_wait(). Plain memory:

@@ -70,6 +70,18 @@ armdb_sync(armdb_db *db)
 }
 
 armdb_err
+armdb_compact(armdb_db *db, const armdb_compact_options *options,
+              armdb_compact_progress *progress_out)
+{
+    armdb_compact_progress ignored;
+    if (progress_out == NULL)
+        progress_out = &ignored;
+    *progress_out = (armdb_compact_progress){0};
+    API_OBJECT(struct db, inner, db, HANDLE_DB, "compact");
+    return adb_db_compact(inner, options, progress_out);
+}
+
+armdb_err
 armdb_ticket_wait(armdb_db *db, const armdb_ticket *tickets, size_t n_tickets)
 {
     API_OBJECT(struct db, inner, db, HANDLE_DB, "wait for tickets");

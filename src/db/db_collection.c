@@ -166,6 +166,18 @@ adb_collections_find_index(void *context, const struct shard_origin *origin,
     return adb_origin_check(origin, &db->manifest, &db->router);
 }
 
+struct shard_index *
+adb_collections_find_live(struct db *db, uint32_t id)
+{
+    adb_mutex_lock(&db->collections_lock);
+    struct collection *collection = find_by_id(db, id);
+    adb_mutex_unlock(&db->collections_lock);
+    if (collection == NULL ||
+        atomic_load_explicit(&collection->index.is_dropped, memory_order_acquire))
+        return NULL;
+    return &collection->index;
+}
+
 const char *
 adb_origin_check(const struct shard_origin *origin, const struct manifest *manifest,
                  const struct router *router)
@@ -346,6 +358,13 @@ bury(void *context, armdb_slice key, uint64_t location)
     adb_shard_bury(adb_db_route((struct db *)context, key), location, key);
 }
 
+static void
+release_all(struct db *db)
+{
+    for (uint32_t i = 0; i < db->settings.shards; i++)
+        adb_shard_release(db->shards[i]);
+}
+
 static armdb_err
 drop_locked(struct db *db, const char *name)
 {
@@ -357,13 +376,16 @@ drop_locked(struct db *db, const char *name)
         return adb_fail(ARMDB_INVALID, "drop collection",
                         "the default collection cannot be dropped");
     ADB_TRY(init_index(db, adb_manifest_find(&db->manifest, name), &other));
-    for (uint32_t i = 0; i < db->settings.shards; i++)
+    for (uint32_t i = 0; i < db->settings.shards; i++) {
         adb_shard_lock(db->shards[i]);
+        adb_shard_hold(db->shards[i]); /* the dropped index names places in their files */
+    }
     armdb_err err = drop_stopped(db, collection);
     const armdb_error_detail detail = *adb_err_detail();
     for (uint32_t i = db->settings.shards; i > 0; i--)
         adb_shard_unlock(db->shards[i - 1]);
     if (err != ARMDB_OK) {
+        release_all(db);
         adb_index_fini(&other);
         (void)adb_err_restore(&detail);
         if (db->is_manifest_unsure)
@@ -376,6 +398,7 @@ drop_locked(struct db *db, const char *name)
     adb_rcu_wait();
     adb_index_swap(&collection->index.keys, &other);
     adb_index_each(&other, bury, db);
+    release_all(db);
     adb_index_fini(&other);
     return ARMDB_OK;
 }

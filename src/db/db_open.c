@@ -181,7 +181,8 @@ open_contents(struct db *db, const armdb_options *options, bool is_new)
     ADB_TRY(adb_directory_is_same_boot(db->os, db->lock_file, &db->is_same_boot));
     ADB_TRY(open_shards(db));
     ADB_TRY(adb_directory_note_boot(db->os, db->lock_file));
-    return adb_work_start(db);
+    ADB_TRY(adb_work_start(db));
+    return adb_compact_start(db);
 }
 
 /* Whether to open or to create; refuses what is neither. */
@@ -203,6 +204,7 @@ decide(struct adb_os *os, const char *path, armdb_open_mode mode, enum directory
 static void
 free_db(struct db *db)
 {
+    adb_compact_stop(db);
     adb_work_stop(db);
     for (uint32_t i = 0; db->shards != NULL && i < db->settings.shards; i++)
         adb_shard_close(db->shards[i]);
@@ -213,6 +215,8 @@ free_db(struct db *db)
     adb_value_account_unref(db->account);
     adb_manifest_fini(&db->manifest);
     adb_file_discard(db->lock_file);
+    adb_cond_fini(&db->compact.wake);
+    adb_mutex_fini(&db->compact.lock);
     adb_cond_fini(&db->work.wake);
     adb_mutex_fini(&db->work.lock);
     adb_mutex_fini(&db->collections_lock);
@@ -264,6 +268,8 @@ adb_db_open(struct adb_os *os, const char *path, const armdb_options *options, s
     adb_mutex_init(&db->collections_lock);
     adb_mutex_init(&db->work.lock);
     adb_cond_init(&db->work.wake);
+    adb_mutex_init(&db->compact.lock);
+    adb_cond_init(&db->compact.wake);
     db->path = adb_mem_strdup(path);
     armdb_err err = db->path == NULL ? adb_fail(ARMDB_NO_MEMORY, "open", "no memory for a path")
                                      : open_directory(db, &checked);
@@ -300,6 +306,7 @@ adb_db_close(struct db *db, bool *is_closed_out)
     if (cursors > 0)
         return adb_fail(ARMDB_BUSY, "close", "%llu cursors are open: close them first",
                         (unsigned long long)cursors);
+    adb_compact_stop(db);
     adb_work_stop(db);
     armdb_err err = for_each_shard(db, adb_shard_finish);
     free_db(db);
@@ -316,6 +323,7 @@ void
 adb_db_step(struct db *db)
 {
     (void)adb_work_step(db);
+    adb_compact_step(db);
 }
 
 armdb_err

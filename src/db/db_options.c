@@ -12,7 +12,8 @@ enum {
     WRITE_BUFFER_DEFAULT = 1024 * 1024,
     WRITE_BUFFER_MAX = 64 * 1024 * 1024,
     INTERVAL_MS_MAX = 3600000,
-    FLUSH_INTERVAL_MS_DEFAULT = 100
+    FLUSH_INTERVAL_MS_DEFAULT = 100,
+    COMPACTION_PERCENT_DEFAULT = 30
 };
 
 static const uint64_t FILE_BYTES_MIN = UINT64_C(64) << 10;
@@ -20,6 +21,7 @@ static const uint64_t FILE_BYTES_DEFAULT = UINT64_C(256) << 20;
 static const uint64_t FILE_BYTES_MAX = UINT64_C(4) << 30;
 static const uint64_t CACHE_BYTES_MIN = UINT64_C(1) << 20;
 static const uint64_t CACHE_BYTES_MAX = UINT64_C(1) << 40;
+static const uint64_t COMPACTION_RATE_MIN = UINT64_C(1) << 20;
 static const uint64_t CACHE_BYTES_DEFAULT_MAX = UINT64_C(1) << 30;
 
 /* --------------------------------------------------------------------- ranges */
@@ -91,6 +93,22 @@ adb_options_check(const armdb_options *options, armdb_options *options_out)
     ADB_TRY(check_interval("sync_interval_ms", options->sync_interval_ms));
     if (options->cache_bytes != ARMDB_CACHE_NONE)
         ADB_TRY(check_range("cache_bytes", options->cache_bytes, CACHE_BYTES_MIN, CACHE_BYTES_MAX));
+    if (options->compaction_percent != ARMDB_NEVER)
+        ADB_TRY(check_range("compaction_percent", options->compaction_percent, 1, 100));
+    ADB_TRY(check_range("compaction_bytes_per_second", options->compaction_bytes_per_second,
+                        COMPACTION_RATE_MIN, UINT64_MAX));
+    *options_out = *options;
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_compact_options_check(const armdb_compact_options *options, armdb_compact_options *options_out)
+{
+    *options_out = (armdb_compact_options)ARMDB_COMPACT_OPTIONS_INIT;
+    if (options == NULL)
+        return ARMDB_OK;
+    ADB_TRY(check_struct_bytes("armdb_compact_options", options->struct_bytes, sizeof *options));
+    ADB_TRY(check_range("percent", options->percent, 1, 100));
     *options_out = *options;
     return ARMDB_OK;
 }
@@ -260,6 +278,14 @@ cache_bytes(uint64_t asked, uint64_t memory_bytes)
     return share < CACHE_BYTES_DEFAULT_MAX ? share : CACHE_BYTES_DEFAULT_MAX;
 }
 
+static uint32_t
+compaction_percent(uint32_t asked)
+{
+    if (asked == ARMDB_NEVER)
+        return 0;
+    return asked != 0 ? asked : COMPACTION_PERCENT_DEFAULT;
+}
+
 struct db_settings
 adb_options_settle(const armdb_options *options, const struct manifest *manifest,
                    uint64_t memory_bytes)
@@ -273,6 +299,8 @@ adb_options_settle(const armdb_options *options, const struct manifest *manifest
         .flush_interval_ns = interval_ns(options->flush_interval_ms, FLUSH_INTERVAL_MS_DEFAULT),
         .sync_interval_ns = interval_ns(options->sync_interval_ms, ARMDB_NEVER),
         .cache_bytes = cache_bytes(options->cache_bytes, memory_bytes),
+        .compaction_percent = compaction_percent(options->compaction_percent),
+        .compaction_bytes_per_second = options->compaction_bytes_per_second,
     };
     if (settings.max_file_bytes == 0)
         settings.max_file_bytes = FILE_BYTES_DEFAULT;

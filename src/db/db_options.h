@@ -13,9 +13,11 @@ struct db_settings {
     uint64_t max_file_bytes;
     uint32_t write_buffer_bytes;
     armdb_durability durability;
-    uint64_t flush_interval_ns; /* UINT64_MAX: never */
-    uint64_t sync_interval_ns;  /* the same */
-    uint64_t cache_bytes;       /* 0: no cache */
+    uint64_t flush_interval_ns;           /* UINT64_MAX: never */
+    uint64_t sync_interval_ns;            /* the same */
+    uint64_t cache_bytes;                 /* 0: no cache */
+    uint32_t compaction_percent;          /* 0: none in the background */
+    uint64_t compaction_bytes_per_second; /* 0: no limit */
 };
 
 /** Copies options of any version into `options_out` and checks every range. NULL: all defaults. */
@@ -24,6 +26,10 @@ ADB_MUST_USE armdb_err adb_options_check(const armdb_options *options, armdb_opt
 /** The same for a collection. */
 ADB_MUST_USE armdb_err adb_collection_options_check(const armdb_collection_options *options,
                                                     armdb_collection_options *options_out);
+
+/** The same for a compaction. */
+ADB_MUST_USE armdb_err adb_compact_options_check(const armdb_compact_options *options,
+                                                 armdb_compact_options *options_out);
 
 /** Checks the name of a collection to be created. */
 ADB_MUST_USE armdb_err adb_collection_name_check(const char *name);

@@ -1,13 +1,15 @@
 /*
  * db_private.h: what a database is made of. Included by src/db only.
  *
- * Lock order: collections_lock, then the locks of shards in ascending order, then nothing.
+ * Lock order: collections_lock, then the locks of shards in ascending order, then nothing. (A step of
+ * compaction takes collections_lock with the compact_lock of its shard held.)
  */
 #ifndef ADB_DB_DB_PRIVATE_H
 #define ADB_DB_DB_PRIVATE_H
 
 #include "base/counter.h"
 #include "db/db.h"
+#include "db/db_compact.h"
 #include "db/db_options.h"
 #include "db/db_work.h"
 #include "db/value.h"
@@ -52,6 +54,7 @@ struct db {
     _Atomic(uint64_t) cursors; /* open now */
     struct adb_counter gets;
     struct db_work work;
+    struct db_compact compact;
 };
 
 /** How a database with this manifest routes keys. */
@@ -96,6 +99,9 @@ void adb_collections_free(struct db *db);
 /** An adb_find_index_fn; the context is the database, which nobody else knows yet. */
 const char *adb_collections_find_index(void *db, const struct shard_origin *origin,
                                        struct shard_index **index_out);
+
+/** The index of a live collection; NULL if there is none of that id, or it was dropped. */
+struct shard_index *adb_collections_find_live(struct db *db, uint32_t id);
 
 /** Why a record that claims to be of `origin` cannot be; NULL if it can. */
 const char *adb_origin_check(const struct shard_origin *origin, const struct manifest *manifest,

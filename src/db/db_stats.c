@@ -10,6 +10,11 @@ add_shard(armdb_stats *stats, const struct shard_stats *shard)
     stats->files += shard->files;
     stats->log_bytes += shard->log_bytes;
     stats->dead_bytes += shard->dead_bytes;
+    stats->tombstone_bytes += shard->tombstone_bytes;
+    stats->compactions += shard->compaction.passes;
+    stats->compacted_bytes += shard->compaction.replaced_bytes;
+    stats->compaction_bytes += shard->compaction.copied_bytes;
+    stats->compaction_failures += shard->compaction.failures;
     stats->buffer_bytes += shard->buffer_bytes;
     stats->unflushed_bytes += shard->unflushed_bytes;
     stats->puts += shard->puts;
@@ -80,6 +85,10 @@ adb_db_get_shard_info(struct db *db, uint32_t number, armdb_shard_info *info_out
         .newest_sequence = shard.newest_sequence,
         .synced_sequence = shard.synced_sequence,
         .failure_detail = shard.failure_detail,
+        .tombstone_bytes = shard.tombstone_bytes,
+        .compactions = shard.compaction.passes,
+        .compaction_failure = shard.compaction.failure,
+        .compaction_failure_detail = shard.compaction.failure_detail,
     };
     return ARMDB_OK;
 }

@@ -79,6 +79,15 @@ adb_index_put(struct adb_index *index, armdb_slice key, uint64_t location, const
                                : adb_map_put(index->map, key, location, value, spare);
 }
 
+/** Sets the location of `key` to `desired` if it is `expected`; says whether it did. May race with
+ * anything. */
+static inline bool
+adb_index_replace(struct adb_index *index, armdb_slice key, uint64_t expected, uint64_t desired)
+{
+    return index->tree != NULL ? adb_tree_replace(index->tree, key, expected, desired)
+                               : adb_map_replace(index->map, key, expected, desired);
+}
+
 /** Removes `key`. Returns the location it had, or 0. */
 static inline uint64_t
 adb_index_remove(struct adb_index *index, armdb_slice key)

@@ -9,7 +9,7 @@
 
 enum { SMALL_RECORD_BYTES = 4096 }; /* read whole, to the stack */
 
-/* ------------------------------------------------------------- open and close */
+/* ----------------------------------------------------------------------- life */
 
 static armdb_err
 new_data_file(const char *directory, const struct log_file_header *header,
@@ -43,10 +43,26 @@ set_size(struct data_file *file, uint64_t bytes)
     atomic_store_explicit(&file->synced, bytes, memory_order_relaxed);
 }
 
-/* Writes the header under the temporary name, syncs it, and gives the file its name. */
+void
+adb_data_file_set_sealed(struct data_file *file, uint64_t bytes)
+{
+    set_size(file, bytes);
+    file->is_sealed = true;
+}
+
+/* ------------------------------------------------------------------------ new */
+
 static armdb_err
-publish_header(struct adb_os *os, const char *directory, struct data_file *file,
-               const char *temporary)
+temporary_path(const char *directory, const struct data_file *file, char **path_out)
+{
+    char name[FILENAME_BYTES_MAX];
+    adb_filename_log(file->header.file_id, name);
+    return adb_filename_join(directory, name, FILENAME_TEMPORARY_SUFFIX, path_out);
+}
+
+/* Writes the header under the temporary name. */
+static armdb_err
+begin_temporary(struct adb_os *os, const char *temporary, struct data_file *file)
 {
     unsigned char bytes[LOG_FILE_HEADER_BYTES];
     const struct iovec iov = {bytes, sizeof bytes};
@@ -56,50 +72,100 @@ publish_header(struct adb_os *os, const char *directory, struct data_file *file,
         return err;
     ADB_TRY(adb_os_open(os, temporary, ADB_OPEN_CREATE_NEW, &file->file));
     adb_log_encode_file_header(&file->header, bytes);
-    ADB_TRY(adb_file_write(file->file, &iov, 1, 0, &written));
-    ADB_TRY(adb_file_sync(file->file));
+    return adb_file_write(file->file, &iov, 1, 0, &written);
+}
+
+/* Gives a file that is synced its name. */
+static armdb_err
+give_name(struct adb_os *os, const char *directory, const char *temporary, struct data_file *file)
+{
     ADB_TRY(adb_os_rename(os, temporary, file->path));
     ADB_TRY(adb_os_sync_dir(os, directory));
     /* Opened anew, because an open file tells errors under the name that it was opened by. */
     adb_file_discard(file->file);
     file->file = NULL;
-    err = adb_os_open(os, file->path, ADB_OPEN_READ_WRITE, &file->file);
+    armdb_err err = adb_os_open(os, file->path, ADB_OPEN_READ_WRITE, &file->file);
     return err == ARMDB_NOT_FOUND
                ? adb_fail_at(ARMDB_IO, "open data file", file->path, 0, "file is missing")
                : err;
+}
+
+/* Removes the file, whichever name it has by now; what cannot be removed is swept at the next open,
+ * or is whole. The calling thread's detail record stays. */
+static void
+remove_names(struct adb_os *os, const char *temporary, const struct data_file *file)
+{
+    const armdb_error_detail detail = *adb_err_detail();
+    (void)adb_os_unlink(os, temporary);
+    (void)adb_os_unlink(os, file->path);
+    ADB_IGNORE(adb_err_restore(&detail));
+}
+
+armdb_err
+adb_data_file_begin(struct adb_os *os, const char *directory, const struct log_file_header *header,
+                    struct data_file **file_out)
+{
+    char *temporary;
+    struct data_file *file;
+    *file_out = NULL;
+    ADB_TRY(new_data_file(directory, header, &file));
+    armdb_err err = temporary_path(directory, file, &temporary);
+    if (err == ARMDB_OK)
+        err = begin_temporary(os, temporary, file);
+    if (err == ARMDB_OK)
+        set_size(file, LOG_FILE_HEADER_BYTES);
+    else if (temporary != NULL)
+        remove_names(os, temporary, file);
+    adb_mem_free(temporary);
+    if (err != ARMDB_OK) {
+        adb_data_file_discard(file);
+        return err;
+    }
+    *file_out = file;
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_data_file_publish(struct adb_os *os, const char *directory, struct data_file *file)
+{
+    char *temporary;
+    ADB_TRY(temporary_path(directory, file, &temporary));
+    armdb_err err = adb_file_sync(file->file);
+    if (err == ARMDB_OK)
+        err = give_name(os, directory, temporary, file);
+    adb_mem_free(temporary);
+    return err;
+}
+
+void
+adb_data_file_abandon(struct adb_os *os, const char *directory, struct data_file *file)
+{
+    char *temporary;
+    if (file == NULL)
+        return;
+    if (temporary_path(directory, file, &temporary) == ARMDB_OK)
+        remove_names(os, temporary, file);
+    adb_mem_free(temporary);
+    adb_data_file_discard(file);
 }
 
 armdb_err
 adb_data_file_create(struct adb_os *os, const char *directory, const struct log_file_header *header,
                      struct data_file **file_out)
 {
-    char name[FILENAME_BYTES_MAX];
-    char *temporary = NULL;
-    *file_out = NULL;
     struct data_file *file;
-    ADB_TRY(new_data_file(directory, header, &file));
-    adb_filename_log(header->file_id, name);
-    armdb_err err = adb_filename_join(directory, name, FILENAME_TEMPORARY_SUFFIX, &temporary);
-    if (err != ARMDB_OK)
-        goto out;
-    err = publish_header(os, directory, file, temporary);
+    *file_out = NULL;
+    ADB_TRY(adb_data_file_begin(os, directory, header, &file));
+    armdb_err err = adb_data_file_publish(os, directory, file);
     if (err != ARMDB_OK) {
-        /* Whichever name it has by now; what cannot be removed is swept at the next open, or is a
-         * whole, empty file. The first error is the one to tell. */
-        const armdb_error_detail detail = *adb_err_detail();
-        (void)adb_os_unlink(os, temporary);
-        (void)adb_os_unlink(os, file->path);
-        err = adb_err_restore(&detail);
-        goto out;
+        adb_data_file_abandon(os, directory, file);
+        return err;
     }
-    set_size(file, LOG_FILE_HEADER_BYTES);
     *file_out = file;
-    file = NULL;
-out:
-    adb_mem_free(temporary);
-    adb_data_file_discard(file);
-    return err;
+    return ARMDB_OK;
 }
+
+/* ----------------------------------------------------------------------- open */
 
 static armdb_err
 check_header(struct data_file *file, uint64_t size)

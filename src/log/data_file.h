@@ -57,13 +57,22 @@ struct data_file {
     uint64_t marked;     /* the newest MARK says that everything before this offset is synced */
     uint64_t marked_at;  /* where that MARK is */
     bool is_sealed;      /* its last record is a SEAL: nothing is appended any more */
+    uint64_t
+        as_of;     /* its values are none that a record up to this sequence number has replaced, but
+                     * for its dead bytes; the last it stands for, or later if it is a copy */
+    bool is_unfit; /* for compaction: damage was found in it */
+    bool is_retired;                /* no location names it any more */
+    struct data_file *next_retired; /* of the shard's list */
 
     /* atomic: stored (release) under the shard's lock, loaded (acquire) by readers */
     _Atomic(uint64_t) written;       /* bytes before it are with the system */
     _Atomic(struct log_tail *) tail; /* NULL once sealed; borrowed from the log writer */
     /* atomic: stored by whoever synced, loaded under the shard's lock */
-    _Atomic(uint64_t) synced;     /* bytes before it are on the device */
-    _Atomic(uint64_t) dead_bytes; /* relaxed counter: records that no key refers to */
+    _Atomic(uint64_t) synced; /* bytes before it are on the device */
+    /* relaxed counters, stored under the shard's lock or while the shard is opened */
+    _Atomic(uint64_t) dead_bytes;      /* of values that no key refers to */
+    _Atomic(uint64_t) tombstone_bytes; /* of tombstones */
+    _Atomic(uint32_t) pins;            /* syncs under way; raised under the shard's lock */
 
     /* Held while the file is synced: the kernel tells a failure to one caller only, so the next one
      * must wait and be told of it here. */
@@ -83,6 +92,32 @@ struct data_file {
 ADB_MUST_USE armdb_err adb_data_file_create(struct adb_os *os, const char *directory,
                                             const struct log_file_header *header,
                                             struct data_file **file_out);
+
+/**
+ * Makes a data file under a temporary name, with its header, for those who fill it before it gets
+ * its own.
+ *
+ * @param file_out  end it with adb_data_file_publish() and adb_data_file_close(), or with
+ *                  adb_data_file_abandon().
+ *
+ * Returns:  as adb_data_file_create().
+ */
+ADB_MUST_USE armdb_err adb_data_file_begin(struct adb_os *os, const char *directory,
+                                           const struct log_file_header *header,
+                                           struct data_file **file_out);
+
+/** Syncs such a file and gives it its name, durably. After an error it has one name or the other:
+ * abandon it. Returns as adb_data_file_create(). */
+ADB_MUST_USE armdb_err adb_data_file_publish(struct adb_os *os, const char *directory,
+                                             struct data_file *file);
+
+/** Removes such a file, whichever name it has, and frees it. The calling thread's detail record
+ * stays. NULL is allowed. */
+void adb_data_file_abandon(struct adb_os *os, const char *directory, struct data_file *file);
+
+/** Says that a file that nobody knows yet was filled with `bytes` bytes, synced, the last of them a
+ * SEAL. */
+void adb_data_file_set_sealed(struct data_file *file, uint64_t bytes);
 
 /**
  * Opens a data file and checks its header.

@@ -7,7 +7,8 @@
  * 16  file id         8
  * 24  database id    16
  * 40  base sequence   8
- * 48  reserved       12   zero
+ * 48  last sequence   8   of a copy; else 0
+ * 56  kind            4   0 filled by writers, 1 a copy
  * 60  checksum        4   CRC-32C of bytes 0..59
  */
 static const unsigned char MAGIC[8] = {'a', 'r', 'm', 'd', 'b', 'l', 'o', 'g'};
@@ -18,9 +19,12 @@ enum {
     AT_FILE_ID = 16,
     AT_DB_ID = 24,
     AT_BASE_SEQUENCE = 40,
-    AT_RESERVED = 48,
+    AT_LAST_SEQUENCE = 48,
+    AT_KIND = 56,
     AT_CRC = 60
 };
+
+enum { KIND_FILLED = 0, KIND_COPY = 1 };
 
 _Static_assert(AT_CRC + 4 == LOG_FILE_HEADER_BYTES, "the header is 64 bytes");
 _Static_assert(AT_DB_ID + LOG_DB_ID_BYTES == AT_BASE_SEQUENCE, "the database id has its place");
@@ -36,17 +40,18 @@ adb_log_encode_file_header(const struct log_file_header *header, unsigned char *
     adb_store_u64(to + AT_FILE_ID, header->file_id);
     memcpy(to + AT_DB_ID, header->db_id, LOG_DB_ID_BYTES);
     adb_store_u64(to + AT_BASE_SEQUENCE, header->base_sequence);
+    adb_store_u64(to + AT_LAST_SEQUENCE, header->last_sequence);
+    adb_store_u32(to + AT_KIND, header->is_copy ? KIND_COPY : KIND_FILLED);
     adb_store_u32(to + AT_CRC, adb_crc32c(0, to, AT_CRC));
 }
 
+/* Whether the fields that tell a copy can be. */
 static bool
-is_zero(const unsigned char *from, size_t len)
+is_kind_sane(uint32_t kind, uint64_t base, uint64_t last)
 {
-    for (size_t i = 0; i < len; i++) {
-        if (from[i] != 0)
-            return false;
-    }
-    return true;
+    if (kind == KIND_COPY)
+        return last >= base && last <= LOG_SEQUENCE_MAX;
+    return kind == KIND_FILLED && last == 0;
 }
 
 enum log_header_state
@@ -57,11 +62,16 @@ adb_log_decode_file_header(const unsigned char *from, struct log_file_header *he
         return LOG_HEADER_BAD;
     if (adb_load_u32(from + AT_VERSION) > LOG_FORMAT_VERSION)
         return LOG_HEADER_NEWER;
-    if (adb_load_u32(from + AT_VERSION) == 0 || !is_zero(from + AT_RESERVED, AT_CRC - AT_RESERVED))
+    uint32_t kind = adb_load_u32(from + AT_KIND);
+    uint64_t base = adb_load_u64(from + AT_BASE_SEQUENCE);
+    uint64_t last = adb_load_u64(from + AT_LAST_SEQUENCE);
+    if (adb_load_u32(from + AT_VERSION) == 0 || !is_kind_sane(kind, base, last))
         return LOG_HEADER_BAD;
     header_out->shard = adb_load_u32(from + AT_SHARD);
     header_out->file_id = adb_load_u64(from + AT_FILE_ID);
-    header_out->base_sequence = adb_load_u64(from + AT_BASE_SEQUENCE);
+    header_out->base_sequence = base;
+    header_out->last_sequence = last;
+    header_out->is_copy = kind == KIND_COPY;
     memcpy(header_out->db_id, from + AT_DB_ID, LOG_DB_ID_BYTES);
     return LOG_HEADER_OK;
 }
@@ -100,4 +110,32 @@ adb_log_encode_mark(uint32_t file_seed, uint64_t offset, uint32_t kind, uint64_t
     to[LOG_RECORD_HEADER_BYTES] = (unsigned char)kind;
     adb_store_u64(to + LOG_RECORD_HEADER_BYTES + 8, synced_offset);
     adb_store_u32(to, adb_log_record_crc(file_seed, offset, to, LOG_MARK_RECORD_BYTES));
+}
+
+void
+adb_log_encode_pad(uint32_t file_seed, uint64_t offset, uint64_t sequence, uint64_t bytes,
+                   unsigned char *to)
+{
+    const struct log_record record = {.value_len = (uint32_t)bytes - LOG_RECORD_HEADER_BYTES,
+                                      .sequence = sequence,
+                                      .flags = LOG_FLAG_META};
+    memset(to, 0, (size_t)bytes);
+    adb_log_encode_record(&record, to);
+    adb_store_u32(to, adb_log_record_crc(file_seed, offset, to, bytes));
+}
+
+void
+adb_log_encode_whole(uint32_t file_seed, uint64_t offset, const struct log_record *record,
+                     armdb_slice key, const void *value, unsigned char *to)
+{
+    uint64_t bytes = adb_log_record_bytes(record->key_len, record->value_len);
+    unsigned char *value_to = to + LOG_RECORD_HEADER_BYTES + record->key_len;
+    unsigned char *pad = value_to + record->value_len;
+    adb_log_encode_record(record, to);
+    if (record->key_len > 0)
+        memcpy(to + LOG_RECORD_HEADER_BYTES, key.data, record->key_len);
+    if (record->value_len > 0)
+        memcpy(value_to, value, record->value_len);
+    memset(pad, 0, (size_t)(to + bytes - pad));
+    adb_store_u32(to, adb_log_record_crc(file_seed, offset, to, bytes));
 }

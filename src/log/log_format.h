@@ -52,8 +52,10 @@ enum {
 struct log_file_header {
     unsigned char db_id[LOG_DB_ID_BYTES]; /* of the database, drawn at its creation */
     uint64_t file_id;                     /* never reused in its shard */
-    uint64_t base_sequence;               /* newest sequence of the shard when the file began */
+    uint64_t base_sequence;               /* newest sequence before what the file stands for */
+    uint64_t last_sequence;               /* of a copy: the newest it stands for; else 0 */
     uint32_t shard;
+    bool is_copy; /* made by compaction from other files, not filled by writers */
 };
 
 /** Writes a file header into 64 bytes. */
@@ -141,5 +143,22 @@ adb_log_record_crc(uint32_t file_seed, uint64_t offset, const unsigned char *rec
 /** Writes a MARK or SEAL record (40 bytes) for `offset` saying `synced_offset`. */
 void adb_log_encode_mark(uint32_t file_seed, uint64_t offset, uint32_t kind, uint64_t sequence,
                          uint64_t synced_offset, unsigned char *to);
+
+/** Bytes of the PAD that is needed at `offset` (a multiple of 8) so that the next record starts at a
+ * multiple of `alignment`; 0: none. */
+static inline uint64_t
+adb_log_pad_bytes(uint64_t offset, uint64_t alignment)
+{
+    uint64_t bytes = adb_round_up(offset, alignment) - offset;
+    return bytes != 0 && bytes < LOG_PAD_RECORD_BYTES_MIN ? bytes + alignment : bytes;
+}
+
+/** Writes a PAD record of `bytes` bytes for `offset`. */
+void adb_log_encode_pad(uint32_t file_seed, uint64_t offset, uint64_t sequence, uint64_t bytes,
+                        unsigned char *to);
+
+/** Writes a record with its checksum, adb_log_record_bytes() long, for `offset`. */
+void adb_log_encode_whole(uint32_t file_seed, uint64_t offset, const struct log_record *record,
+                          armdb_slice key, const void *value, unsigned char *to);
 
 #endif

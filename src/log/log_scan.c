@@ -180,10 +180,10 @@ report_damage(struct scanner *scanner, uint64_t offset, const char *what)
 
 /* Decides what a place that holds no whole record means. */
 static armdb_err
-judge_end(struct scanner *scanner, bool is_newest, uint64_t offset, const char *why_not)
+judge_end(struct scanner *scanner, uint64_t offset, const char *why_not)
 {
     bool is_zero, has_proof;
-    if (!is_newest) {
+    if (!scanner->result->is_newest) {
         report_damage(scanner, offset, why_not);
         return ARMDB_OK;
     }
@@ -198,15 +198,29 @@ judge_end(struct scanner *scanner, bool is_newest, uint64_t offset, const char *
     return ARMDB_OK;
 }
 
+/* Whether the sequence number of the record that comes next can be. */
+static bool
+is_in_sequence(const struct scanner *scanner, const struct log_record *record)
+{
+    const struct log_file_header *header = &scanner->file->header;
+    bool is_meta = record->flags == LOG_FLAG_META;
+    if (!header->is_copy)
+        return record->sequence == scanner->result->sequence + (is_meta ? 0 : 1);
+    if (is_meta)
+        return record->sequence == header->last_sequence;
+    return record->sequence > header->base_sequence && record->sequence <= header->last_sequence;
+}
+
 /* Why a whole record cannot be at this place after all; NULL if it can. */
 static const char *
-misplacement(const struct log_scan_result *result, const struct found *found)
+misplacement(const struct scanner *scanner, const struct found *found)
 {
+    const struct log_scan_result *result = scanner->result;
     const struct log_record *record = &found->record;
     bool is_meta = record->flags == LOG_FLAG_META;
     if (result->is_sealed)
         return "a record behind the SEAL of its file";
-    if (record->sequence != result->sequence + (is_meta ? 0 : 1))
+    if (!is_in_sequence(scanner, record))
         return "a gap in the sequence numbers";
     if (is_meta && found->front[0] != LOG_META_PAD && !is_mark(found))
         return "a META record of an unknown kind";
@@ -225,7 +239,7 @@ accept(struct scanner *scanner, const struct found *found, adb_scan_fn fn, void 
     uint64_t offset = result->end;
     bool is_meta = record->flags == LOG_FLAG_META;
     *go_on_out = false;
-    const char *misplaced = misplacement(result, found);
+    const char *misplaced = misplacement(scanner, found);
     if (misplaced != NULL) {
         report_damage(scanner, offset, misplaced);
         return ARMDB_OK;
@@ -244,7 +258,8 @@ accept(struct scanner *scanner, const struct found *found, adb_scan_fn fn, void 
             .offset = offset,
         };
         ADB_TRY(fn(context, &whole));
-        result->sequence = record->sequence;
+        if (!scanner->file->header.is_copy)
+            result->sequence = record->sequence;
         result->records++;
     }
     result->end = offset + found->bytes;
@@ -253,7 +268,7 @@ accept(struct scanner *scanner, const struct found *found, adb_scan_fn fn, void 
 }
 
 static armdb_err
-scan_records(struct scanner *scanner, bool is_newest, adb_scan_fn fn, void *context)
+scan_records(struct scanner *scanner, adb_scan_fn fn, void *context)
 {
     struct log_scan_result *result = scanner->result;
     struct found found;
@@ -261,25 +276,24 @@ scan_records(struct scanner *scanner, bool is_newest, adb_scan_fn fn, void *cont
     while (go_on && result->end < result->size) {
         ADB_TRY(parse_record(scanner, result->end, &found));
         if (!found.is_whole)
-            return judge_end(scanner, is_newest, result->end, found.why_not);
+            return judge_end(scanner, result->end, found.why_not);
         ADB_TRY(accept(scanner, &found, fn, context, &go_on));
     }
-    if (go_on && !is_newest && !result->is_sealed)
+    if (go_on && !result->is_newest && !result->is_sealed)
         report_damage(scanner, result->end, "the file ends early: its SEAL is missing");
     return ARMDB_OK;
 }
 
 /* Scans from result->end on. */
 static armdb_err
-scan_from_end(struct data_file *file, bool is_newest, adb_scan_fn fn, void *context,
-              struct log_scan_result *result)
+scan_from_end(struct data_file *file, adb_scan_fn fn, void *context, struct log_scan_result *result)
 {
     struct scanner scanner = {.file = file, .result = result};
     scanner.window = (unsigned char *)adb_mem_alloc(WINDOW_BYTES);
     if (scanner.window == NULL)
         return adb_fail(ARMDB_NO_MEMORY, "scan data file", "no memory for a window of %d bytes",
                         WINDOW_BYTES);
-    armdb_err err = scan_records(&scanner, is_newest, fn, context);
+    armdb_err err = scan_records(&scanner, fn, context);
     adb_mem_free(scanner.window);
     return err;
 }
@@ -291,6 +305,7 @@ adb_log_scan(struct data_file *file, bool is_newest, uint64_t sequence, adb_scan
     *result_out = (struct log_scan_result){.how = LOG_SCAN_WHOLE,
                                            .end = LOG_FILE_HEADER_BYTES,
                                            .sequence = sequence,
+                                           .is_newest = is_newest,
                                            .marked = LOG_FILE_HEADER_BYTES};
     ADB_TRY(adb_file_size(file->file, &result_out->size));
     if (file->header.base_sequence != sequence) {
@@ -301,7 +316,10 @@ adb_log_scan(struct data_file *file, bool is_newest, uint64_t sequence, adb_scan
                  file->header.base_sequence, sequence);
         return ARMDB_OK;
     }
-    return scan_from_end(file, is_newest, fn, context, result_out);
+    /* What a copy stands for it says itself: its newest records may be among those left out. */
+    if (file->header.is_copy)
+        result_out->sequence = file->header.last_sequence;
+    return scan_from_end(file, fn, context, result_out);
 }
 
 armdb_err
@@ -311,5 +329,5 @@ adb_log_scan_on(struct data_file *file, adb_scan_fn fn, void *context,
     result->how = LOG_SCAN_WHOLE;
     result->has_records_behind = false;
     ADB_TRY(adb_file_size(file->file, &result->size));
-    return scan_from_end(file, true, fn, context, result);
+    return scan_from_end(file, fn, context, result);
 }

@@ -7,7 +7,10 @@
  *     been synced: a crash left it so, and it may be cut there;
  *   - damaged otherwise: a file that has a successor was synced before the successor began; and a
  *     MARK or SEAL further on that vouches for the place proves that it was whole once.
- * Sequence numbers of records have no gaps within a shard's log; a gap is damage too.
+ * Sequence numbers of records have no gaps within a file that writers have filled; a gap is damage
+ * too. Those of a copy (format.md) lie in its range.
+ *
+ * A scan can stop at any record and go on later.
  *
  * Threads: pure but for reading the file.
  */
@@ -43,6 +46,7 @@ struct log_scan_result {
     uint64_t records;  /* META ones not counted */
     uint64_t marked;   /* as in struct data_file */
     uint64_t marked_at;
+    bool is_newest;          /* as given */
     bool is_sealed;          /* the last record is a SEAL */
     bool has_records_behind; /* torn: there are whole records behind the place */
     uint64_t damaged_at;
@@ -62,8 +66,8 @@ ADB_MUST_USE armdb_err adb_log_scan(struct data_file *file, bool is_newest, uint
                                     adb_scan_fn fn, void *context,
                                     struct log_scan_result *result_out);
 
-/** Goes on where a scan that found no damage has ended, in a file that has grown since: as
- * adb_log_scan() of the newest file. */
+/** Goes on at the record where a scan has ended that found no damage: because `fn` stopped it, or
+ * because the file ended there, and has grown since. */
 ADB_MUST_USE armdb_err adb_log_scan_on(struct data_file *file, adb_scan_fn fn, void *context,
                                        struct log_scan_result *result);
 

@@ -226,18 +226,9 @@ encode_in_tail(struct log_writer *writer, const struct log_record *record,
 {
     struct data_file *file = writer->active;
     struct log_tail *tail = current_tail(writer);
-    unsigned char *to = tail->bytes + (file->end - tail->base);
-    uint64_t bytes = adb_log_record_bytes(record->key_len, record->value_len);
-    unsigned char *value = to + LOG_RECORD_HEADER_BYTES + record->key_len;
-    unsigned char *pad = value + record->value_len;
-    adb_log_encode_record(record, to);
-    if (record->key_len > 0)
-        memcpy(to + LOG_RECORD_HEADER_BYTES, entry->key.data, record->key_len);
-    if (record->value_len > 0)
-        memcpy(value, entry->value.data, record->value_len);
-    memset(pad, 0, (size_t)(to + bytes - pad));
-    adb_store_u32(to, adb_log_record_crc(file->seed, file->end, to, bytes));
-    file->end += bytes;
+    adb_log_encode_whole(file->seed, file->end, record, entry->key, entry->value.data,
+                         tail->bytes + (file->end - tail->base));
+    file->end += adb_log_record_bytes(record->key_len, record->value_len);
 }
 
 /* Writes a record that is larger than a window from where it is. */
@@ -310,20 +301,13 @@ static armdb_err
 append_pad(struct log_writer *writer)
 {
     struct data_file *file = writer->active;
-    uint64_t bytes = adb_round_up(file->end, LOCATION_LARGE_ALIGNMENT) - file->end;
+    uint64_t bytes = adb_log_pad_bytes(file->end, LOCATION_LARGE_ALIGNMENT);
     if (bytes == 0)
         return ARMDB_OK;
-    if (bytes < LOG_PAD_RECORD_BYTES_MIN)
-        bytes += LOCATION_LARGE_ALIGNMENT;
     ADB_TRY(make_room(writer, bytes));
     struct log_tail *tail = current_tail(writer);
-    unsigned char *to = tail->bytes + (file->end - tail->base);
-    const struct log_record record = {.value_len = (uint32_t)bytes - LOG_RECORD_HEADER_BYTES,
-                                      .sequence = writer->sequence,
-                                      .flags = LOG_FLAG_META};
-    memset(to, 0, (size_t)bytes);
-    adb_log_encode_record(&record, to);
-    adb_store_u32(to, adb_log_record_crc(file->seed, file->end, to, bytes));
+    adb_log_encode_pad(file->seed, file->end, writer->sequence, bytes,
+                       tail->bytes + (file->end - tail->base));
     file->end += bytes;
     return ARMDB_OK;
 }

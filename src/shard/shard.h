@@ -161,8 +161,50 @@ void adb_shard_fence(struct shard *shard);
 void adb_shard_lock(struct shard *shard);
 void adb_shard_unlock(struct shard *shard);
 
-/** Counts the record at a location, which no index names any more, as dead. */
+/** Counts the record at a location, which no index names any more, as dead. Under the lock; or
+ * while the files are held. */
 void adb_shard_bury(struct shard *shard, uint64_t location, armdb_slice key);
+
+/** Keeps all files of the shard in their places, until adb_shard_release(). Under the lock. */
+void adb_shard_hold(struct shard *shard);
+void adb_shard_release(struct shard *shard);
+
+/* ----------------------------------------------------------------- compacting */
+
+/** The index of a collection; NULL if there is none of that id, or it was dropped. The index stays
+ * as long as the shard. */
+typedef struct shard_index *(*adb_live_index_fn)(void *context, uint32_t collection_id);
+
+/** How to compact. */
+struct shard_compaction {
+    adb_live_index_fn find;
+    void *context;
+    uint32_t percent; /* of garbage, from which on something is done, 1..100 */
+    /* 0: in the background, when the whole log has so much; after a failure not for a while. Else:
+     * each file that has so much and does not know of this sequence number, now. */
+    uint64_t thorough_up_to;
+};
+
+/** What a step did. */
+struct shard_compact_step {
+    bool is_idle;   /* there was nothing to do */
+    bool is_behind; /* there is much more garbage than there should be */
+    uint64_t read_bytes;
+    uint64_t freed_bytes; /* of files that were replaced, less their copies */
+};
+
+/**
+ * Goes on with the compaction of a shard by one step, of 1 MiB or so, or begins one if that is
+ * worth it (docs/compaction.md). Several callers go on with the same.
+ *
+ * Returns:  ARMDB_OK; why the pass under way was given up: nothing but the figures of the shard has
+ *           changed; ARMDB_FAILED: the shard refuses writes.
+ */
+ADB_MUST_USE armdb_err adb_shard_compact(struct shard *shard, const struct shard_compaction *how,
+                                         struct shard_compact_step *step_out);
+
+/** The newest sequence number, for thorough_up_to; at least 1. */
+uint64_t adb_shard_newest_sequence(struct shard *shard);
 
 /* -------------------------------------------------------------------- reading */
 
@@ -198,10 +240,21 @@ ADB_MUST_USE armdb_err adb_shard_take(struct shard *shard, const struct shard_re
 
 /* ------------------------------------------------------------------- figures */
 
+struct shard_compaction_stats {
+    uint64_t passes;         /* that came to their end */
+    uint64_t replaced_bytes; /* of the files that these replaced */
+    uint64_t copied_bytes;   /* of the files that took their place */
+    uint64_t failures;       /* passes that were given up */
+    armdb_err failure;       /* why the last pass was given up, if the one after it was not made */
+    armdb_error_detail failure_detail;
+};
+
 struct shard_stats {
     uint64_t files;
     uint64_t log_bytes;
     uint64_t dead_bytes;
+    uint64_t tombstone_bytes;
+    struct shard_compaction_stats compaction;
     uint64_t buffer_bytes;
     uint64_t unflushed_bytes;
     uint64_t puts;

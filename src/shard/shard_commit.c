@@ -22,10 +22,28 @@ adb_shard_note_synced(struct shard *shard, uint64_t sequence)
     }
 }
 
+struct log_sync
+adb_shard_plan_locked(struct shard *shard)
+{
+    struct log_sync plan = adb_log_writer_plan_sync(&shard->writer);
+    if (plan.file != NULL)
+        atomic_fetch_add_explicit(&plan.file->pins, 1, memory_order_relaxed);
+    return plan;
+}
+
+void
+adb_shard_drop_plan(const struct log_sync *plan)
+{
+    /* Release: who sees the pin gone sees what was done under it. */
+    if (plan->file != NULL)
+        atomic_fetch_sub_explicit(&plan->file->pins, 1, memory_order_release);
+}
+
 armdb_err
 adb_shard_sync_plan(struct shard *shard, const struct log_sync *plan)
 {
     armdb_err err = adb_log_writer_sync(plan);
+    adb_shard_drop_plan(plan);
     if (err == ARMDB_OK)
         adb_shard_note_synced(shard, plan->sequence);
     else
@@ -54,8 +72,12 @@ lead(struct shard *shard)
 {
     struct log_sync plan;
     atomic_fetch_add_explicit(&shard->syncs, 1, memory_order_relaxed);
-    ADB_TRY(adb_shard_plan_sync(shard, &plan));
-    return adb_shard_sync_plan(shard, &plan);
+    adb_mutex_lock(&shard->lock);
+    armdb_err err = adb_shard_flush_locked(shard);
+    if (err == ARMDB_OK)
+        plan = adb_shard_plan_locked(shard);
+    adb_mutex_unlock(&shard->lock);
+    return err == ARMDB_OK ? adb_shard_sync_plan(shard, &plan) : err;
 }
 
 /* Ends the leader's round, and wakes all who waited for it. */

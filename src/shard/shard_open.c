@@ -1,6 +1,3 @@
-#include <stdlib.h>
-
-#include "base/assert.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "log/filename.h"
@@ -39,88 +36,6 @@ adb_shard_create(const struct shard_config *config)
     return err;
 }
 
-/* -------------------------------------------------------------------- listing */
-
-struct lister {
-    struct adb_os *os;
-    const char *path;
-    bool sweep;
-    struct shard_listing *listing;
-};
-
-static armdb_err
-grow(struct shard_listing *listing)
-{
-    uint32_t capacity = listing->capacity == 0 ? 16 : listing->capacity * 2;
-    void *grown = adb_mem_realloc(listing->file_ids, capacity * sizeof *listing->file_ids);
-    if (grown == NULL)
-        return adb_fail(ARMDB_NO_MEMORY, "list shard", "no memory for %u file names", capacity);
-    listing->file_ids = (uint64_t *)grown;
-    listing->capacity = capacity;
-    return ARMDB_OK;
-}
-
-static armdb_err
-sweep_file(struct adb_os *os, const char *directory, const char *name)
-{
-    char *path;
-    ADB_TRY(adb_filename_join(directory, name, "", &path));
-    armdb_err err = adb_os_unlink(os, path);
-    adb_mem_free(path);
-    return err;
-}
-
-static armdb_err
-take_name(void *context, const char *name, bool is_directory)
-{
-    struct lister *lister = (struct lister *)context;
-    struct shard_listing *listing = lister->listing;
-    uint64_t file_id;
-    size_t len = strlen(name);
-    if (is_directory)
-        return ARMDB_OK;
-    if (adb_filename_is_temporary(name))
-        return lister->sweep ? sweep_file(lister->os, lister->path, name) : ARMDB_OK;
-    if (adb_filename_parse_log(name, &file_id)) {
-        if (listing->count == listing->capacity)
-            ADB_TRY(grow(listing));
-        listing->file_ids[listing->count++] = file_id;
-        return ARMDB_OK;
-    }
-    if (len > 4 && strcmp(name + len - 4, ".log") == 0)
-        return adb_fail_at(ARMDB_CORRUPT, "list shard", lister->path, 0,
-                           "misplaced file: \"%.100s\" is not the name of a data file", name);
-    return ARMDB_OK; /* somebody else's; harmless */
-}
-
-static int
-compare_ids(const void *a, const void *b)
-{
-    uint64_t left = *(const uint64_t *)a;
-    uint64_t right = *(const uint64_t *)b;
-    return left < right ? -1 : left > right;
-}
-
-armdb_err
-adb_shard_list(struct adb_os *os, const char *path, bool sweep, struct shard_listing *listing_out)
-{
-    struct lister lister = {os, path, sweep, listing_out};
-    *listing_out = (struct shard_listing){0};
-    armdb_err err = adb_os_list(os, path, take_name, &lister);
-    if (err == ARMDB_NOT_FOUND)
-        err = adb_fail_at(ARMDB_CORRUPT, "list shard", path, 0, "the shard's directory is missing");
-    if (err != ARMDB_OK) {
-        adb_mem_free(listing_out->file_ids);
-        *listing_out = (struct shard_listing){0};
-        return err;
-    }
-    if (listing_out->count == 0)
-        return adb_fail_at(ARMDB_CORRUPT, "list shard", path, 0,
-                           "the shard has no data files: they are missing");
-    qsort(listing_out->file_ids, listing_out->count, sizeof *listing_out->file_ids, compare_ids);
-    return ARMDB_OK;
-}
-
 /* --------------------------------------------------------------- open, close */
 
 static armdb_err
@@ -138,6 +53,7 @@ new_shard(const struct shard_config *config, struct shard **shard_out)
     shard->identity.shard = config->number;
     memcpy(shard->identity.db_id, config->db_id, LOG_DB_ID_BYTES);
     adb_mutex_init(&shard->lock);
+    adb_mutex_init(&shard->compact_lock);
     armdb_err err = adb_shard_path(config, &shard->path);
     if (err != ARMDB_OK)
         goto out;
@@ -173,16 +89,6 @@ adb_shard_open(const struct shard_config *config, adb_find_index_fn find, void *
     return ARMDB_OK;
 }
 
-void
-adb_shard_add_file(struct shard *shard, struct data_file *file)
-{
-    file->slot = shard->file_count;
-    file->source = shard->cache != NULL ? &shard->source : NULL;
-    shard->newest_file_id = file->header.file_id;
-    atomic_store_explicit(&shard->files[file->slot], file, memory_order_release);
-    shard->file_count++;
-}
-
 armdb_err
 adb_shard_share_buffer(struct shard *shard)
 {
@@ -196,6 +102,10 @@ adb_shard_share_buffer(struct shard *shard)
 armdb_err
 adb_shard_finish(struct shard *shard)
 {
+    adb_mutex_lock(&shard->compact_lock);
+    adb_shard_end_pass(shard, true);
+    adb_shard_sweep(shard);
+    adb_mutex_unlock(&shard->compact_lock);
     adb_mutex_lock(&shard->lock);
     armdb_err err = adb_shard_failed(shard);
     if (err == ARMDB_OK)
@@ -212,46 +122,14 @@ adb_shard_close(struct shard *shard)
     if (shard == NULL)
         return;
     adb_rcu_wait();
-    for (uint32_t slot = 0; slot < shard->file_count; slot++)
+    adb_shard_end_pass(shard, false);
+    for (uint32_t slot = 0; slot < shard->slot_limit; slot++)
         adb_data_file_discard(atomic_load_explicit(&shard->files[slot], memory_order_relaxed));
     adb_spare_fini(&shard->spare, shard->pages);
     adb_log_writer_fini(&shard->writer);
     adb_mem_free(shard->files);
     adb_mem_free(shard->path);
+    adb_mutex_fini(&shard->compact_lock);
     adb_mutex_fini(&shard->lock);
     adb_mem_free(shard);
-}
-
-/* -------------------------------------------------------------------- figures */
-
-void
-adb_shard_get_stats(struct shard *shard, struct shard_stats *stats_out)
-{
-    struct shard_stats stats = {.buffer_bytes = (uint64_t)LOG_BUFFER_WINDOWS *
-                                                shard->writer.tail_bytes};
-    adb_mutex_lock(&shard->lock);
-    stats.files = shard->file_count;
-    for (uint32_t slot = 0; slot < shard->file_count; slot++) {
-        struct data_file *file = atomic_load_explicit(&shard->files[slot], memory_order_relaxed);
-        stats.log_bytes += file->end;
-        stats.dead_bytes += atomic_load_explicit(&file->dead_bytes, memory_order_relaxed);
-    }
-    if (shard->writer.active != NULL)
-        stats.unflushed_bytes = shard->writer.active->end -
-                                atomic_load_explicit(&shard->writer.active->written,
-                                                     memory_order_relaxed);
-    stats.puts = shard->puts;
-    stats.deletes = shard->deletes;
-    stats.writes = shard->writer.writes;
-    stats.written_bytes = shard->writer.written_bytes;
-    stats.newest_sequence = shard->writer.sequence;
-    stats.failure = atomic_load_explicit(&shard->failure, memory_order_acquire);
-    if (stats.failure != ARMDB_OK)
-        stats.failure_detail = shard->failure_detail;
-    adb_mutex_unlock(&shard->lock);
-    stats.syncs = atomic_load_explicit(&shard->syncs, memory_order_relaxed);
-    stats.sync_waits = atomic_load_explicit(&shard->sync_waits, memory_order_relaxed);
-    stats.reads = adb_counter_sum(&shard->reads);
-    stats.synced_sequence = atomic_load_explicit(&shard->synced_sequence, memory_order_acquire);
-    *stats_out = stats;
 }

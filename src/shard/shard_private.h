@@ -1,13 +1,14 @@
 /*
  * shard_private.h: what a shard is made of. Included by shard_*.c only.
  *
- * Lock order: lock before nothing else.
+ * Lock order: compact_lock, lock, nothing else.
  */
 #ifndef ADB_SHARD_SHARD_PRIVATE_H
 #define ADB_SHARD_SHARD_PRIVATE_H
 
 #include "base/counter.h"
 #include "log/location.h"
+#include "log/log_copy.h"
 #include "log/log_writer.h"
 #include "os/thread.h"
 #include "shard/shard.h"
@@ -29,13 +30,25 @@ struct shard {
     /* guarded by lock */
     struct log_writer writer;
     struct adb_spare spare;
-    uint32_t file_count;     /* slots 0 .. file_count - 1 are in use */
-    uint64_t newest_file_id; /* 0: none yet */
+    uint32_t file_count;       /* entries of files that are not NULL */
+    uint32_t slot_limit;       /* all of them are below it */
+    uint32_t reserved_slots;   /* for a copy that is being made */
+    uint64_t newest_file_id;   /* 0: none yet */
+    struct data_file *retired; /* list of those that no location names any more */
+    uint32_t holds;            /* how many need all files to stay */
     uint64_t puts;
     uint64_t deletes;
     uint32_t tended_slot; /* the active file, and its end, when adb_shard_tend() looked last */
     uint64_t tended_end;
     armdb_error_detail failure_detail; /* valid once failure is set */
+
+    struct shard_compaction_stats compaction;
+
+    struct adb_mutex compact_lock; /* compaction, one step at a time */
+    /* guarded by compact_lock */
+    struct shard_pass *pass; /* owned; NULL: none is under way */
+    uint64_t retry_at_ns;    /* the background does nothing before */
+    uint64_t retry_delay_ns; /* doubles with each failure in a row */
 
     /* atomic: stored (release) once, under lock; loaded (acquire) by anybody. Not ARMDB_OK: why no
      * write is accepted any more. */
@@ -54,8 +67,24 @@ struct shard {
 /** The error of a write to a shard that has failed. Under lock, or after seeing `failure`. */
 ADB_MUST_USE armdb_err adb_shard_failed(struct shard *shard);
 
-/** Makes `file` the next slot's; under lock, or before anybody else knows the shard. */
+/* ------------------------------------------------ table of files (shard_files.c)
+ *
+ * Under lock, or before anybody else knows the shard, but for adb_shard_sweep(). */
+
+/** Whether so many more files have a place. */
+bool adb_shard_has_slots(const struct shard *shard, uint32_t count);
+
+/** Gives `file` a free slot; there is one. */
 void adb_shard_add_file(struct shard *shard, struct data_file *file);
+
+/** Says that no location names the file any more, and none will. */
+void adb_shard_retire(struct shard *shard, struct data_file *file);
+
+/** Closes and removes retired files that nobody needs any more. Under compact_lock alone. */
+void adb_shard_sweep(struct shard *shard);
+
+/** Drops the blocks of a file from the cache. */
+void adb_shard_forget_blocks(struct shard *shard, const struct data_file *file);
 
 /** Makes shard->source, through which small records are read if there is a cache. */
 void adb_shard_init_source(struct shard *shard);
@@ -67,17 +96,33 @@ ADB_MUST_USE armdb_err adb_shard_rotate(struct shard *shard);
 /** Raises synced_sequence. */
 void adb_shard_note_synced(struct shard *shard, uint64_t sequence);
 
-/** Flushes, and says what to sync then. Returns as adb_shard_flush(). */
-ADB_MUST_USE armdb_err adb_shard_plan_sync(struct shard *shard, struct log_sync *plan_out);
+/** As adb_shard_flush(), under the lock. */
+ADB_MUST_USE armdb_err adb_shard_flush_locked(struct shard *shard);
 
-/** Syncs what the plan says, without the lock; fences the shard if that fails. */
+/** Says what to sync, under the lock, and pins its file, so that it is not closed meanwhile. */
+struct log_sync adb_shard_plan_locked(struct shard *shard);
+
+/** Ends a plan that is not needed. */
+void adb_shard_drop_plan(const struct log_sync *plan);
+
+/** Syncs what the plan says, without the lock, and ends it; fences the shard if that fails. */
 ADB_MUST_USE armdb_err adb_shard_sync_plan(struct shard *shard, const struct log_sync *plan);
 
-/** The ids of the data files in a shard's directory, ascending. */
+/* ----------------------------------------------- files on disk (shard_files.c) */
+
+struct listed_file {
+    struct log_file_header header; /* but for its id known after adb_shard_arrange() only */
+    bool is_replaced;              /* by a copy */
+};
+
+/** The data files in a shard's directory. End it with adb_shard_listing_fini(). */
 struct shard_listing {
-    uint64_t *file_ids; /* owned; free with adb_mem_free() */
-    uint32_t count;
+    struct listed_file *files; /* owned; by id; once arranged, the log in its order, then what was
+                                * replaced */
+    uint32_t count;            /* once arranged, of the log */
+    uint32_t n_replaced;
     uint32_t capacity;
+    uint64_t newest_id;
 };
 
 /**
@@ -88,9 +133,29 @@ struct shard_listing {
  */
 ADB_MUST_USE armdb_err adb_shard_list(struct adb_os *os, const char *path, bool sweep,
                                       struct shard_listing *listing_out);
+void adb_shard_listing_fini(struct shard_listing *listing);
+
+/**
+ * Reads the headers, and finds the order of the log and what copies have replaced.
+ *
+ * @param identity  database id and shard that the files must carry.
+ * @param tolerate  damaged headers are no error: such a file stays behind the one with the next
+ *                  smaller id.
+ */
+ADB_MUST_USE armdb_err adb_shard_arrange(struct adb_os *os, const char *path,
+                                         const struct log_file_header *identity, bool tolerate,
+                                         struct shard_listing *listing);
+
+/** Removes what copies have replaced; they must have been read whole, and have durable names. */
+ADB_MUST_USE armdb_err adb_shard_remove_replaced(struct adb_os *os, const char *path,
+                                                 const struct shard_listing *listing);
 
 /** The path of a shard's directory; free with adb_mem_free(). */
 ADB_MUST_USE armdb_err adb_shard_path(const struct shard_config *config, char **path_out);
+
+/** Frees a pass that is under way, and leaves its file to the next open, as a kill does; or with
+ * `remove` takes it away. */
+void adb_shard_end_pass(struct shard *shard, bool remove);
 
 /** Fills shard->files, the indexes and the writer from the log (shard_recover.c). */
 ADB_MUST_USE armdb_err adb_shard_recover(struct shard *shard, adb_find_index_fn find, void *context,

@@ -47,6 +47,13 @@ forget_cached(void *context, struct data_file *file, uint64_t offset, size_t byt
 }
 
 void
+adb_shard_forget_blocks(struct shard *shard, const struct data_file *file)
+{
+    if (shard->cache != NULL)
+        adb_cache_drop_file(shard->cache, cache_key(file));
+}
+
+void
 adb_shard_init_source(struct shard *shard)
 {
     shard->source = (struct data_file_source){read_cached, forget_cached, shard};

@@ -48,9 +48,9 @@ find_index(const struct applier *applier, const struct log_scan_record *found,
 }
 
 static void
-count_dead(struct data_file *file, uint64_t bytes)
+count(_Atomic(uint64_t) *counter, uint64_t bytes)
 {
-    atomic_fetch_add_explicit(&file->dead_bytes, bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(counter, bytes, memory_order_relaxed);
 }
 
 static armdb_err
@@ -66,11 +66,11 @@ apply_record(void *context, const struct log_scan_record *found)
         return ARMDB_OK;
     uint64_t bytes = adb_log_record_bytes(record->key_len, record->value_len);
     if (index == NULL) {
-        count_dead(applier->file, bytes);
+        count(&applier->file->dead_bytes, bytes);
         return ARMDB_OK;
     }
     if (record->flags == LOG_FLAG_TOMBSTONE) {
-        count_dead(applier->file, bytes);
+        count(&applier->file->tombstone_bytes, bytes);
         old = adb_index_remove(&index->keys, found->key);
     } else {
         uint64_t location = adb_location_make(applier->file->slot, found->offset,
@@ -130,6 +130,16 @@ salvage_buffer(struct shard *shard, struct applier *applier, struct log_scan_res
     return ARMDB_OK;
 }
 
+/* A copy always has a successor: if there is none, it is gone. */
+static armdb_err
+check_newest(const struct data_file *file)
+{
+    if (!file->header.is_copy)
+        return ARMDB_OK;
+    return adb_fail_at(ARMDB_CORRUPT, "recover", file->path, 0,
+                       "the files behind it are missing: a copy is never the newest file of a log");
+}
+
 /* Scans one file, the next of its shard. */
 static armdb_err
 recover_file(struct shard *shard, uint64_t file_id, bool is_newest, struct applier *applier,
@@ -140,6 +150,8 @@ recover_file(struct shard *shard, uint64_t file_id, bool is_newest, struct appli
     expected.file_id = file_id;
     ADB_TRY(adb_data_file_open(shard->os, shard->path, &expected, ADB_OPEN_READ_WRITE, &file));
     adb_shard_add_file(shard, file);
+    if (is_newest)
+        ADB_TRY(check_newest(file));
     applier->file = file;
     ADB_TRY(
         adb_log_scan(file, is_newest, shard->writer.sequence, apply_record, applier, result_out));
@@ -152,6 +164,7 @@ recover_file(struct shard *shard, uint64_t file_id, bool is_newest, struct appli
     file->marked = result_out->marked;
     file->marked_at = result_out->marked_at;
     file->is_sealed = result_out->is_sealed;
+    file->as_of = result_out->sequence;
     atomic_store_explicit(&file->written, result_out->end, memory_order_release);
     shard->writer.sequence = result_out->sequence;
     return ARMDB_OK;
@@ -219,16 +232,19 @@ recover_files(struct shard *shard, const struct shard_listing *listing, struct a
                            "%" PRIu32 " data files, %d at most", listing->count, LOCATION_SLOTS);
     for (uint32_t i = 0; i < listing->count; i++) {
         bool is_newest = i + 1 == listing->count;
-        ADB_TRY(recover_file(shard, listing->file_ids[i], is_newest, applier, &result));
+        ADB_TRY(recover_file(shard, listing->files[i].header.file_id, is_newest, applier, &result));
         recovery->records += result.records;
     }
     if (result.how == LOG_SCAN_TORN)
         recovery->cut_bytes = result.size - result.end;
     /* A killed process may have named the newest file without syncing the name. */
     ADB_TRY(adb_os_sync_dir(shard->os, shard->path));
+    ADB_TRY(adb_shard_remove_replaced(shard->os, shard->path, listing));
     ADB_TRY(settle_newest(applier->file, &result));
     adb_shard_note_synced(shard, shard->writer.sequence);
     adb_log_writer_use(&shard->writer, applier->file);
+    if (listing->newest_id > shard->newest_file_id)
+        shard->newest_file_id = listing->newest_id; /* of a file that was replaced */
     return ARMDB_OK;
 }
 
@@ -239,8 +255,10 @@ adb_shard_recover(struct shard *shard, adb_find_index_fn find, void *context,
     struct applier applier = {.shard = shard, .find = find, .context = context};
     struct shard_listing listing;
     ADB_TRY(adb_shard_list(shard->os, shard->path, true, &listing));
-    armdb_err err = recover_files(shard, &listing, &applier, recovery_out);
-    adb_mem_free(listing.file_ids);
+    armdb_err err = adb_shard_arrange(shard->os, shard->path, &shard->identity, false, &listing);
+    if (err == ARMDB_OK)
+        err = recover_files(shard, &listing, &applier, recovery_out);
+    adb_shard_listing_fini(&listing);
     return err;
 }
 
@@ -249,6 +267,7 @@ adb_shard_recover(struct shard *shard, adb_find_index_fn find, void *context,
 struct checker {
     const struct shard_config *config;
     const char *path;
+    struct log_file_header identity;
     struct applier applier;
     adb_shard_damage_fn on_damage;
     void *damage_context;
@@ -293,9 +312,9 @@ check_open_file(struct checker *checker, struct data_file *file, bool is_newest)
 static armdb_err
 check_file(struct checker *checker, uint64_t file_id, bool is_newest)
 {
-    struct log_file_header expected = {.file_id = file_id, .shard = checker->config->number};
+    struct log_file_header expected = checker->identity;
     struct data_file *file;
-    memcpy(expected.db_id, checker->config->db_id, LOG_DB_ID_BYTES);
+    expected.file_id = file_id;
     checker->check->files++;
     armdb_err err = adb_data_file_open(checker->config->os, checker->path, &expected, ADB_OPEN_READ,
                                        &file);
@@ -303,8 +322,26 @@ check_file(struct checker *checker, uint64_t file_id, bool is_newest)
         checker->sequence = UINT64_MAX;
         return report(checker, err);
     }
-    err = check_open_file(checker, file, is_newest);
+    if (is_newest)
+        err = report(checker, check_newest(file));
+    if (err == ARMDB_OK)
+        err = check_open_file(checker, file, is_newest);
     adb_data_file_discard(file);
+    return err;
+}
+
+static armdb_err
+check_files(struct checker *checker)
+{
+    struct shard_listing listing;
+    struct adb_os *os = checker->config->os;
+    armdb_err err = adb_shard_list(os, checker->path, false, &listing);
+    if (err != ARMDB_OK)
+        return report(checker, err);
+    err = adb_shard_arrange(os, checker->path, &checker->identity, true, &listing);
+    for (uint32_t i = 0; err == ARMDB_OK && i < listing.count; i++)
+        err = check_file(checker, listing.files[i].header.file_id, i + 1 == listing.count);
+    adb_shard_listing_fini(&listing);
     return err;
 }
 
@@ -313,20 +350,16 @@ adb_shard_check(const struct shard_config *config, adb_find_index_fn find, void 
                 adb_shard_damage_fn on_damage, void *damage_context, struct shard_check *check_out)
 {
     char *path;
-    struct shard_listing listing;
     ADB_TRY(adb_shard_path(config, &path));
     struct checker checker = {.config = config,
                               .path = path,
+                              .identity = {.shard = config->number},
                               .applier = {.find = find, .context = find_context},
                               .on_damage = on_damage,
                               .damage_context = damage_context,
                               .check = check_out};
-    armdb_err err = adb_shard_list(config->os, path, false, &listing);
-    if (err != ARMDB_OK)
-        err = report(&checker, err);
-    for (uint32_t i = 0; err == ARMDB_OK && i < listing.count; i++)
-        err = check_file(&checker, listing.file_ids[i], i + 1 == listing.count);
-    adb_mem_free(listing.file_ids);
+    memcpy(checker.identity.db_id, config->db_id, LOG_DB_ID_BYTES);
+    armdb_err err = check_files(&checker);
     adb_mem_free(path);
     return err;
 }

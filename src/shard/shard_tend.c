@@ -38,7 +38,7 @@ look_at(struct shard *shard)
     struct look look;
     adb_mutex_lock(&shard->lock);
     const struct data_file *file = shard->writer.active;
-    look.plan = adb_log_writer_plan_sync(&shard->writer);
+    look.plan = adb_shard_plan_locked(shard);
     look.unsynced = look.plan.end - atomic_load_explicit(&file->synced, memory_order_acquire);
     look.is_nearly_full = is_nearly_full(shard);
     look.is_busy = file->slot != shard->tended_slot || file->end > shard->tended_end + BUSY_BYTES;
@@ -68,6 +68,7 @@ adb_shard_tend(struct shard *shard, bool *is_busy_out)
         ADB_TRY(adb_shard_sync_plan(shard, &look.plan));
         look = look_at(shard);
     }
+    adb_shard_drop_plan(&look.plan);
     if (!look.is_nearly_full)
         return ARMDB_OK;
     adb_mutex_lock(&shard->lock);

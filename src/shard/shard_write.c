@@ -65,14 +65,16 @@ armdb_err
 adb_shard_rotate(struct shard *shard)
 {
     struct data_file *file;
-    if (shard->file_count == LOCATION_SLOTS)
+    if (!adb_shard_has_slots(shard, 1))
         return adb_fail(ARMDB_LIMIT, "rotate",
                         "shard %" PRIu32 " has %d data files, the most there can be: raise "
                         "max_file_bytes",
                         shard->identity.shard, LOCATION_SLOTS);
     ADB_TRY(fence_unless_harmless(shard, adb_log_writer_seal(&shard->writer)));
-    if (shard->writer.active != NULL)
+    if (shard->writer.active != NULL) {
         adb_shard_note_synced(shard, shard->writer.sequence);
+        shard->writer.active->as_of = shard->writer.sequence;
+    }
     struct log_file_header header = shard->identity;
     header.file_id = shard->newest_file_id + 1;
     header.base_sequence = shard->writer.sequence;
@@ -101,7 +103,7 @@ publish(struct shard *shard, const struct shard_write *write, uint64_t offset)
     uint64_t old;
     if (write->verb == SHARD_DELETE) {
         old = adb_index_remove(&write->index->keys, write->key);
-        atomic_fetch_add_explicit(&file->dead_bytes,
+        atomic_fetch_add_explicit(&file->tombstone_bytes,
                                   adb_log_record_bytes((uint32_t)write->key.len, 0),
                                   memory_order_relaxed);
         shard->deletes++;
@@ -197,8 +199,8 @@ adb_shard_write(struct shard *shard, const struct shard_write *write)
     return adb_shard_commit(shard, sequence);
 }
 
-static armdb_err
-flush_locked(struct shard *shard)
+armdb_err
+adb_shard_flush_locked(struct shard *shard)
 {
     ADB_TRY(adb_shard_failed(shard));
     return fence_unless_harmless(shard, adb_log_writer_flush(&shard->writer));
@@ -208,17 +210,7 @@ armdb_err
 adb_shard_flush(struct shard *shard)
 {
     adb_mutex_lock(&shard->lock);
-    armdb_err err = flush_locked(shard);
-    adb_mutex_unlock(&shard->lock);
-    return err;
-}
-
-armdb_err
-adb_shard_plan_sync(struct shard *shard, struct log_sync *plan_out)
-{
-    adb_mutex_lock(&shard->lock);
-    armdb_err err = flush_locked(shard);
-    *plan_out = adb_log_writer_plan_sync(&shard->writer);
+    armdb_err err = adb_shard_flush_locked(shard);
     adb_mutex_unlock(&shard->lock);
     return err;
 }

@@ -102,15 +102,15 @@ test_shard_open__list__sorts_data_files_and_passes_over_others(void **state)
     sim_make_dir(fixture->sim, SHARD_PATH "/0000000004.log");
     assert_ok(adb_shard_list(fixture->os, SHARD_PATH, false, &listing));
     assert_int_equal(listing.count, 5);
-    assert_int_equal(listing.file_ids[0], 1);
-    assert_int_equal(listing.file_ids[1], 2);
-    assert_int_equal(listing.file_ids[2], 10);
-    assert_true(listing.file_ids[3] == UINT64_C(9999999999));
-    assert_true(listing.file_ids[4] == UINT64_C(10000000000));
-    adb_mem_free(listing.file_ids);
+    assert_int_equal(listing.files[0].header.file_id, 1);
+    assert_int_equal(listing.files[1].header.file_id, 2);
+    assert_int_equal(listing.files[2].header.file_id, 10);
+    assert_true(listing.files[3].header.file_id == UINT64_C(9999999999));
+    assert_true(listing.files[4].header.file_id == UINT64_C(10000000000));
+    adb_shard_listing_fini(&listing);
     assert_true(sim_file_exists(fixture->sim, SHARD_PATH "/0000000003.log.tmp"));
     assert_ok(adb_shard_list(fixture->os, SHARD_PATH, true, &listing));
-    adb_mem_free(listing.file_ids);
+    adb_shard_listing_fini(&listing);
     assert_false(sim_file_exists(fixture->sim, SHARD_PATH "/0000000003.log.tmp"));
     assert_true(sim_file_exists(fixture->sim, SHARD_PATH "/notes.txt"));
 }
@@ -129,7 +129,7 @@ test_shard_open__misplaced_names__are_corrupt(void **state)
         assert_int_equal(adb_shard_list(fixture->os, SHARD_PATH, false, &listing), ARMDB_CORRUPT);
         expect_message(ARMDB_CORRUPT, "misplaced file");
         expect_message(ARMDB_CORRUPT, names[i]);
-        assert_null(listing.file_ids);
+        assert_null(listing.files);
         sim_remove_file(fixture->sim, path);
     }
 }
@@ -150,15 +150,15 @@ test_shard_open__many_files__are_all_listed(void **state)
         if (!adb_mem_has_failed())
             break;
         assert_int_equal(err, ARMDB_NO_MEMORY);
-        assert_null(listing.file_ids);
+        assert_null(listing.files);
         assert_int_equal(listing.count, 0);
     }
     adb_mem_fail_at(0, false);
     assert_ok(adb_shard_list(fixture->os, SHARD_PATH, false, &listing));
     assert_int_equal(listing.count, 100);
     for (uint32_t i = 0; i < 100; i++)
-        assert_int_equal(listing.file_ids[i], i + 1);
-    adb_mem_free(listing.file_ids);
+        assert_int_equal(listing.files[i].header.file_id, i + 1);
+    adb_shard_listing_fini(&listing);
 }
 
 static void

@@ -1,0 +1,178 @@
+#include "db/db_compact.h"
+
+#include <inttypes.h>
+
+#include "base/err.h"
+#include "db/db_private.h"
+
+/* So often an idle worker looks whether there is something to do. */
+#define LOOK_INTERVAL_NS UINT64_C(100000000)
+
+enum { PERCENT_THOROUGH = 1, CPUS_PER_WORKER = 4 };
+
+/* An adb_live_index_fn. */
+static struct shard_index *
+find_live(void *context, uint32_t collection_id)
+{
+    return adb_collections_find_live((struct db *)context, collection_id);
+}
+
+static struct shard_compaction
+background(struct db *db)
+{
+    return (struct shard_compaction){find_live, db, db->settings.compaction_percent, 0};
+}
+
+/* ----------------------------------------------------------------- background */
+
+/* How long a worker naps after a step, so that it takes no more than its share of the device. */
+static uint64_t
+nap_after(const struct db *db, const struct shard_compact_step *step, uint64_t took_ns)
+{
+    uint64_t rate = db->settings.compaction_bytes_per_second;
+    if (rate == 0)
+        return step->is_behind ? 0 : took_ns;
+    uint64_t should_take_ns = step->read_bytes * UINT64_C(1000000000) / rate;
+    return should_take_ns > took_ns ? should_take_ns - took_ns : 0;
+}
+
+/* Naps, or less if the database is to be closed; says whether it is. */
+static bool
+nap(struct db_compact *compact, uint64_t ns)
+{
+    adb_mutex_lock(&compact->lock);
+    if (!compact->must_stop && ns > 0)
+        adb_cond_wait_for(&compact->wake, &compact->lock, ns);
+    bool must_stop = compact->must_stop;
+    adb_mutex_unlock(&compact->lock);
+    return must_stop;
+}
+
+static void *
+work(void *context)
+{
+    struct compact_worker *worker = (struct compact_worker *)context;
+    struct db *db = worker->db;
+    struct db_compact *compact = &db->compact;
+    const struct shard_compaction how = background(db);
+    bool must_stop = false;
+    while (!must_stop) {
+        bool is_idle = true;
+        for (uint32_t i = worker->number; i < db->settings.shards && !must_stop;
+             i += compact->n_workers) {
+            struct shard_compact_step step;
+            uint64_t begin_ns = adb_os_now_ns(db->os);
+            ADB_IGNORE(adb_shard_compact(db->shards[i], &how, &step));
+            is_idle = is_idle && step.is_idle;
+            if (!step.is_idle)
+                must_stop = nap(compact, nap_after(db, &step, adb_os_now_ns(db->os) - begin_ns));
+        }
+        if (is_idle)
+            must_stop = nap(compact, LOOK_INTERVAL_NS);
+    }
+    return NULL;
+}
+
+static void
+stop_workers(struct db_compact *compact, uint32_t n_started)
+{
+    adb_mutex_lock(&compact->lock);
+    compact->must_stop = true;
+    adb_cond_wake_all(&compact->wake);
+    adb_mutex_unlock(&compact->lock);
+    for (uint32_t i = 0; i < n_started; i++)
+        adb_thread_join(&compact->workers[i].thread);
+    compact->n_workers = 0;
+}
+
+armdb_err
+adb_compact_start(struct db *db)
+{
+    struct db_compact *compact = &db->compact;
+    uint32_t want = (db->os->cpu_count + CPUS_PER_WORKER - 1) / CPUS_PER_WORKER;
+    if (!db->os->has_threads || db->settings.compaction_percent == 0)
+        return ARMDB_OK;
+    if (want > COMPACT_THREADS_MAX)
+        want = COMPACT_THREADS_MAX;
+    if (want > db->settings.shards)
+        want = db->settings.shards;
+    compact->n_workers = want; /* before any of them looks */
+    for (uint32_t i = 0; i < want; i++) {
+        struct compact_worker *worker = &compact->workers[i];
+        *worker = (struct compact_worker){.db = db, .number = i};
+        armdb_err err = adb_thread_start(&worker->thread, work, worker);
+        if (err != ARMDB_OK) {
+            stop_workers(compact, i);
+            return err;
+        }
+    }
+    return ARMDB_OK;
+}
+
+void
+adb_compact_stop(struct db *db)
+{
+    stop_workers(&db->compact, db->compact.n_workers);
+}
+
+void
+adb_compact_step(struct db *db)
+{
+    struct db_compact *compact = &db->compact;
+    const struct shard_compaction how = background(db);
+    struct shard_compact_step step;
+    if (db->settings.compaction_percent == 0)
+        return;
+    adb_mutex_lock(&compact->lock);
+    uint32_t shard = compact->next_shard;
+    compact->next_shard = (shard + 1) % db->settings.shards;
+    adb_mutex_unlock(&compact->lock);
+    ADB_IGNORE(adb_shard_compact(db->shards[shard], &how, &step));
+}
+
+/* -------------------------------------------------------------------- by call */
+
+/* Compacts one shard until there is nothing left to do. */
+static armdb_err
+compact_shard(struct db *db, uint32_t number, const armdb_compact_options *options,
+              armdb_compact_progress *progress, bool *is_stopped_out)
+{
+    struct shard *shard = db->shards[number];
+    const struct shard_compaction how = {
+        .find = find_live,
+        .context = db,
+        .percent = options->percent != 0 ? options->percent : PERCENT_THOROUGH,
+        .thorough_up_to = adb_shard_newest_sequence(shard),
+    };
+    struct shard_compact_step step;
+    *is_stopped_out = false;
+    progress->shard = number;
+    do {
+        ADB_TRY(adb_shard_compact(shard, &how, &step));
+        progress->read_bytes += step.read_bytes;
+        progress->freed_bytes += step.freed_bytes;
+        if (!step.is_idle && options->on_progress != NULL &&
+            options->on_progress(options->context, progress) != 0)
+            *is_stopped_out = true;
+    } while (!step.is_idle && !*is_stopped_out);
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_db_compact(struct db *db, const armdb_compact_options *options,
+               armdb_compact_progress *progress_out)
+{
+    armdb_compact_options checked;
+    armdb_err err = ARMDB_OK;
+    armdb_error_detail detail = {0};
+    bool is_stopped = false;
+    *progress_out = (armdb_compact_progress){.shards = db->settings.shards};
+    ADB_TRY(adb_compact_options_check(options, &checked));
+    for (uint32_t i = 0; i < db->settings.shards && !is_stopped; i++) {
+        armdb_err shard_err = compact_shard(db, i, &checked, progress_out, &is_stopped);
+        if (shard_err != ARMDB_OK && err == ARMDB_OK)
+            detail = *adb_err_detail();
+        err = adb_err_first(err, shard_err);
+    }
+    return err == ARMDB_OK ? ARMDB_OK : adb_err_restore(&detail);
+}

@@ -1,0 +1,229 @@
+#include "shard/compact_policy.h"
+
+/* A newest file smaller than this, or than an eighth of what is live, is not worth sealing. */
+#define SEAL_BYTES_MIN (UINT64_C(4) << 20)
+
+enum {
+    FEW_FILES = 32 /* so many are never too many */
+};
+
+/* ------------------------------------------------------------------- garbage */
+
+/* What a file means for the tombstones behind it: floor, once it is passed. */
+static uint64_t
+pass(uint64_t floor, const struct compact_file *file)
+{
+    return file->dead_bytes > 0 && file->as_of < floor ? file->as_of : floor;
+}
+
+uint64_t
+adb_compact_tombstone_floor(const struct compact_file *files, uint32_t n_older)
+{
+    uint64_t floor = UINT64_MAX;
+    for (uint32_t i = 0; i < n_older; i++)
+        floor = pass(floor, &files[i]);
+    return floor;
+}
+
+uint64_t
+adb_compact_find_garbage(struct compact_file *files, uint32_t n_files)
+{
+    uint64_t floor = UINT64_MAX;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < n_files; i++) {
+        struct compact_file *file = &files[i];
+        bool are_needed = file->last_sequence > floor;
+        file->garbage = file->dead_bytes + (are_needed ? 0 : file->tombstone_bytes);
+        sum += file->garbage;
+        floor = pass(floor, file);
+    }
+    return sum;
+}
+
+/* -------------------------------------------------------------------- totals */
+
+struct totals {
+    uint64_t bytes;
+    uint64_t garbage;
+    uint64_t needed_tombstones;
+    /* Of the files that may be compacted, the one with the largest part of garbage; n_files if none
+     * has any. */
+    uint32_t worst;
+};
+
+/* Whether a / b > c / d. */
+static bool
+is_larger_part(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    return (double)a * (double)d > (double)c * (double)b;
+}
+
+static bool
+is_at_least(uint64_t part, uint64_t whole, uint32_t percent)
+{
+    return part > 0 && part >= whole / 100 * percent;
+}
+
+/* So much garbage makes a file worth copying if there is a reason to copy at all. */
+static uint32_t
+half(const struct compact_rule *rule)
+{
+    return rule->percent / 2 + 1;
+}
+
+static bool
+may_run(const struct compact_file *file, const struct compact_rule *rule)
+{
+    return !file->is_unfit && (rule->thorough_up_to == 0 || file->as_of < rule->thorough_up_to);
+}
+
+static struct totals
+add_up(struct compact_file *files, uint32_t n_files, const struct compact_rule *rule)
+{
+    struct totals totals = {.worst = n_files};
+    totals.garbage = adb_compact_find_garbage(files, n_files);
+    for (uint32_t i = 0; i < n_files; i++) {
+        const struct compact_file *file = &files[i];
+        totals.bytes += file->bytes;
+        totals.needed_tombstones += file->dead_bytes + file->tombstone_bytes - file->garbage;
+        if (i + 1 < n_files && file->garbage > 0 && may_run(file, rule) &&
+            (totals.worst == n_files ||
+             is_larger_part(file->garbage, file->bytes, files[totals.worst].garbage,
+                            files[totals.worst].bytes)))
+            totals.worst = i;
+    }
+    return totals;
+}
+
+/* ---------------------------------------------------------------------- runs */
+
+/* A run that grows over its neighbours. */
+struct run {
+    const struct compact_file *files;
+    uint32_t n_sealed;
+    uint64_t limit; /* of what is left of them together */
+    uint32_t first;
+    uint32_t count;
+    uint64_t live;
+};
+
+static struct run
+begin_run(const struct compact_file *files, uint32_t n_files, uint32_t first, uint64_t limit)
+{
+    return (struct run){files, n_files - 1, limit,
+                        first, 1,           files[first].bytes - files[first].garbage};
+}
+
+/* Takes the file at `i`, a neighbour of the run, if it has enough garbage and there is room. */
+static bool
+take(struct run *run, uint32_t i, uint32_t percent)
+{
+    const struct compact_file *file = &run->files[i];
+    uint64_t live = file->bytes - file->garbage;
+    if (file->is_unfit || run->live + live > run->limit ||
+        (percent > 0 && !is_at_least(file->garbage, file->bytes, percent)))
+        return false;
+    run->live += live;
+    run->count++;
+    if (i < run->first)
+        run->first = i;
+    return true;
+}
+
+static struct compact_choice
+grow(struct run run, uint32_t percent)
+{
+    while (run.first > 0 && take(&run, run.first - 1, percent)) {
+    }
+    while (run.first + run.count < run.n_sealed && take(&run, run.first + run.count, percent)) {
+    }
+    return (struct compact_choice){COMPACT_RUN, run.first, run.count};
+}
+
+/* ------------------------------------------------------------------- choices */
+
+/* The oldest file because of which a later one must keep its tombstones. */
+static struct compact_choice
+free_tombstones(const struct compact_file *files, uint32_t n_files, const struct compact_rule *rule)
+{
+    uint64_t last = 0;
+    for (uint32_t i = 1; i < n_files; i++) {
+        if (files[i].tombstone_bytes > 0)
+            last = files[i].last_sequence;
+    }
+    for (uint32_t i = 0; i + 1 < n_files; i++) {
+        if (files[i].dead_bytes > 0 && files[i].as_of < last && !files[i].is_unfit)
+            return grow(begin_run(files, n_files, i, rule->max_file_bytes), half(rule));
+    }
+    return (struct compact_choice){COMPACT_NOTHING, 0, 0};
+}
+
+/* Makes one of the two neighbours that have the least in them, and of those beside them. */
+static struct compact_choice
+merge(const struct compact_file *files, uint32_t n_files, const struct compact_rule *rule)
+{
+    struct run best = {.live = UINT64_MAX};
+    for (uint32_t i = 0; i + 2 < n_files; i++) {
+        struct run run = begin_run(files, n_files, i, rule->max_file_bytes / 2);
+        if (!files[i].is_unfit && take(&run, i + 1, 0) && run.live < best.live)
+            best = run;
+    }
+    if (best.live == UINT64_MAX)
+        return (struct compact_choice){COMPACT_NOTHING, 0, 0};
+    return grow(best, 0);
+}
+
+/* Whether the newest file is large enough to be compacted apart from what comes. */
+static bool
+is_worth_sealing(const struct compact_file *newest, const struct totals *totals,
+                 const struct compact_rule *rule)
+{
+    uint64_t least = (totals->bytes - totals->garbage) / 8;
+    uint64_t floor = rule->max_file_bytes / 4 < SEAL_BYTES_MIN ? rule->max_file_bytes / 4
+                                                               : SEAL_BYTES_MIN;
+    return newest->bytes >= (least > floor ? least : floor);
+}
+
+static struct compact_choice
+choose_worst(const struct compact_file *files, uint32_t n_files, const struct totals *totals,
+             const struct compact_rule *rule, uint32_t percent)
+{
+    if (totals->worst == n_files ||
+        !is_at_least(files[totals->worst].garbage, files[totals->worst].bytes, percent))
+        return (struct compact_choice){COMPACT_NOTHING, 0, 0};
+    return grow(begin_run(files, n_files, totals->worst, rule->max_file_bytes), half(rule));
+}
+
+static struct compact_choice
+choose_thoroughly(const struct compact_file *files, uint32_t n_files, const struct totals *totals,
+                  const struct compact_rule *rule)
+{
+    const struct compact_file *newest = &files[n_files - 1];
+    uint64_t base = n_files > 1 ? files[n_files - 2].last_sequence : 0;
+    if (base < rule->thorough_up_to && is_at_least(newest->garbage, newest->bytes, rule->percent))
+        return (struct compact_choice){COMPACT_SEAL, n_files - 1, 1};
+    return choose_worst(files, n_files, totals, rule, rule->percent);
+}
+
+struct compact_choice
+adb_compact_choose(struct compact_file *files, uint32_t n_files, const struct compact_rule *rule)
+{
+    struct compact_choice choice = {COMPACT_NOTHING, 0, 0};
+    if (n_files == 0)
+        return choice;
+    struct totals totals = add_up(files, n_files, rule);
+    if (rule->thorough_up_to != 0)
+        return choose_thoroughly(files, n_files, &totals, rule);
+    if (is_at_least(totals.garbage, totals.bytes, half(rule)) &&
+        is_worth_sealing(&files[n_files - 1], &totals, rule))
+        return (struct compact_choice){COMPACT_SEAL, n_files - 1, 1};
+    if (is_at_least(totals.garbage, totals.bytes, rule->percent))
+        choice = choose_worst(files, n_files, &totals, rule, half(rule));
+    if (choice.what == COMPACT_NOTHING &&
+        is_at_least(totals.needed_tombstones, totals.bytes, half(rule)))
+        choice = free_tombstones(files, n_files, rule);
+    if (choice.what == COMPACT_NOTHING && n_files > FEW_FILES &&
+        totals.bytes / n_files < rule->max_file_bytes / 8)
+        choice = merge(files, n_files, rule);
+    return choice;
+}

@@ -1,0 +1,60 @@
+/*
+ * compact_policy.h: which files of a log to compact, from figures alone. docs/compaction.md says why.
+ *
+ * Threads: pure.
+ */
+#ifndef ADB_SHARD_COMPACT_POLICY_H
+#define ADB_SHARD_COMPACT_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** A file of a log. */
+struct compact_file {
+    uint64_t bytes;           /* of all its records */
+    uint64_t dead_bytes;      /* of these, values that no key refers to */
+    uint64_t tombstone_bytes; /* and tombstones, needed or not */
+    uint64_t last_sequence;   /* the newest it stands for */
+    uint64_t as_of;           /* as in struct data_file */
+    bool is_unfit;            /* it can't be copied */
+    uint64_t garbage;         /* what compacting it would free; filled here */
+};
+
+struct compact_rule {
+    uint32_t percent; /* of garbage, from which on something is done, 1..100 */
+    uint64_t max_file_bytes;
+    /* Not 0: each file with so much garbage is to be compacted, but for those that know of this
+     * sequence number already (so that it ends). 0: if the whole log has as much. */
+    uint64_t thorough_up_to;
+};
+
+enum compact_what {
+    COMPACT_NOTHING,
+    COMPACT_RUN, /* `count` files from `first` on */
+    COMPACT_SEAL /* go on in a new file, so that the newest can be compacted */
+};
+
+struct compact_choice {
+    enum compact_what what;
+    uint32_t first;
+    uint32_t count;
+};
+
+/**
+ * Decides what to do next.
+ *
+ * @param files  in the order of the log; the last is the newest, which writers fill.
+ */
+struct compact_choice adb_compact_choose(struct compact_file *files, uint32_t n_files,
+                                         const struct compact_rule *rule);
+
+/**
+ * Up to which sequence number tombstones are needed no more in a file with `n_older` files before
+ * it: those that are newer may hide a value in one of these.
+ */
+uint64_t adb_compact_tombstone_floor(const struct compact_file *files, uint32_t n_older);
+
+/** Fills `garbage` of each file, and returns the sum. */
+uint64_t adb_compact_find_garbage(struct compact_file *files, uint32_t n_files);
+
+#endif

@@ -1,0 +1,542 @@
+/*
+ * shard_compact.c: one pass of compaction, step by step: copy, settle, move, retire.
+ * docs/compaction.md says why nothing is lost by it.
+ */
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "os/rcu.h"
+#include "shard/compact_policy.h"
+#include "shard/shard_private.h"
+
+/* A step reads so much, and a record more at most: a little less than a scan reads at once. */
+#define STEP_BYTES (UINT64_C(960) << 10)
+#define RETRY_NS_MIN UINT64_C(1000000000)
+#define RETRY_NS_MAX UINT64_C(60000000000)
+
+enum { FOUND_INDEXES = 64 };
+
+enum phase { PHASE_COPY, PHASE_SETTLE, PHASE_MOVE };
+
+struct shard_pass {
+    enum phase phase;
+    struct data_file **run; /* owned array; the files belong to the shard */
+    uint32_t n_run;
+    uint64_t run_bytes;
+
+    /* Tombstones up to this sequence number are needed no more. */
+    uint64_t tombstone_floor;
+    uint64_t as_of; /* newest sequence number when it began */
+    bool is_behind; /* as in struct shard_compact_step, when it began */
+
+    /* where the scan is: of run[at], then of `file` */
+    uint32_t at;
+    bool is_scanning;
+    struct log_scan_result scan;
+    uint64_t step_end; /* offset in the file at which the step ends */
+
+    struct log_copy copy;
+    struct data_file *file; /* the copy, once it is in the table */
+
+    /* Where each value of the copy came from, in its order. */
+    uint64_t *origins; /* owned */
+    size_t n_origins;
+    size_t origin_capacity;
+    size_t next_origin; /* moving */
+
+    struct shard_index *found[FOUND_INDEXES]; /* of collections met; NULL: not asked for yet */
+};
+
+/* A scan's callback needs all of these. */
+struct step {
+    struct shard *shard;
+    struct shard_pass *pass;
+    const struct shard_compaction *how;
+};
+
+/* ---------------------------------------------------------------------- choose */
+
+/* The files of the log in its order, and what the policy wants to know of them. */
+struct survey {
+    struct data_file **files;     /* owned */
+    struct compact_file *figures; /* owned */
+    uint32_t count;
+};
+
+static void
+fini_survey(struct survey *survey)
+{
+    adb_mem_free(survey->files);
+    adb_mem_free(survey->figures);
+}
+
+static void
+insert_in_order(struct survey *survey, struct data_file *file)
+{
+    uint32_t i = survey->count++;
+    const struct log_file_header *header = &file->header;
+    for (; i > 0; i--) {
+        const struct log_file_header *before = &survey->files[i - 1]->header;
+        if (before->base_sequence < header->base_sequence ||
+            (before->base_sequence == header->base_sequence && before->file_id < header->file_id))
+            break;
+        survey->files[i] = survey->files[i - 1];
+    }
+    survey->files[i] = file;
+}
+
+static void
+describe(const struct data_file *file, uint64_t last_sequence, struct compact_file *figures)
+{
+    *figures = (struct compact_file){
+        .bytes = file->end - LOG_FILE_HEADER_BYTES,
+        .dead_bytes = atomic_load_explicit(&file->dead_bytes, memory_order_relaxed),
+        .tombstone_bytes = atomic_load_explicit(&file->tombstone_bytes, memory_order_relaxed),
+        .last_sequence = last_sequence,
+        .as_of = file->as_of,
+        .is_unfit = file->is_unfit,
+    };
+}
+
+/* Under the lock. End it with fini_survey(). */
+static armdb_err
+make_survey(struct shard *shard, struct survey *survey)
+{
+    *survey = (struct survey){
+        .files = adb_new_array(struct data_file *, shard->file_count),
+        .figures = adb_new_array(struct compact_file, shard->file_count),
+    };
+    if (survey->files == NULL || survey->figures == NULL) {
+        fini_survey(survey);
+        return adb_fail(ARMDB_NO_MEMORY, "compact", "no memory for a list of files");
+    }
+    for (uint32_t slot = 0; slot < shard->slot_limit; slot++) {
+        struct data_file *file = atomic_load_explicit(&shard->files[slot], memory_order_relaxed);
+        if (file != NULL && !file->is_retired)
+            insert_in_order(survey, file);
+    }
+    for (uint32_t i = 0; i < survey->count; i++) {
+        bool is_newest = i + 1 == survey->count;
+        uint64_t last = is_newest ? shard->writer.sequence
+                                  : survey->files[i + 1]->header.base_sequence;
+        describe(survey->files[i], last, &survey->figures[i]);
+    }
+    return ARMDB_OK;
+}
+
+/* Begins a pass over the chosen files. Under the lock. */
+static armdb_err
+new_pass(struct shard *shard, const struct survey *survey, const struct compact_choice *choice,
+         struct shard_pass **pass_out)
+{
+    struct shard_pass *pass = adb_new(struct shard_pass);
+    *pass_out = NULL;
+    if (pass != NULL)
+        pass->run = adb_new_array(struct data_file *, choice->count);
+    if (pass == NULL || pass->run == NULL) {
+        adb_mem_free(pass);
+        return adb_fail(ARMDB_NO_MEMORY, "compact", "no memory for a compaction");
+    }
+    pass->n_run = choice->count;
+    for (uint32_t i = 0; i < pass->n_run; i++) {
+        pass->run[i] = survey->files[choice->first + i];
+        pass->run_bytes += pass->run[i]->end;
+    }
+    pass->tombstone_floor = adb_compact_tombstone_floor(survey->figures, choice->first);
+    pass->as_of = shard->writer.sequence;
+    shard->reserved_slots++;
+    *pass_out = pass;
+    return ARMDB_OK;
+}
+
+/* The header of the copy. Under the lock. */
+static struct log_file_header
+name_copy(struct shard *shard, const struct survey *survey, const struct compact_choice *choice)
+{
+    struct log_file_header header = shard->identity;
+    header.file_id = ++shard->newest_file_id;
+    header.base_sequence = survey->files[choice->first]->header.base_sequence;
+    header.last_sequence = survey->figures[choice->first + choice->count - 1].last_sequence;
+    header.is_copy = true;
+    return header;
+}
+
+/* ------------------------------------------------------------------------ end */
+
+void
+adb_shard_end_pass(struct shard *shard, bool remove)
+{
+    struct shard_pass *pass = shard->pass;
+    if (pass == NULL)
+        return;
+    if (remove)
+        adb_log_copy_abandon(&pass->copy);
+    else
+        adb_log_copy_fini(&pass->copy);
+    if (pass->file == NULL) {
+        adb_mutex_lock(&shard->lock);
+        shard->reserved_slots--;
+        adb_mutex_unlock(&shard->lock);
+    }
+    adb_mem_free(pass->origins);
+    adb_mem_free(pass->run);
+    adb_mem_free(pass);
+    shard->pass = NULL;
+}
+
+/* Notes that a pass failed, for the reason in the thread's detail record. */
+static void
+note_failure(struct shard *shard, armdb_err err)
+{
+    adb_mutex_lock(&shard->lock);
+    shard->compaction.failures++;
+    shard->compaction.failure = err;
+    shard->compaction.failure_detail = *adb_err_detail();
+    adb_mutex_unlock(&shard->lock);
+    shard->retry_delay_ns = shard->retry_delay_ns == 0 ? RETRY_NS_MIN : 2 * shard->retry_delay_ns;
+    if (shard->retry_delay_ns > RETRY_NS_MAX)
+        shard->retry_delay_ns = RETRY_NS_MAX;
+    shard->retry_at_ns = adb_os_now_ns(shard->os) + shard->retry_delay_ns;
+}
+
+/* ---------------------------------------------------------------------- begin */
+
+static armdb_err
+seal_newest(struct shard *shard)
+{
+    ADB_TRY(adb_shard_sync(shard)); /* so that there is little left to sync under the lock */
+    adb_mutex_lock(&shard->lock);
+    armdb_err err = adb_shard_failed(shard);
+    if (err == ARMDB_OK)
+        err = adb_shard_rotate(shard);
+    adb_mutex_unlock(&shard->lock);
+    return err;
+}
+
+static struct compact_rule
+rule_of(const struct shard *shard, const struct shard_compaction *how)
+{
+    return (struct compact_rule){how->percent, shard->writer.max_file_bytes, how->thorough_up_to};
+}
+
+static bool
+is_behind(const struct survey *survey, const struct shard_compaction *how)
+{
+    uint64_t bytes = 0;
+    uint64_t garbage = 0;
+    for (uint32_t i = 0; i < survey->count; i++) {
+        bytes += survey->figures[i].bytes;
+        garbage += survey->figures[i].garbage;
+    }
+    return garbage > bytes / 200 * (how->percent * UINT64_C(3));
+}
+
+/* Looks for something to do; *seal_out if it is a new file. */
+static armdb_err
+look(struct shard *shard, const struct shard_compaction *how, struct shard_compact_step *step,
+     struct log_file_header *header_out, bool *seal_out)
+{
+    struct survey survey;
+    const struct compact_rule rule = rule_of(shard, how);
+    ADB_TRY(make_survey(shard, &survey));
+    struct compact_choice choice = adb_compact_choose(survey.figures, survey.count, &rule);
+    armdb_err err = ARMDB_OK;
+    step->is_idle = choice.what == COMPACT_NOTHING;
+    step->is_behind = is_behind(&survey, how);
+    *seal_out = choice.what == COMPACT_SEAL;
+    if (choice.what == COMPACT_RUN && !adb_shard_has_slots(shard, 1)) {
+        err = adb_fail(ARMDB_LIMIT, "compact",
+                       "shard %" PRIu32 " has %d data files, the most "
+                       "there can be",
+                       shard->identity.shard, LOCATION_SLOTS);
+    } else if (choice.what == COMPACT_RUN) {
+        err = new_pass(shard, &survey, &choice, &shard->pass);
+        if (err == ARMDB_OK) {
+            shard->pass->is_behind = step->is_behind;
+            *header_out = name_copy(shard, &survey, &choice);
+        }
+    }
+    fini_survey(&survey);
+    return err;
+}
+
+static armdb_err
+begin(struct shard *shard, const struct shard_compaction *how, struct shard_compact_step *step)
+{
+    struct log_file_header header;
+    bool seal;
+    adb_mutex_lock(&shard->lock);
+    armdb_err err = look(shard, how, step, &header, &seal);
+    adb_mutex_unlock(&shard->lock);
+    ADB_TRY(err);
+    if (seal)
+        return seal_newest(shard);
+    if (shard->pass == NULL)
+        return ARMDB_OK;
+    return adb_log_copy_begin(&shard->pass->copy, shard->os, shard->path, &header);
+}
+
+/* ----------------------------------------------------------------------- copy */
+
+/* The index that a record belongs to; NULL if its collection was dropped. */
+static struct shard_index *
+find_index(const struct step *step, uint32_t collection_id)
+{
+    struct shard_index **found = &step->pass->found[collection_id % FOUND_INDEXES];
+    if (*found == NULL || (*found)->collection_id != collection_id)
+        *found = step->how->find(step->how->context, collection_id);
+    return *found;
+}
+
+/* The location of a key, 0 if it is not there; false if the collection was dropped. */
+static bool
+find_key(struct shard_index *index, armdb_slice key, uint64_t *location_out)
+{
+    adb_rcu_enter();
+    bool is_there = !atomic_load_explicit(&index->is_dropped, memory_order_acquire);
+    *location_out = is_there ? adb_index_get(&index->keys, key, NULL) : 0;
+    adb_rcu_leave();
+    return is_there;
+}
+
+static uint64_t
+location_of(const struct data_file *file, const struct log_scan_record *found)
+{
+    return adb_location_make(file->slot, found->offset, found->record.value_len);
+}
+
+static bool
+is_needed(const struct step *step, const struct log_scan_record *found)
+{
+    const struct shard_pass *pass = step->pass;
+    struct shard_index *index = find_index(step, found->record.collection_id);
+    uint64_t location;
+    if (index == NULL || !find_key(index, found->key, &location))
+        return false;
+    if (found->record.flags == LOG_FLAG_TOMBSTONE)
+        return location == 0 && found->record.sequence > pass->tombstone_floor;
+    return location == location_of(pass->run[pass->at], found);
+}
+
+static armdb_err
+note_origin(struct shard_pass *pass, uint64_t location)
+{
+    if (pass->n_origins == pass->origin_capacity) {
+        size_t capacity = pass->origin_capacity == 0 ? 4096 : 2 * pass->origin_capacity;
+        void *grown = adb_mem_realloc(pass->origins, capacity * sizeof *pass->origins);
+        if (grown == NULL)
+            return adb_fail(ARMDB_NO_MEMORY, "compact", "no memory for %zu locations", capacity);
+        pass->origins = (uint64_t *)grown;
+        pass->origin_capacity = capacity;
+    }
+    pass->origins[pass->n_origins++] = location;
+    return ARMDB_OK;
+}
+
+/* An adb_scan_fn. ARMDB_END: the step is over, the record is for the next. */
+static armdb_err
+copy_record(void *context, const struct log_scan_record *found)
+{
+    const struct step *step = (const struct step *)context;
+    struct shard_pass *pass = step->pass;
+    const struct data_file *from = pass->run[pass->at];
+    uint64_t offset;
+    if (found->offset >= pass->step_end)
+        return ARMDB_END;
+    if (!is_needed(step, found))
+        return ARMDB_OK;
+    ADB_TRY(adb_log_copy_add(&pass->copy, from, found, &offset));
+    if (found->record.flags == LOG_FLAG_TOMBSTONE)
+        return ARMDB_OK;
+    return note_origin(pass, location_of(from, found));
+}
+
+/* Scans on for one step; *is_over_out: to the file's end. */
+static armdb_err
+scan_on(struct step *step, struct data_file *file, adb_scan_fn fn, bool *is_over_out,
+        uint64_t *bytes_out)
+{
+    struct shard_pass *pass = step->pass;
+    uint64_t from = pass->is_scanning ? pass->scan.end : LOG_FILE_HEADER_BYTES;
+    pass->step_end = from + STEP_BYTES;
+    armdb_err err = pass->is_scanning ? adb_log_scan_on(file, fn, step, &pass->scan)
+                                      : adb_log_scan(file, false, file->header.base_sequence, fn,
+                                                     step, &pass->scan);
+    *is_over_out = err == ARMDB_OK && pass->scan.how == LOG_SCAN_WHOLE;
+    pass->is_scanning = !*is_over_out; /* after a failure too: from the same record on */
+    *bytes_out += pass->scan.end - from;
+    if (err == ARMDB_OK && !*is_over_out)
+        return adb_fail_at(ARMDB_CORRUPT, "compact", file->path, pass->scan.damaged_at, "%s",
+                           pass->scan.message);
+    return err == ARMDB_END ? ARMDB_OK : err;
+}
+
+static armdb_err
+copy_some(struct step *step, uint64_t *bytes_out)
+{
+    struct shard_pass *pass = step->pass;
+    bool is_over;
+    struct data_file *from = pass->run[pass->at];
+    armdb_err err = scan_on(step, from, copy_record, &is_over, bytes_out);
+    if (err == ARMDB_CORRUPT) { /* not to be chosen again and again */
+        adb_mutex_lock(&step->shard->lock);
+        from->is_unfit = true;
+        adb_mutex_unlock(&step->shard->lock);
+    }
+    ADB_TRY(err);
+    if (is_over && ++pass->at == pass->n_run)
+        pass->phase = PHASE_SETTLE;
+    return ARMDB_OK;
+}
+
+/* --------------------------------------------------------------------- settle */
+
+/*
+ * Makes the copy durable, then everything because of which something was left out of it, and only
+ * then gives it its name.
+ */
+static armdb_err
+settle(struct shard *shard)
+{
+    struct shard_pass *pass = shard->pass;
+    struct data_file *file;
+    ADB_TRY(adb_log_copy_seal(&pass->copy));
+    ADB_TRY(adb_shard_sync(shard));
+    ADB_TRY(adb_log_copy_publish(&pass->copy, &file));
+    file->as_of = pass->as_of;
+    adb_mutex_lock(&shard->lock);
+    shard->reserved_slots--;
+    adb_shard_add_file(shard, file);
+    adb_mutex_unlock(&shard->lock);
+    pass->file = file;
+    pass->phase = PHASE_MOVE;
+    return ARMDB_OK;
+}
+
+/* ----------------------------------------------------------------------- move */
+
+static bool
+move_key(struct shard_index *index, armdb_slice key, uint64_t from, uint64_t to)
+{
+    adb_rcu_enter();
+    bool is_moved = !atomic_load_explicit(&index->is_dropped, memory_order_acquire) &&
+                    adb_index_replace(&index->keys, key, from, to);
+    adb_rcu_leave();
+    return is_moved;
+}
+
+/* An adb_scan_fn, as copy_record(). */
+static armdb_err
+move_record(void *context, const struct log_scan_record *found)
+{
+    const struct step *step = (const struct step *)context;
+    struct shard_pass *pass = step->pass;
+    struct data_file *file = pass->file;
+    const struct log_record *record = &found->record;
+    uint64_t bytes = adb_log_record_bytes(record->key_len, record->value_len);
+    if (found->offset >= pass->step_end)
+        return ARMDB_END;
+    if (record->flags == LOG_FLAG_TOMBSTONE) {
+        atomic_fetch_add_explicit(&file->tombstone_bytes, bytes, memory_order_relaxed);
+        return ARMDB_OK;
+    }
+    ADB_ASSERT(pass->next_origin < pass->n_origins);
+    uint64_t origin = pass->origins[pass->next_origin++];
+    struct shard_index *index = find_index(step, record->collection_id);
+    if (index == NULL || !move_key(index, found->key, origin, location_of(file, found)))
+        atomic_fetch_add_explicit(&file->dead_bytes, bytes, memory_order_relaxed);
+    return ARMDB_OK;
+}
+
+/* Ends the pass: the run is replaced. */
+static void
+retire_run(struct shard *shard, struct shard_compact_step *step)
+{
+    struct shard_pass *pass = shard->pass;
+    uint64_t copied = pass->file->end;
+    adb_mutex_lock(&shard->lock);
+    for (uint32_t i = 0; i < pass->n_run; i++)
+        adb_shard_retire(shard, pass->run[i]);
+    shard->compaction.passes++;
+    shard->compaction.replaced_bytes += pass->run_bytes;
+    shard->compaction.copied_bytes += copied;
+    shard->compaction.failure = ARMDB_OK;
+    shard->compaction.failure_detail = (armdb_error_detail){0};
+    adb_mutex_unlock(&shard->lock);
+    step->freed_bytes += pass->run_bytes > copied ? pass->run_bytes - copied : 0;
+    shard->retry_delay_ns = 0;
+    adb_shard_end_pass(shard, false);
+}
+
+static armdb_err
+move_some(struct step *step, struct shard_compact_step *done)
+{
+    bool is_over;
+    ADB_TRY(scan_on(step, step->pass->file, move_record, &is_over, &done->read_bytes));
+    if (is_over)
+        retire_run(step->shard, done);
+    return ARMDB_OK;
+}
+
+/* ----------------------------------------------------------------------- step */
+
+static armdb_err
+go_on(struct shard *shard, const struct shard_compaction *how, struct shard_compact_step *done)
+{
+    struct step step = {shard, shard->pass, how};
+    if (shard->pass == NULL)
+        return begin(shard, how, done);
+    done->is_behind = shard->pass->is_behind;
+    switch (shard->pass->phase) {
+    case PHASE_COPY:
+        return copy_some(&step, &done->read_bytes);
+    case PHASE_SETTLE:
+        return settle(shard);
+    case PHASE_MOVE:
+        return move_some(&step, done);
+    }
+    return ARMDB_OK;
+}
+
+static armdb_err
+step_locked(struct shard *shard, const struct shard_compaction *how,
+            struct shard_compact_step *done)
+{
+    adb_shard_sweep(shard);
+    bool is_background = how->thorough_up_to == 0;
+    if (is_background && adb_os_now_ns(shard->os) < shard->retry_at_ns) {
+        done->is_idle = true;
+        return ARMDB_OK;
+    }
+    ADB_TRY(adb_shard_failed(shard));
+    armdb_err err = go_on(shard, how, done);
+    if (err == ARMDB_OK)
+        return ARMDB_OK;
+    note_failure(shard, err);
+    /* Once some keys have been moved, the only way is forward: later. */
+    if (shard->pass != NULL && shard->pass->phase != PHASE_MOVE)
+        adb_shard_end_pass(shard, true);
+    return err;
+}
+
+armdb_err
+adb_shard_compact(struct shard *shard, const struct shard_compaction *how,
+                  struct shard_compact_step *step_out)
+{
+    *step_out = (struct shard_compact_step){0};
+    adb_mutex_lock(&shard->compact_lock);
+    armdb_err err = step_locked(shard, how, step_out);
+    adb_mutex_unlock(&shard->compact_lock);
+    return err;
+}
+
+uint64_t
+adb_shard_newest_sequence(struct shard *shard)
+{
+    adb_mutex_lock(&shard->lock);
+    uint64_t sequence = shard->writer.sequence;
+    adb_mutex_unlock(&shard->lock);
+    return sequence == 0 ? 1 : sequence;
+}
