@@ -147,8 +147,10 @@ open_shards(struct db *db)
     db->recovery_ns = adb_os_now_ns(db->os) - start_ns;
     if (opening.err != ARMDB_OK)
         return adb_err_restore(&opening.detail);
-    for (uint32_t i = 0; i < db->settings.shards; i++)
+    for (uint32_t i = 0; i < db->settings.shards; i++) {
+        ADB_TRY(adb_shard_clear(db->shards[i]));
         ADB_TRY(adb_shard_share_buffer(db->shards[i]));
+    }
     return ARMDB_OK;
 }
 

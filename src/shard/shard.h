@@ -82,6 +82,11 @@ ADB_MUST_USE armdb_err adb_shard_open(const struct shard_config *config, adb_fin
                                       void *context, struct shard_recovery *recovery_out,
                                       struct shard **shard_out);
 
+/** Removes the files that recovery found replaced by copies (which it has read whole, and whose names
+ * are durable). Apart from adb_shard_open() as adb_shard_share_buffer(). Returns ARMDB_OK; ARMDB_IO
+ * ... */
+ADB_MUST_USE armdb_err adb_shard_clear(struct shard *shard);
+
 /**
  * Lets what is written from now on survive the process without a write call each, if the system can
  * (log/log_buffer.h). Until then nothing has been written or read. Apart from adb_shard_open(),

@@ -152,6 +152,8 @@ find_replaced(struct shard_listing *listing)
     qsort(listing->files, listing->count, sizeof *listing->files, compare_covers);
     for (uint32_t i = 0; i < listing->count; i++) {
         struct listed_file *file = &listing->files[i];
+        if (file->is_unreadable)
+            continue;
         if (cover != NULL && file->header.base_sequence < cover->last_sequence &&
             file->header.file_id < cover->file_id) {
             file->is_replaced = true;
@@ -174,8 +176,10 @@ adb_shard_arrange(struct adb_os *os, const char *path, const struct log_file_hea
         armdb_err err = read_header(os, path, identity, file);
         if (err != ARMDB_OK && (err != ARMDB_CORRUPT || !tolerate))
             return err;
-        if (err != ARMDB_OK)
+        if (err != ARMDB_OK) {
+            file->is_unreadable = true;
             file->header.base_sequence = base; /* behind its neighbour, where it once was */
+        }
         base = file->header.base_sequence;
     }
     find_replaced(listing);
@@ -183,13 +187,15 @@ adb_shard_arrange(struct adb_os *os, const char *path, const struct log_file_hea
 }
 
 armdb_err
-adb_shard_remove_replaced(struct adb_os *os, const char *path, const struct shard_listing *listing)
+adb_shard_clear(struct shard *shard)
 {
     char name[FILENAME_BYTES_MAX];
-    for (uint32_t i = 0; i < listing->n_replaced; i++) {
-        adb_filename_log(listing->files[listing->count + i].header.file_id, name);
-        ADB_TRY(sweep_file(os, path, name));
+    const struct shard_listing *found = &shard->found;
+    for (uint32_t i = 0; i < found->n_replaced; i++) {
+        adb_filename_log(found->files[found->count + i].header.file_id, name);
+        ADB_TRY(sweep_file(shard->os, shard->path, name));
     }
+    adb_shard_listing_fini(&shard->found);
     return ARMDB_OK;
 }
 

@@ -123,6 +123,7 @@ adb_shard_close(struct shard *shard)
         return;
     adb_rcu_wait();
     adb_shard_end_pass(shard, false);
+    adb_shard_listing_fini(&shard->found);
     for (uint32_t slot = 0; slot < shard->slot_limit; slot++)
         adb_data_file_discard(atomic_load_explicit(&shard->files[slot], memory_order_relaxed));
     adb_spare_fini(&shard->spare, shard->pages);

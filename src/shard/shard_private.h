@@ -13,6 +13,22 @@
 #include "os/thread.h"
 #include "shard/shard.h"
 
+struct listed_file {
+    struct log_file_header header; /* but for its id known after adb_shard_arrange() only */
+    bool is_replaced;              /* by a copy */
+    bool is_unreadable;            /* its header is damaged */
+};
+
+/** The data files in a shard's directory. End it with adb_shard_listing_fini(). */
+struct shard_listing {
+    struct listed_file *files; /* owned; by id; once arranged, the log in its order, then what was
+                                * replaced */
+    uint32_t count;            /* once arranged, of the log */
+    uint32_t n_replaced;
+    uint32_t capacity;
+    uint64_t newest_id;
+};
+
 struct shard {
     /* immutable after open */
     struct adb_os *os;               /* borrowed */
@@ -25,6 +41,8 @@ struct shard {
     _Atomic(struct data_file *)
         *files; /* owned, [LOCATION_SLOTS]; entries owned, stored under lock,
                                          * loaded by readers inside an RCU scope */
+
+    struct shard_listing found; /* owned: what recovery met; until adb_shard_clear() */
 
     struct adb_mutex lock; /* writers, one at a time */
     /* guarded by lock */
@@ -110,21 +128,6 @@ ADB_MUST_USE armdb_err adb_shard_sync_plan(struct shard *shard, const struct log
 
 /* ----------------------------------------------- files on disk (shard_files.c) */
 
-struct listed_file {
-    struct log_file_header header; /* but for its id known after adb_shard_arrange() only */
-    bool is_replaced;              /* by a copy */
-};
-
-/** The data files in a shard's directory. End it with adb_shard_listing_fini(). */
-struct shard_listing {
-    struct listed_file *files; /* owned; by id; once arranged, the log in its order, then what was
-                                * replaced */
-    uint32_t count;            /* once arranged, of the log */
-    uint32_t n_replaced;
-    uint32_t capacity;
-    uint64_t newest_id;
-};
-
 /**
  * Lists the directory. With `sweep`, removes temporary files.
  *
@@ -145,10 +148,6 @@ void adb_shard_listing_fini(struct shard_listing *listing);
 ADB_MUST_USE armdb_err adb_shard_arrange(struct adb_os *os, const char *path,
                                          const struct log_file_header *identity, bool tolerate,
                                          struct shard_listing *listing);
-
-/** Removes what copies have replaced; they must have been read whole, and have durable names. */
-ADB_MUST_USE armdb_err adb_shard_remove_replaced(struct adb_os *os, const char *path,
-                                                 const struct shard_listing *listing);
 
 /** The path of a shard's directory; free with adb_mem_free(). */
 ADB_MUST_USE armdb_err adb_shard_path(const struct shard_config *config, char **path_out);

@@ -239,7 +239,6 @@ recover_files(struct shard *shard, const struct shard_listing *listing, struct a
         recovery->cut_bytes = result.size - result.end;
     /* A killed process may have named the newest file without syncing the name. */
     ADB_TRY(adb_os_sync_dir(shard->os, shard->path));
-    ADB_TRY(adb_shard_remove_replaced(shard->os, shard->path, listing));
     ADB_TRY(settle_newest(applier->file, &result));
     adb_shard_note_synced(shard, shard->writer.sequence);
     adb_log_writer_use(&shard->writer, applier->file);
@@ -253,13 +252,10 @@ adb_shard_recover(struct shard *shard, adb_find_index_fn find, void *context,
                   struct shard_recovery *recovery_out)
 {
     struct applier applier = {.shard = shard, .find = find, .context = context};
-    struct shard_listing listing;
-    ADB_TRY(adb_shard_list(shard->os, shard->path, true, &listing));
-    armdb_err err = adb_shard_arrange(shard->os, shard->path, &shard->identity, false, &listing);
-    if (err == ARMDB_OK)
-        err = recover_files(shard, &listing, &applier, recovery_out);
-    adb_shard_listing_fini(&listing);
-    return err;
+    struct shard_listing *listing = &shard->found;
+    ADB_TRY(adb_shard_list(shard->os, shard->path, true, listing));
+    ADB_TRY(adb_shard_arrange(shard->os, shard->path, &shard->identity, false, listing));
+    return recover_files(shard, listing, &applier, recovery_out);
 }
 
 /* ---------------------------------------------------------------------- check */

@@ -41,7 +41,7 @@ struct contract_shard {
     size_t killed_floor;  /* so many of the first must survive a kill */
     size_t cut_floor;     /* and so many a power cut */
     bool has_unsure;      /* writes[count] failed, and may be there or not */
-    uint64_t files_floor; /* so many data files were there at the last open */
+    uint64_t newest_file; /* id of the newest data file that was there at the last open */
 };
 
 enum contract_truth { CONTRACT_NO, CONTRACT_MAYBE, CONTRACT_YES };
@@ -68,6 +68,7 @@ struct contract {
     struct contract_collection collections[CONTRACT_COLLECTIONS_MAX];
     uint32_t collection_count; /* the default one is the first */
     uint32_t newest_id;
+    bool is_compacted; /* records that nothing needs may be gone */
 };
 
 /** How the database ended before the open that is to be checked. */

@@ -37,7 +37,7 @@ workload_plan(uint64_t seed, uint32_t steps)
                              .shards = 1 + (uint32_t)test_rng_below(&rng, 3),
                              .has_large = test_rng_one_in(&rng, 8),
                              .default_collection = ARMDB_COLLECTION_OPTIONS_INIT,
-                             .weights = {40, 8, 12, 5, 4, 3, 2, 4, 3, 4, 2, 4, 3, 2}};
+                             .weights = {40, 8, 12, 5, 4, 3, 2, 4, 3, 4, 2, 6, 4, 3, 2}};
     if (test_rng_one_in(&rng, 2))
         draw_kind_of(&rng, &plan.default_collection);
     return plan;
@@ -56,6 +56,8 @@ draw_options(const struct work_plan *plan, struct test_rng *rng)
     options.shard_prefix_bits = test_rng_one_in(rng, 3) ? 1 + (uint32_t)test_rng_below(rng, 20) : 0;
     options.durability = (armdb_durability)test_rng_below(rng, 4);
     options.sync_interval_ms = test_rng_one_in(rng, 3) ? 150 : ARMDB_NEVER;
+    options.compaction_percent = test_rng_one_in(rng, 2) ? 1 + (uint32_t)test_rng_below(rng, 100)
+                                                         : ARMDB_NEVER;
     return options;
 }
 
@@ -67,6 +69,8 @@ workload_init(struct workload *work, struct sim *sim, struct contract *contract,
     work->rng = test_rng_make(plan->seed ^ UINT64_C(0x5bd1e995));
     work->options = draw_options(plan, &work->rng);
     work->buffer = value_buffer;
+    if (work->options.compaction_percent != ARMDB_NEVER)
+        contract->is_compacted = true;
     sim_set_can_map(sim, plan->seed / 2 % 2 == 0);
 }
 
@@ -542,6 +546,29 @@ step_timer(struct workload *work)
     return ARMDB_OK;
 }
 
+/* An armdb_compact_fn: counts down the steps that are left. */
+static int
+count_step(void *context, const armdb_compact_progress *progress)
+{
+    uint64_t *left = (uint64_t *)context;
+    (void)progress;
+    return --*left == 0;
+}
+
+/* A pass that is cut short goes on with the next step of compaction, whoever makes it. */
+static armdb_err
+step_compact(struct workload *work)
+{
+    armdb_compact_options options = ARMDB_COMPACT_OPTIONS_INIT;
+    armdb_compact_progress progress;
+    uint64_t left = test_rng_one_in(&work->rng, 3) ? UINT64_MAX : 1 + test_rng_below(&work->rng, 6);
+    options.on_progress = count_step;
+    options.context = &left;
+    options.percent = 1 + (uint32_t)test_rng_below(&work->rng, 40);
+    work->contract->is_compacted = true;
+    return tolerate(work, "compact", adb_db_compact(work->db, &options, &progress));
+}
+
 /* ---------------------------------------------------------------- collections */
 
 static armdb_err
@@ -635,6 +662,8 @@ run_step(struct workload *work)
         return step_flush(work, ARMDB_SYNCED);
     case WORK_TIMER:
         return step_timer(work);
+    case WORK_COMPACT:
+        return step_compact(work);
     case WORK_CREATE:
         return step_create(work);
     case WORK_DROP:

@@ -25,6 +25,7 @@ enum work_kind {
     WORK_FLUSH_ALL,
     WORK_SYNC_ALL,
     WORK_TIMER,
+    WORK_COMPACT, /* some steps of compaction, or to its end */
     WORK_CREATE,
     WORK_DROP,
     WORK_REOPEN,
