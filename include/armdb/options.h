@@ -100,9 +100,9 @@ typedef struct armdb_options {
      * 1048576..1099511627776 (1 MiB..1 TiB), or ARMDB_CACHE_NONE. It is taken as blocks are read,
      * not at once. 0: an eighth of the machine's memory, 1 MiB..1 GiB. */
     uint64_t cache_bytes;
-    /* percent of the log of a shard that must be garbage (dead values, tombstones that nothing needs)
-     * before it is compacted in the background, 1..100, or ARMDB_NEVER. Less means less space, and
-     * more bytes written. 0: 30. */
+    /* percent of the log of a shard that must be garbage (dead values, tombstones that nothing
+     * needs) before it is compacted in the background, 1..100, or ARMDB_NEVER. Less means less
+     * space, and more bytes written. 0: 30. */
     uint32_t compaction_percent;
     /* bytes that each thread which compacts reads a second at most, 1048576 (1 MiB) or more. 0: as
      * docs/compaction.md says: half of the time, all of it where there is much more garbage. */

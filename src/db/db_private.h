@@ -1,8 +1,8 @@
 /*
  * db_private.h: what a database is made of. Included by src/db only.
  *
- * Lock order: collections_lock, then the locks of shards in ascending order, then nothing. (A step of
- * compaction takes collections_lock with the compact_lock of its shard held.)
+ * Lock order: collections_lock, then the locks of shards in ascending order, then nothing. (A step
+ * of compaction takes collections_lock with the compact_lock of its shard held.)
  */
 #ifndef ADB_DB_DB_PRIVATE_H
 #define ADB_DB_DB_PRIVATE_H

@@ -21,6 +21,7 @@ new_data_file(const char *directory, const struct log_file_header *header,
     if (file == NULL)
         return adb_fail(ARMDB_NO_MEMORY, "open data file", "no memory for a data file");
     file->header = *header;
+    file->as_of = header->base_sequence;
     file->seed = adb_log_file_seed(header);
     adb_filename_log(header->file_id, name);
     armdb_err err = adb_filename_join(directory, name, "", &file->path);
@@ -197,6 +198,7 @@ check_header(struct data_file *file, uint64_t size)
                            "misplaced file: it is file %" PRIu64 " of shard %" PRIu32,
                            found.file_id, found.shard);
     file->header = found;
+    file->as_of = found.base_sequence;
     return ARMDB_OK;
 }
 

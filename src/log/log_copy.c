@@ -98,7 +98,7 @@ transfer_rest(struct log_copy *copy, struct transfer *transfer)
     return ARMDB_OK;
 }
 
-/* A record whose value was not handed out: its value goes first, its head, with the checksum, last. */
+/* A record whose value was not handed out: that goes first, the head, with the checksum, last. */
 static armdb_err
 add_large(struct log_copy *copy, const struct data_file *from, const struct log_scan_record *found)
 {

@@ -144,8 +144,8 @@ adb_log_record_crc(uint32_t file_seed, uint64_t offset, const unsigned char *rec
 void adb_log_encode_mark(uint32_t file_seed, uint64_t offset, uint32_t kind, uint64_t sequence,
                          uint64_t synced_offset, unsigned char *to);
 
-/** Bytes of the PAD that is needed at `offset` (a multiple of 8) so that the next record starts at a
- * multiple of `alignment`; 0: none. */
+/** Bytes of the PAD that is needed at `offset` (a multiple of 8) so that the next record starts at
+ * a multiple of `alignment`; 0: none. */
 static inline uint64_t
 adb_log_pad_bytes(uint64_t offset, uint64_t alignment)
 {

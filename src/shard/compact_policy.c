@@ -205,6 +205,12 @@ choose_thoroughly(const struct compact_file *files, uint32_t n_files, const stru
     return choose_worst(files, n_files, totals, rule, rule->percent);
 }
 
+bool
+adb_compact_has_many(uint32_t n_files)
+{
+    return n_files > FEW_FILES;
+}
+
 struct compact_choice
 adb_compact_choose(struct compact_file *files, uint32_t n_files, const struct compact_rule *rule)
 {
@@ -222,7 +228,7 @@ adb_compact_choose(struct compact_file *files, uint32_t n_files, const struct co
     if (choice.what == COMPACT_NOTHING &&
         is_at_least(totals.needed_tombstones, totals.bytes, half(rule)))
         choice = free_tombstones(files, n_files, rule);
-    if (choice.what == COMPACT_NOTHING && n_files > FEW_FILES &&
+    if (choice.what == COMPACT_NOTHING && adb_compact_has_many(n_files) &&
         totals.bytes / n_files < rule->max_file_bytes / 8)
         choice = merge(files, n_files, rule);
     return choice;

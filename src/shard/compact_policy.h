@@ -1,5 +1,5 @@
 /*
- * compact_policy.h: which files of a log to compact, from figures alone. docs/compaction.md says why.
+ * compact_policy.h: which files of a log to compact, from figures alone (docs/compaction.md).
  *
  * Threads: pure.
  */
@@ -39,6 +39,9 @@ struct compact_choice {
     uint32_t first;
     uint32_t count;
 };
+
+/** Whether so many files can be too many. */
+bool adb_compact_has_many(uint32_t n_files);
 
 /**
  * Decides what to do next.

@@ -82,9 +82,9 @@ ADB_MUST_USE armdb_err adb_shard_open(const struct shard_config *config, adb_fin
                                       void *context, struct shard_recovery *recovery_out,
                                       struct shard **shard_out);
 
-/** Removes the files that recovery found replaced by copies (which it has read whole, and whose names
- * are durable). Apart from adb_shard_open() as adb_shard_share_buffer(). Returns ARMDB_OK; ARMDB_IO
- * ... */
+/** Removes the files that recovery found replaced by copies (which it has read whole, and whose
+ * names are durable). Apart from adb_shard_open() as adb_shard_share_buffer(). Returns ARMDB_OK;
+ * ARMDB_IO ... */
 ADB_MUST_USE armdb_err adb_shard_clear(struct shard *shard);
 
 /**

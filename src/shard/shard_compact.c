@@ -262,19 +262,41 @@ look(struct shard *shard, const struct shard_compaction *how, struct shard_compa
     return err;
 }
 
+/* Whether there can be something to do: most of the time there is not, and this is cheap. Under the
+ * lock. */
+static bool
+is_worth_looking(const struct shard *shard, const struct shard_compaction *how)
+{
+    uint64_t bytes = 0;
+    uint64_t garbage = 0;
+    for (uint32_t slot = 0; slot < shard->slot_limit; slot++) {
+        const struct data_file *file = atomic_load_explicit(&shard->files[slot],
+                                                            memory_order_relaxed);
+        if (file == NULL || file->is_retired)
+            continue;
+        bytes += file->end;
+        garbage += atomic_load_explicit(&file->dead_bytes, memory_order_relaxed) +
+                   atomic_load_explicit(&file->tombstone_bytes, memory_order_relaxed);
+    }
+    return how->thorough_up_to != 0 || garbage > bytes / 200 * how->percent ||
+           adb_compact_has_many(shard->file_count);
+}
+
 static armdb_err
 begin(struct shard *shard, const struct shard_compaction *how, struct shard_compact_step *step)
 {
     struct log_file_header header;
     bool seal;
+    armdb_err err = ARMDB_OK;
     adb_mutex_lock(&shard->lock);
-    armdb_err err = look(shard, how, step, &header, &seal);
+    step->is_idle = !is_worth_looking(shard, how);
+    if (!step->is_idle)
+        err = look(shard, how, step, &header, &seal);
     adb_mutex_unlock(&shard->lock);
-    ADB_TRY(err);
+    if (err != ARMDB_OK || step->is_idle)
+        return err;
     if (seal)
         return seal_newest(shard);
-    if (shard->pass == NULL)
-        return ARMDB_OK;
     return adb_log_copy_begin(&shard->pass->copy, shard->os, shard->path, &header);
 }
 

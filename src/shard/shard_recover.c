@@ -164,7 +164,6 @@ recover_file(struct shard *shard, uint64_t file_id, bool is_newest, struct appli
     file->marked = result_out->marked;
     file->marked_at = result_out->marked_at;
     file->is_sealed = result_out->is_sealed;
-    file->as_of = result_out->sequence;
     atomic_store_explicit(&file->written, result_out->end, memory_order_release);
     shard->writer.sequence = result_out->sequence;
     return ARMDB_OK;

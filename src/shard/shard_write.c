@@ -71,10 +71,8 @@ adb_shard_rotate(struct shard *shard)
                         "max_file_bytes",
                         shard->identity.shard, LOCATION_SLOTS);
     ADB_TRY(fence_unless_harmless(shard, adb_log_writer_seal(&shard->writer)));
-    if (shard->writer.active != NULL) {
+    if (shard->writer.active != NULL)
         adb_shard_note_synced(shard, shard->writer.sequence);
-        shard->writer.active->as_of = shard->writer.sequence;
-    }
     struct log_file_header header = shard->identity;
     header.file_id = shard->newest_file_id + 1;
     header.base_sequence = shard->writer.sequence;

@@ -148,7 +148,8 @@ NASTY = sorted({
 
 
 class UsageTest(CommandTest):
-    COMMANDS = ("create put get del scan load dump stat verify time collections drop").split()
+    COMMANDS = ("create put get del scan load dump stat verify compact time collections "
+                "drop").split()
 
     def test_help_and_version_everywhere(self):
         version = self.ok("--version")
@@ -584,7 +585,8 @@ class SetTest(CommandTest):
         self.ok("create", self.db)
         for words in (("get", self.db, "k"), ("del", self.db, "k"), ("scan", self.db),
                       ("dump", self.db), ("stat", self.db), ("collections", self.db),
-                      ("drop", self.db), ("verify", self.db), ("time", self.db)):
+                      ("drop", self.db), ("verify", self.db), ("compact", self.db),
+                      ("time", self.db)):
             with self.subTest(words=words):
                 self.fails(NOT_THERE, *words, "--collection", "nope", says=(self.db, '"nope"'))
         self.assertEqual(self.stat()["collections"], 1)
@@ -623,6 +625,28 @@ class SetTest(CommandTest):
         for field in fields[1:]:
             self.assertRegex(text, rf"(?m)^{field} +\d+\b")
 
+    def test_compact(self):
+        pairs = [(b"key%d" % i, b"v%d" % i * 200) for i in range(200)]
+        self.load(pairs)
+        self.load(pairs)
+        self.ok("del", self.db, "key7")
+        before = sum(map(os.path.getsize, self.data_files()))
+        text = self.ok("compact", self.db).decode()
+        freed = int(re.fullmatch(r"read \d+ bytes of data files, freed (\d+) bytes\n",
+                                 text).group(1))
+        after = sum(map(os.path.getsize, self.data_files()))
+        self.assertGreater(freed, before * 0.4)
+        self.assertAlmostEqual(after, before - freed, delta=4096)
+        found = self.stat()
+        self.assertEqual((found["keys"], found["dead_bytes"]), (199, 0))
+        self.assertEqual(found["log_bytes"], after)
+        del pairs[7]
+        self.assertEqual(self.ok("dump", self.db),
+                         b"".join(b"%s\t%s\n" % pair for pair in sorted(pairs)))
+        self.assertIn(b"no damage", self.ok("verify", self.db))
+        self.assertIn(b"freed 0 bytes", self.ok("compact", self.db))
+        self.fails(USAGE, "compact", self.db, "--percent", "0", says="1..100")
+
     def test_time(self):
         self.load([(b"%d" % i, b"v") for i in range(50)])
         for gets in ("10", "500"):
@@ -637,7 +661,7 @@ class BadDatabaseTest(CommandTest):
     """Databases that are missing, damaged, of a newer format, in use."""
 
     READERS = [("get", "k"), ("del", "k"), ("scan",), ("dump",), ("stat",), ("collections",),
-               ("verify",), ("time",), ("drop", "--collection", "c")]
+               ("verify",), ("compact",), ("time",), ("drop", "--collection", "c")]
 
     def all_refuse(self, status, path, says, commands=None):
         for words in commands or self.READERS:

@@ -75,8 +75,7 @@ check_collections(struct contract *contract, struct db *db)
 
 /* --------------------------------------------------------------------- shards */
 
-/* After an open there are the data files that the shard knows, and no others; and none has an id that
- * may have been used before. */
+/* After an open there are the data files that the shard knows, and no others; and ids grow. */
 static void
 check_files(struct contract_shard *shard, uint32_t number, struct db *db, struct sim *sim,
             const char *path)

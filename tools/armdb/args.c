@@ -57,6 +57,9 @@ static const struct option_spec SPECS[OPTION_COUNT] = {
                             KIND_NUMBER, 1, UINT64_MAX},
     [OPTION_GETS] = {"--gets", "N", "how many to time, 1..10000000 (default: 100000)", KIND_NUMBER,
                      1, 10000000},
+    [OPTION_PERCENT] = {"--percent", "N",
+                        "of a data file that must be garbage, 1..100 (default: 1)", KIND_NUMBER, 1,
+                        100},
     [OPTION_JSON] = {"--json", "", "as one JSON object", KIND_FLAG, 0, 0},
 };
 

@@ -33,7 +33,8 @@ static const struct field FIELDS[] = {
     WIDE(keys, "in all collections"),
     WIDE(files, "data files"),
     WIDE(log_bytes, "on disk, headers and dead records included"),
-    WIDE(dead_bytes, "of these, records that no key refers to any more"),
+    WIDE(dead_bytes, "of these, what nothing needs any more"),
+    WIDE(tombstone_bytes, "of log_bytes, marks of deleted keys, needed or not"),
     WIDE(index_bytes, "memory of all indexes"),
     WIDE(buffer_bytes, "memory of the write buffers"),
     WIDE(cache_bytes, "memory of the block cache"),
@@ -49,6 +50,10 @@ static const struct field FIELDS[] = {
     WIDE(cache_misses, "blocks read into the cache"),
     WIDE(syncs, "of data files"),
     WIDE(sync_waits, "synced writes that shared them"),
+    WIDE(compactions, "passes that replaced data files"),
+    WIDE(compacted_bytes, "of the files that these replaced"),
+    WIDE(compaction_bytes, "of the files that they made"),
+    WIDE(compaction_failures, "passes that were given up"),
     WIDE(recovered_records, "read at open"),
     WIDE(recovered_cut_bytes, "of incomplete records, cut off at open"),
     WIDE(recovery_ns, "time it took, nanoseconds"),
@@ -81,9 +86,10 @@ print_shard(bool is_json, uint32_t number, const armdb_shard_info *info)
            armdb_err_name(info->failure));
     print_json_member(stdout, "failure_message", armdb_str(message));
     printf(",\"files\":%" PRIu64 ",\"log_bytes\":%" PRIu64 ",\"dead_bytes\":%" PRIu64
+           ",\"tombstone_bytes\":%" PRIu64 ",\"compaction_failure\":\"%s\""
            ",\"newest_sequence\":%" PRIu64 ",\"synced_sequence\":%" PRIu64 "}",
-           info->files, info->log_bytes, info->dead_bytes, info->newest_sequence,
-           info->synced_sequence);
+           info->files, info->log_bytes, info->dead_bytes, info->tombstone_bytes,
+           armdb_err_name(info->compaction_failure), info->newest_sequence, info->synced_sequence);
 }
 
 static int

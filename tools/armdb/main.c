@@ -86,6 +86,12 @@ static const struct command COMMANDS[] = {
      "there is damage. With --collection it also looks whether that collection is there.\n",
      {BIT(OPTION_COLLECTION), 1, 1, "DIR"},
      cmd_verify},
+    {"compact",
+     "give back the space of what was overwritten or deleted",
+     "Copies what is live out of data files of which some is not, and removes these. Prints how\n"
+     "far it is, if standard error is a terminal, and what it did.\n",
+     {BIT(OPTION_COLLECTION) | BIT(OPTION_PERCENT), 1, 1, "DIR"},
+     cmd_compact},
     {"time",
      "time gets of random keys",
      "Gets keys that are there, drawn at random, and prints the rate and the times.\n",

@@ -1,5 +1,5 @@
 /*
- * progress.h: a line on standard error that tells how far a load is, where that is a terminal.
+ * progress.h: a line on standard error that tells how far a long work is, where that is a terminal.
  */
 #ifndef PROGRESS_H
 #define PROGRESS_H
@@ -18,7 +18,12 @@ struct progress {
 /** Starts the clock. Shows nothing if standard error is no terminal. */
 void progress_start(struct progress *progress, uint64_t total_bytes, uint64_t now_ns);
 
-/** Renews the line if it is due. */
+/** Whether the line is due again; then print it to standard error, without a newline, and call
+ * progress_end_line(). */
+bool progress_begin_line(struct progress *progress, uint64_t now_ns);
+void progress_end_line(struct progress *progress);
+
+/** Renews the line of a load if it is due. */
 void progress_update(struct progress *progress, uint64_t records, uint64_t bytes, uint64_t now_ns);
 
 /** Removes the line. */

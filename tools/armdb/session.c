@@ -5,8 +5,11 @@
 int
 session_open(struct session *session, const struct args *args, const armdb_options *options)
 {
+    armdb_options quiet = *options;
     *session = (struct session){.path = args->positionals[0]};
-    armdb_err err = armdb_open(session->path, options, &session->db);
+    /* A command does what it is asked to, and does not begin what it will not end. */
+    quiet.compaction_percent = ARMDB_NEVER;
+    armdb_err err = armdb_open(session->path, &quiet, &session->db);
     if (err == ARMDB_EXISTS)
         return report(STATUS_USAGE,
                       "%s: there is a database already: drop the options to use it, "
@@ -34,7 +37,8 @@ int
 session_make_collection(struct session *session, const struct args *args)
 {
     const char *name = args_collection(args);
-    int status = session_open(session, args, NULL);
+    const armdb_options options = ARMDB_OPTIONS_INIT;
+    int status = session_open(session, args, &options);
     if (status != STATUS_DONE)
         return status;
     armdb_err err = armdb_collection_open(session->db, name, NULL, &session->collection);
