@@ -57,10 +57,9 @@ struct data_file {
     uint64_t marked;     /* the newest MARK says that everything before this offset is synced */
     uint64_t marked_at;  /* where that MARK is */
     bool is_sealed;      /* its last record is a SEAL: nothing is appended any more */
-    uint64_t
-        /* Of a copy that was made since the database was opened, the newest sequence number when it was
+    /* Of a copy that was made since the database was opened, the newest sequence number when it was
      * begun: it holds no value that a record up to that number has replaced. Else the base. */
-        uint64_t as_of;
+    uint64_t as_of;
     bool is_unfit;                  /* for compaction: damage was found in it */
     bool is_retired;                /* no location names it any more */
     struct data_file *next_retired; /* of the shard's list */
