@@ -285,8 +285,8 @@ is_worth_looking(const struct shard *shard, const struct shard_compaction *how)
 static armdb_err
 begin(struct shard *shard, const struct shard_compaction *how, struct shard_compact_step *step)
 {
-    struct log_file_header header;
-    bool seal;
+    struct log_file_header header = {0};
+    bool seal = false;
     armdb_err err = ARMDB_OK;
     adb_mutex_lock(&shard->lock);
     step->is_idle = !is_worth_looking(shard, how);
