@@ -100,9 +100,9 @@ draw_entry(struct test_rng *rng, struct entry *entry, uint32_t stamp)
     *entry = (struct entry){.key = (uint32_t)test_rng_below(rng, KEYS)};
     entry->level = draw < 2 ? ARMDB_SYNCED : 1 + (uint32_t)(draw % 2);
     draw = test_rng_below(rng, 100);
-    if (draw < 2) {
+    if (draw < 3) { /* sync, flush, or compact, which promises nothing */
         entry->key = KEYS;
-        entry->level = draw == 0 ? ARMDB_SYNCED : ARMDB_WRITTEN;
+        entry->level = draw == 0 ? ARMDB_SYNCED : draw == 1 ? ARMDB_WRITTEN : 0;
         return;
     }
     if (draw < 20)
@@ -118,6 +118,8 @@ do_entry(const struct writer *writer, const struct entry *entry, unsigned char *
     armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
     armdb_collection *collection = armdb_default(writer->db);
     options.durability = (armdb_durability)entry->level;
+    if (entry->key == KEYS && entry->level == 0)
+        return armdb_compact(writer->db, NULL, NULL);
     if (entry->key == KEYS)
         return entry->level == ARMDB_SYNCED ? armdb_sync(writer->db) : armdb_flush(writer->db);
     armdb_slice key = make_key(writer->thread, entry->key, room);
@@ -329,6 +331,7 @@ run_database(uint64_t seed, struct shared *shared)
         options.max_file_bytes = is_small ? 65536 : 4 << 20;
         options.write_buffer_bytes = is_small ? 16384 : 200000;
         options.flush_interval_ms = test_rng_one_in(&rng, 2) ? ARMDB_NEVER : 2;
+        options.compaction_percent = test_rng_one_in(&rng, 2) ? 1 : 30;
         uint32_t threads = 2 + (uint32_t)test_rng_below(&rng, THREADS_MAX - 1);
         uint32_t acknowledged = (uint32_t)test_rng_below(&rng, round % 4 == 0 ? 60 : 3000);
         require_context("database of seed %" PRIu64 ", round %u: %u threads, kill after %u", seed,

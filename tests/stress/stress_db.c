@@ -1,7 +1,7 @@
 /*
  * Threads on one database, through the public functions, on real files: writers at each level and
- * with tickets, readers of one key and of many, walkers both ways, a thread that flushes and syncs,
- * and one that creates and drops a collection which the others use meanwhile. They do so on three
+ * with tickets, readers of one key and of many, walkers both ways, a thread that flushes, syncs and
+ * compacts beside the background, and one that creates and drops a collection which the others use meanwhile. They do so on three
  * collections: a tree, a map without order, and a tree that keeps its values. Small files, buffers
  * and cache, so that files change, buffers move on and blocks go under the readers all the time.
  *
@@ -446,6 +446,8 @@ run_syncer(void *context)
         size_t count;
         check((test_rng_one_in(&actor->rng, 10) ? armdb_sync(db) : armdb_flush(db)) == ARMDB_OK,
               "flush or sync");
+        check(!test_rng_one_in(&actor->rng, 4) || armdb_compact(db, NULL, NULL) == ARMDB_OK,
+              "compact");
         check(armdb_get_stats(db, &stats) == ARMDB_OK && stats.failed_shards == 0, "stats");
         check(stats.dead_bytes < stats.log_bytes, "more dead bytes than bytes");
         check(armdb_get_shard_info(db, 1, &info) == ARMDB_OK, "shard info");
@@ -571,6 +573,9 @@ run_stress(const armdb_options *options)
     }
     run_actors(&stress, writers);
     expect_final_state(&stress, writers);
+    armdb_stats stats = {.struct_bytes = sizeof stats};
+    assert_int_equal(armdb_get_stats(stress.db, &stats), ARMDB_OK);
+    assert_true(stats.compactions > 3 && stats.compaction_failures == 0);
     assert_int_equal(armdb_close(stress.db), ARMDB_OK);
     assert_int_equal(armdb_verify(path, NULL, NULL, NULL), ARMDB_OK);
     open_all(&stress, path, options);
@@ -592,6 +597,7 @@ small_options(void)
     options.flush_interval_ms = 1;
     options.sync_interval_ms = 10;
     options.cache_bytes = 1048576;
+    options.compaction_percent = 10;
     return options;
 }
 
