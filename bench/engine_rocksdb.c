@@ -231,9 +231,8 @@ rocksdb_stats(void *handle, struct bench_engine_stats *stats_out)
 
 const struct bench_engine bench_rocksdb = {
     .name = "rocksdb",
-    .settings =
-        "no compression, write buffer of 64 MiB, full bloom filter of 10 bits, LRU block "
-        "cache, 2 background jobs, pinned gets, batched multi-get; rmw under a lock of the "
+    .settings = "no compression, write buffer of 64 MiB, full bloom filter of 10 bits, LRU block "
+                "cache, 2 background jobs, pinned gets, batched multi-get; rmw under a lock of the "
                 "benchmark",
     .traits = BENCH_ORDERED,
     .open = rocksdb_bench_open,
