@@ -92,6 +92,7 @@ struct bench_engine {
     /* stores many records at once, or one by one if NULL */
     void (*load)(void *thread, const struct bench_pair *pairs, size_t n_pairs);
     bool (*get)(void *thread, struct bench_bytes key, bench_visit_fn visit, void *context);
+    /* reads keys that are there; one by one if NULL */
     void (*multi_get)(void *thread, const struct bench_bytes *keys, size_t n_keys,
                       bench_visit_fn visit, void *context);
     bool (*del)(void *thread, struct bench_bytes key);

@@ -3,6 +3,8 @@
 import math
 from xml.sax.saxutils import escape
 
+from figures import short
+
 BAR, GAP, TITLE, GROUP_TITLE, AXIS = 13, 16, 44, 20, 34
 LABEL_WIDTH, PLOT_WIDTH, VALUE_WIDTH = 120, 380, 60
 COLUMN_WIDTH = LABEL_WIDTH + PLOT_WIDTH + VALUE_WIDTH + 20
@@ -13,13 +15,6 @@ FLOOR = "#c8c8c8"
 STYLE = ("text{font-family:DejaVu Sans,Helvetica,Arial,sans-serif;font-size:11px;fill:#222}"
          ".title{font-size:16px;font-weight:bold}.group{font-size:12px;font-weight:bold}"
          ".tick,.value{fill:#555}.grid{stroke:#ddd}.axis{stroke:#888}.range{stroke:#333}")
-
-
-def short(number):
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g}{unit}"
-    return f"{number:.3g}"
 
 
 def colours(engines):
@@ -57,7 +52,8 @@ class Scale:
     """Values to places on a logarithmic axis that begins and ends with a power of ten."""
 
     def __init__(self, groups):
-        values = [value for _, bars in groups for bar in bars for value in bar[1:4] if value > 0]
+        values = [value for _, bars in groups for _, cell in bars
+                  for value in (cell.least, cell.most) if value > 0]
         self.low = math.floor(math.log10(min(values)))
         self.high = max(math.ceil(math.log10(max(values))), self.low + 1)
 
@@ -86,21 +82,21 @@ def axis(scale, left, top, bottom):
 
 
 def bar(scale, colour, left, y, what):
-    name, value, least, most = what
-    width = max(scale.x(value), 1.0)
+    name, cell = what
+    width = max(scale.x(cell.value), 1.0)
     middle = y + BAR / 2
     return [
         f'<text x="{left - 6}" y="{y + 10}" text-anchor="end">{escape(name)}</text>',
         f'<rect x="{left}" y="{y + 1}" width="{width:.1f}" height="{BAR - 2}" fill="{colour}"/>',
-        f'<line class="range" x1="{left + scale.x(least):.1f}" y1="{middle}" '
-        f'x2="{left + scale.x(most):.1f}" y2="{middle}"/>',
-        f'<text class="value" x="{left + max(width, scale.x(most)) + 4:.1f}" y="{y + 10}">'
-        f"{short(value)}</text>",
+        f'<line class="range" x1="{left + scale.x(cell.least):.1f}" y1="{middle}" '
+        f'x2="{left + scale.x(cell.most):.1f}" y2="{middle}"/>',
+        f'<text class="value" x="{left + max(width, scale.x(cell.most)) + 4:.1f}" y="{y + 10}">'
+        f"{short(cell.value)}</text>",
     ]
 
 
 def write_chart(path, title, engines, groups):
-    """Writes a chart of [(group name, [(engine, value, least, most)])]; nothing if it is empty."""
+    """Writes a chart of [(group name, [(engine, Cell)])]; nothing if it is empty."""
     if not groups:
         return
     colour = colours(engines)

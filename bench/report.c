@@ -66,14 +66,16 @@ put_engines(FILE *file)
     fputs("],\n", file);
 }
 
+/* The names of what put_row() writes. */
+static const char columns[] =
+    "[\"engine\", \"workload\", \"unit\", \"threads\", \"value_bytes\", \"repeat\", \"keys\", "
+    "\"ops\", \"value\", \"p50_us\", \"p99_us\", \"p999_us\", \"max_us\"]";
+
 static void
 put_row(FILE *file, const struct bench_row *row)
 {
-    fprintf(file,
-            "    {\"engine\": \"%s\", \"workload\": \"%s\", \"unit\": \"%s\", \"threads\": %u, "
-            "\"value_bytes\": %u, \"repeat\": %u, \"keys\": %llu, \"ops\": %llu, \"value\": %.6g, "
-            "\"p50_us\": %.6g, \"p99_us\": %.6g, \"p999_us\": %.6g, \"max_us\": %.6g}",
-            row->engine, row->workload, row->unit, row->threads, row->value_bytes, row->repeat,
+    fprintf(file, "[\"%s\",\"%s\",\"%s\",%u,%u,%u,%llu,%llu,%.5g,%.4g,%.4g,%.4g,%.4g]", row->engine,
+            row->workload, row->unit, row->threads, row->value_bytes, row->repeat,
             (unsigned long long)row->keys, (unsigned long long)row->ops, row->value, row->p50_us,
             row->p99_us, row->p999_us, row->max_us);
 }
@@ -105,7 +107,7 @@ bench_report_json(const char *path, const struct bench_options *options,
         fputs(i > 0 ? ", " : "", file);
         put_string(file, results->failures[i]);
     }
-    fputs("],\n  \"rows\": [\n", file);
+    fprintf(file, "],\n  \"columns\": %s,\n  \"rows\": [\n", columns);
     for (size_t i = 0; i < results->count; i++) {
         put_row(file, &results->rows[i]);
         fputs(i + 1 < results->count ? ",\n" : "\n", file);

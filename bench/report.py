@@ -3,83 +3,33 @@
 
     report.py RESULTS.json DIRECTORY
 
-Needs nothing but Python 3. The median of the repeats counts everywhere.
+Needs nothing but Python 3.
 """
 
-import json
 import os
-import statistics
 import sys
 
 from chart import write_chart
+from figures import Results, is_lost_by_kill, is_more_better, row_name, short
 
-# Workloads that only read; there a kill has nothing to lose, so all engines are of one class.
-READS = {"get-uniform", "get-zipf", "get-missing", "multi-get", "scan", "scan-keys", "scan-back",
-         "prefix-scan", "ycsb-c"}
-LATENCIES = ("p50_us", "p99_us", "p999_us", "max_us")
-
-
-class Cell:
-    """All repeats of one engine in one row."""
-
-    def __init__(self, rows):
-        values = sorted(row["value"] for row in rows)
-        self.value = statistics.median(values)
-        self.least, self.most = values[0], values[-1]
-        self.latencies = [statistics.median(row[name] for row in rows) for name in LATENCIES]
-
-
-class Results:
-    """The file, with its rows grouped: {(workload, threads, value bytes, unit): {engine: Cell}}."""
-
-    def __init__(self, data):
-        self.data = data
-        self.engines = {engine["name"]: set(engine["traits"]) for engine in data["engines"]}
-        groups = {}
-        for row in data["rows"]:
-            key = (row["workload"], row["threads"], row["value_bytes"], row["unit"])
-            groups.setdefault(key, {}).setdefault(row["engine"], []).append(row)
-        self.rows = {key: {engine: Cell(rows) for engine, rows in engines.items()}
-                     for key, engines in groups.items()}
-        seen = {row["engine"] for row in data["rows"]}
-        self.names = [name for name in self.engines if name in seen]
-        self.ours = [name for name in self.names if "ours" in self.engines[name]]
-
-    def is_rival(self, ours, peer, workload):
-        """May the peer be compared with our engine in this workload?"""
-        traits = self.engines[peer]
-        if traits & {"ours", "floor", "ancestor"}:
-            return False
-        if "ordered" in self.engines[ours] and "ordered" not in traits:
-            return False
-        return workload in READS or workload.startswith("durable") or "in-process" not in traits
-
-    def ratio(self, ours, key):
-        """(our value / the best rival's, its name), or None; below 1: not first."""
-        cells = self.rows[key]
-        rivals = [(cells[name].value, name) for name in cells
-                  if self.is_rival(ours, name, key[0]) and cells[name].value > 0]
-        if ours not in cells or not rivals:
-            return None
-        if key[3] in ("ops/s", "%"):
-            best = max(rivals)
-            return cells[ours].value / best[0], best[1]
-        best = min(rivals)
-        return (best[0] / cells[ours].value, best[1]) if cells[ours].value > 0 else None
-
-
-def short(number):
-    """A number in three digits."""
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g}{unit}"
-    return f"{number:.3g}"
-
-
-def row_name(key):
-    workload, threads, value_bytes, _ = key
-    name = f"{workload}, {threads} T"
-    return name if value_bytes == 100 else f"{name}, {value_bytes} B"
+# The rows that say most, for the README: (workload, threads, value bytes).
+SUMMARY = ([("fill-random", 1, 100), ("overwrite-uniform", 1, 100), ("overwrite-uniform", 2, 100),
+            ("get-uniform", 1, 100), ("get-uniform", 2, 100), ("get-zipf", 2, 100),
+            ("get-missing", 1, 100), ("multi-get", 1, 100), ("scan", 1, 100),
+            ("scan-keys", 1, 100), ("scan-back", 1, 100), ("prefix-scan", 1, 100),
+            ("rmw", 2, 100), ("delete", 1, 100)]
+           + [(f"ycsb-{letter}", 2, 100) for letter in "abcdef"]
+           + [(workload, 1, size) for size in (8, 1024, 20480)
+              for workload in ("get-uniform", "overwrite-uniform")])
+SUMMARY_FIGURES = ("memory-reported", "written-by-load", "disk-after-load", "open-after-close",
+                   "open-after-kill", "kept-after-kill")
+LEGEND = ("T: threads. Bold: the best engine. In brackets: puts that a killed process loses, which "
+          "the others do not; they are not compared with. The last columns compare an ordered "
+          "collection with the best ordered peer, the hashed one (armdb-map) with the best of all "
+          "peers; more than 1 is better. Less than 1.3 either way is within what repeats differ by "
+          "on a shared machine.\n")
+SPACE_LEGEND = ("B/key: resident anonymous memory that the load added, and what the engine "
+                "reports. x: bytes for each byte of key and value. Less is better, but for %.\n")
 
 
 def table(header, lines):
@@ -96,18 +46,17 @@ def ratio_text(results, ours, key):
 
 
 def trait_text(results, ours, key, trait):
-    """Our value against the best engine with a trait, whatever its class."""
+    ratio = results.trait_ratio(ours, key, trait)
+    return "" if ratio is None else f"{ratio:.2f} ×"
+
+
+def is_best(results, key, name):
     cells = results.rows[key]
-    values = [cells[name].value for name in cells if trait in results.engines[name]]
-    if ours not in cells or not values or min(cells[ours].value, min(values)) <= 0:
-        return ""
-    if key[3] in ("ops/s", "%"):
-        return f"{cells[ours].value / max(values):.2f} ×"
-    return f"{min(values) / cells[ours].value:.2f} ×"
-
-
-def is_lost_by_kill(key):
-    return key[3] == "ops/s" and key[0] not in READS and not key[0].startswith("durable")
+    in_class = [cell.value for other, cell in cells.items()
+                if not results.traits[other] & {"floor", "ancestor"}
+                and not is_lost_by_kill(results.traits[other], key[0])]
+    pick = max if is_more_better(key) else min
+    return bool(in_class) and cells[name].value == pick(in_class)
 
 
 def cell_text(results, key, name):
@@ -116,25 +65,21 @@ def cell_text(results, key, name):
     if name not in cells:
         return ""
     text = short(cells[name].value)
-    traits = results.engines[name]
-    if "in-process" in traits and is_lost_by_kill(key):
+    if key[3] != "ops/s" or results.traits[name] & {"floor", "ancestor"}:
+        return text
+    if is_lost_by_kill(results.traits[name], key[0]):
         return f"({text})"
-    pick = max if key[3] in ("ops/s", "%") else min
-    in_class = [cell.value for other, cell in cells.items()
-                if not (results.engines[other] & {"floor", "ancestor"}
-                        or "in-process" in results.engines[other] and is_lost_by_kill(key))]
-    is_best = in_class and cells[name].value == pick(in_class)
-    is_best = is_best and not traits & {"floor", "ancestor"}
-    return f"**{text}**" if is_best and key[3] == "ops/s" else text
+    return f"**{text}**" if is_best(results, key, name) else text
 
 
-def value_table(results, is_wanted):
-    keys = [key for key in results.rows if is_wanted(key)]
+def value_table(results, keys):
     names = [name for name in results.names if any(name in results.rows[key] for key in keys)]
     extra = [(trait, word) for trait, word in (("floor", "floor"), ("ancestor", "crate"))
-             if any(trait in results.engines[name] for name in names)]
+             if any(trait in results.traits[name] for name in names)]
     ours = [name for name in results.ours if name in names]
-    header = ["workload"] + names + [f"{name} : best peer" for name in ours]
+    header = ["workload"] + names
+    header += [f"{name} : best {'ordered ' if 'ordered' in results.traits[name] else ''}peer"
+               for name in ours]
     header += [f"{name} : best {word}" for _, word in extra for name in ours]
     lines = []
     for key in keys:
@@ -147,24 +92,19 @@ def value_table(results, is_wanted):
     return table(header, lines)
 
 
-def latency_table(results):
-    lines = []
-    for key, cells in results.rows.items():
-        if key[3] == "ops/s":
-            lines.append([row_name(key)] + [
-                " / ".join(short(value) for value in cells[name].latencies)
-                if name in cells else "" for name in results.names])
+def rate_table(results, text_of):
+    lines = [[row_name(key)] + [text_of(cells[name]) if name in cells else ""
+                                for name in results.names]
+             for key, cells in results.rows.items() if key[3] == "ops/s"]
     return table(["workload"] + results.names, lines)
 
 
-def spread_table(results):
-    lines = []
-    for key, cells in results.rows.items():
-        if key[3] == "ops/s":
-            lines.append([row_name(key)] + [
-                f"{short(cells[name].least)} .. {short(cells[name].most)}"
-                if name in cells else "" for name in results.names])
-    return table(["workload"] + results.names, lines)
+def latency_text(cell):
+    return " / ".join(short(value) for value in cell.latencies)
+
+
+def spread_text(cell):
+    return f"{short(cell.least)} .. {short(cell.most)}"
 
 
 def not_first(results):
@@ -177,32 +117,30 @@ def not_first(results):
     return "\n".join(lines) + "\n" if lines else "Nowhere: first in all of them.\n"
 
 
+def is_durable(key):
+    return key[0].startswith("durable")
+
+
+def rates(results, is_wanted):
+    return [key for key in results.rows if key[3] == "ops/s" and is_wanted(key)]
+
+
 def markdown(results):
     data = results.data
-    machine, run = data["machine"], data["run"]
     parts = [
-        "# Benchmark results\n",
-        f"{machine['cpus']} × {machine['cpu']}, {machine['memory_bytes'] / 2**30:.0f} GiB, "
-        f"{machine['kernel']}, {machine['file_system']}. Commit {run['commit']}, {run['date']}. "
-        f"Profile {run['profile']}: {run['keys']} keys of 16 bytes, values of 100 bytes unless "
-        f"said, {run['seconds']:g} s each, medians of {run['repeats']} repeats, "
-        f"{run['cache_bytes'] / 2**20:.0f} MiB of cache.\n",
-        "Every value that was read was checked. T: threads. Bold: the best engine. In brackets: "
-        "puts that a killed process loses, which the others do not; they are not compared with. "
-        "The last columns compare our engines with the best peer of their kind (ordered ones with "
-        "ordered ones); more than 1 is better. Differences below 1.3 are within what repeats "
-        "differ by on a shared machine.\n",
+        "# Benchmark results\n", results.machine_text() + "\n",
+        "Every value that was read was checked. " + LEGEND,
         "## Operations a second\n", "![Operations a second](throughput.svg)\n",
-        value_table(results, lambda key: key[3] == "ops/s" and not key[0].startswith("durable")),
+        value_table(results, rates(results, lambda key: not is_durable(key))),
         "## Durable puts a second\n", "![Durable puts a second](durable.svg)\n",
-        value_table(results, lambda key: key[0].startswith("durable")),
+        value_table(results, rates(results, is_durable)),
         "## Not first\n", not_first(results),
-        "## Space, memory, opening\n",
-        "B/key: resident anonymous memory that the load added, and what the engine reports. "
-        "x: bytes for each byte of key and value. Less is better, but for %.\n",
-        value_table(results, lambda key: key[3] != "ops/s"),
-        "## Latency, microseconds: p50 / p99 / p99.9 / longest\n", latency_table(results),
-        "## Least and most of the repeats, operations a second\n", spread_table(results),
+        "## Space, memory, opening\n", SPACE_LEGEND,
+        value_table(results, [key for key in results.rows if key[3] != "ops/s"]),
+        "## Latency, microseconds: p50 / p99 / p99.9 / longest\n",
+        rate_table(results, latency_text),
+        "## Least and most of the repeats, operations a second\n",
+        rate_table(results, spread_text),
         "## Settings\n",
         "".join(f"- **{engine['name']}**: {engine['settings']}\n" for engine in data["engines"]
                 if engine["name"] in results.names),
@@ -214,34 +152,48 @@ def markdown(results):
     return "\n".join(parts)
 
 
-def groups_of(results, wanted):
-    """What a chart shows: [(name, [(engine, value, least, most)])]."""
-    groups = []
-    for key, cells in results.rows.items():
-        if key[3] == "ops/s" and wanted(key):
-            bars = [(name, cells[name].value, cells[name].least, cells[name].most)
-                    for name in results.names if name in cells]
-            groups.append((row_name(key), bars))
-    return groups
+def summary_keys(results):
+    wanted = [(*row, "ops/s") for row in SUMMARY]
+    return [key for key in wanted if key in results.rows]
 
 
-def main(path, directory):
-    with open(path, encoding="utf-8") as file:
-        results = Results(json.load(file))
+def summary(results):
+    """What the README shows: the rows that say most, without a heading."""
+    figures = [key for key in results.rows if key[0] in SUMMARY_FIGURES]
+    return "\n".join([
+        results.machine_text() + " Every value that was read was checked.\n",
+        "Operations a second. " + LEGEND,
+        value_table(results, summary_keys(results)),
+        "Durable puts a second (floor: what the device does with no engine at all):\n",
+        value_table(results, rates(results, is_durable)),
+        "Memory, space, opening. " + SPACE_LEGEND,
+        value_table(results, figures),
+    ])
+
+
+def write_charts(results, directory):
+    def write(name, title, keys):
+        groups = [(row_name(key), [(engine, results.rows[key][engine]) for engine in results.names
+                                   if engine in results.rows[key]]) for key in keys]
+        write_chart(os.path.join(directory, name), title, results.traits, groups)
+
+    write("throughput.svg", "Operations a second",
+          rates(results, lambda key: not is_durable(key) and key[2] == 100))
+    write("values.svg", "Operations a second, other value sizes",
+          rates(results, lambda key: key[2] != 100))
+    write("durable.svg", "Durable puts a second", rates(results, is_durable))
+    write("summary.svg", f"Operations a second, {results.run['keys']} keys",
+          [key for key in summary_keys(results) if key[2] == 100])
+
+
+def write_report(results, directory):
     os.makedirs(directory, exist_ok=True)
     with open(os.path.join(directory, "results.md"), "w", encoding="utf-8") as file:
         file.write(markdown(results))
-    write_chart(os.path.join(directory, "throughput.svg"), "Operations a second", results.engines,
-                groups_of(results, lambda key: not key[0].startswith("durable")
-                          and key[2] == 100))
-    write_chart(os.path.join(directory, "values.svg"), "Operations a second, other value sizes",
-                results.engines, groups_of(results, lambda key: key[2] != 100))
-    write_chart(os.path.join(directory, "durable.svg"), "Durable puts a second", results.engines,
-                groups_of(results, lambda key: key[0].startswith("durable")))
-    return 0
+    write_charts(results, directory)
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    sys.exit(main(sys.argv[1], sys.argv[2]))
+    write_report(Results(sys.argv[1]), sys.argv[2])

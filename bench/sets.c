@@ -54,11 +54,11 @@ threads_of(const struct bench_turn *turn, const struct bench_workload *workload,
         memcpy(threads, options->threads, 16 * sizeof threads[0]);
     } else if (turn->set == BENCH_SET_DURABLE) {
         memcpy(threads, durable, sizeof durable);
-    } else if (turn->set == BENCH_SET_VALUES || turn->set == BENCH_SET_SEQUENTIAL) {
-        threads[0] = 1;
     } else {
+        const bool is_full = strcmp(options->profile, "full") == 0;
+        const uint32_t quick = turn->set == BENCH_SET_MAIN ? workload->quick_threads : 1;
         for (uint32_t n = 1; n <= 2; n++) {
-            if (strcmp(options->profile, "full") == 0 || (workload->quick_threads & n) != 0)
+            if (is_full || (quick & n) != 0)
                 threads[count++] = n;
         }
     }
@@ -165,11 +165,17 @@ send_overwrite_figures(struct bench_set *set)
                (double)bench_directory_bytes(set->config.directory) / user_bytes(set, set->keys));
 }
 
+struct reading {
+    const struct bench_set *set;
+    uint64_t n; /* records that were read */
+};
+
 static void
-count_kept(void *context, struct bench_bytes key, struct bench_bytes value)
+on_read(void *context, struct bench_bytes key, struct bench_bytes value)
 {
-    const struct bench_set *set = (const struct bench_set *)context;
-    (void)bench_value_check(key, value, set->config.value_bytes);
+    struct reading *reading = (struct reading *)context;
+    (void)bench_value_check(key, value, reading->set->config.value_bytes);
+    reading->n++;
 }
 
 /* How many of ids from .. from + count are there with a value that is right. */
@@ -177,14 +183,36 @@ static uint64_t
 kept(struct bench_set *set, uint64_t from, uint64_t count)
 {
     void *thread = set->engine->thread_open(set->db);
-    uint64_t found = 0;
+    struct reading reading = {set, 0};
     for (uint64_t i = 0; i < count; i++) {
         unsigned char key[BENCH_KEY_BYTES];
         bench_key(from + i, set->is_sequential, key);
-        found += set->engine->get(thread, bench_bytes(key, sizeof key), count_kept, set);
+        (void)set->engine->get(thread, bench_bytes(key, sizeof key), on_read, &reading);
     }
     set->engine->thread_close(thread);
-    return found;
+    return reading.n;
+}
+
+/* Reads every record once, so that a workload that reads finds caches and memory as they are in a
+ * program that has run for a while: in one walk, or key by key if the engine has no order. */
+static void
+warm_up(struct bench_set *set)
+{
+    static const unsigned char least[BENCH_KEY_BYTES] = {0};
+    const struct bench_scan all = {.from = bench_bytes(least, sizeof least), .records = UINT32_MAX};
+    struct reading reading = {set, 0};
+    void *thread;
+    if (set->engine->scan == NULL) {
+        reading.n = kept(set, 0, set->keys);
+    } else {
+        thread = set->engine->thread_open(set->db);
+        set->engine->scan(thread, &all, on_read, &reading);
+        set->engine->thread_close(thread);
+    }
+    if (reading.n < set->keys)
+        bench_die("WRONG ANSWER: only %llu of %llu keys are there", (unsigned long long)reading.n,
+                  (unsigned long long)set->keys);
+    set->is_cold = false;
 }
 
 static void
@@ -212,8 +240,12 @@ static void
 run_workload(const struct bench_turn *turn, struct bench_set *set,
              const struct bench_workload *workload)
 {
+    const bool is_reading = workload->kind == BENCH_READ || workload->kind == BENCH_SCAN;
     uint32_t threads[16];
     threads_of(turn, workload, threads);
+    if (is_reading && set->is_cold)
+        warm_up(set);
+    set->is_cold = !is_reading;
     for (size_t i = 0; i < 16 && threads[i] != 0; i++)
         (void)bench_workload_run(set, workload, threads[i]);
 }
@@ -236,6 +268,7 @@ fill(const struct bench_turn *turn, struct bench_set *set)
     }
     bench_load(set, set->loaded, set->keys - set->loaded, 1);
     set->loaded = set->keys;
+    set->is_cold = true;
 }
 
 void

@@ -18,11 +18,11 @@ enum {
 
 typedef enum bench_kind {
     BENCH_FILL,    /* puts keys that are missing of those the set is to hold */
-    BENCH_INSERT,  /* may put keys beyond those */
-    BENCH_UPDATE,  /* reads and writes keys that are there */
-    BENCH_SCAN,    /* needs an ordered engine; may put keys beyond */
+    BENCH_INSERT,  /* puts keys beyond those */
+    BENCH_UPDATE,  /* puts keys that are there */
+    BENCH_READ,    /* reads keys that are there; may put them, or keys beyond */
+    BENCH_SCAN,    /* likewise, and needs an ordered engine */
     BENCH_REMOVE,  /* deletes keys, which are put back afterwards */
-    BENCH_MULTI,   /* needs multi-get */
     BENCH_TICKETS, /* needs tickets */
     BENCH_FIGURES  /* no operation: sets.c measures it */
 } bench_kind;
@@ -41,6 +41,7 @@ struct bench_set {
     uint32_t repeat;
     int out; /* rows go there */
     bool is_sequential;
+    bool is_cold; /* much was put since all records were read */
 };
 
 /** A thread that performs one workload. */
@@ -71,9 +72,10 @@ struct bench_workload {
     const char *what;
     bench_op_fn op;
     bench_kind kind;
-    uint32_t sets;          /* BENCH_SET_MAIN ... */
-    uint32_t quick_threads; /* bit n: the quick profile runs it with n + 1 threads */
-    uint32_t ops_of_call;   /* what one operation counts for */
+    uint32_t sets; /* BENCH_SET_MAIN ... */
+    uint32_t
+        quick_threads;    /* bit n: the quick profile runs it with n + 1 threads, on the main set */
+    uint32_t ops_of_call; /* what one operation counts for */
 };
 
 enum { BENCH_RANKS = 1 << 20 };

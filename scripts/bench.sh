@@ -2,10 +2,10 @@
 #
 # What `make bench` and `make bench-full` run: scripts/bench.sh BUILD_DIRECTORY PROFILE [OPTION...]
 #
-# Measures (bench/README.md), and writes results.json, results.md and charts to bench/results/, or
-# to the directory BENCH_RESULTS. PROFILE is quick or full; the options are those of the program
-# bench, and come last, so that they win. The databases are made in a temporary directory beside the
-# program, or below BENCH_DIRECTORY, and removed afterwards.
+# Measures (bench/README.md), and writes results.json, results.md, targets.md and charts to
+# bench/results/, or to the directory BENCH_RESULTS. PROFILE is quick or full; the options are those
+# of the program bench, and come last, so that they win. The databases are made in a temporary
+# directory beside the program, or below BENCH_DIRECTORY, and removed afterwards.
 set -euo pipefail
 
 build=${1:?the build directory}
@@ -43,6 +43,8 @@ status=0
 "$build/bench/bench" "${options[@]}" "$@" || status=$?
 if [[ -e "$results/results.json" ]]; then
     python3 "$source/bench/report.py" "$results/results.json" "$results"
-    echo "bench: $results/results.md"
+    python3 "$source/bench/targets.py" "$results/results.json" "$build/lib/libarmdb.so" \
+        >"$results/targets.md"
+    echo "bench: $results/results.md, $results/targets.md"
 fi
 exit $status

@@ -10,6 +10,7 @@
  * wrong, and does not depend on the figures. With names of indexes (tree, skiplist, map), only
  * those run; with a single name only on fixed keys: for profilers.
  */
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -44,7 +45,9 @@ enum {
     BATCH = 32,
     LOOKUPS_MAX = 1000000, /* in one round */
     ROUNDS = 3,
-    MANY_KEYS = 2000000 /* of so many, one round of inserts is enough */
+    MANY_KEYS = 2000000, /* of so many, one round of inserts is enough */
+    TEND_NS = 100000000,
+    TEND_SOON_NS = 5000000
 };
 
 /* What was found about one kind of keys; ns of one operation. */
@@ -292,12 +295,30 @@ shrink(const struct micro_subject *subject, void *index, enum micro_kind kind)
     return (double)subject->bytes(index) / (double)before;
 }
 
-/* The longest of all puts that fill an index, in ms. */
-static double
-longest_put(const struct micro_subject *subject, enum micro_kind kind)
+struct tender {
+    const struct micro_subject *subject;
+    void *index;
+    atomic_bool must_stop;
+};
+
+/* Sees to the index at the intervals of a database's work thread. */
+static void *
+run_tender(void *context)
+{
+    struct tender *tender = (struct tender *)context;
+    while (!atomic_load_explicit(&tender->must_stop, memory_order_relaxed)) {
+        bool is_soon = tender->subject->tend(tender->index);
+        struct timespec pause = {.tv_sec = 0, .tv_nsec = is_soon ? TEND_SOON_NS : TEND_NS};
+        (void)nanosleep(&pause, NULL);
+    }
+    return NULL;
+}
+
+/* The longest of all puts that fill an index, in ns. */
+static uint64_t
+fill_timing_each(const struct micro_subject *subject, void *index, enum micro_kind kind)
 {
     struct micro_chunk *chunk = (struct micro_chunk *)malloc(sizeof *chunk);
-    void *index = subject->open(micro_kind_key_bytes(kind));
     void *writer = subject->begin_writing(index);
     uint64_t longest = 0;
     check(chunk != NULL, "no memory");
@@ -314,8 +335,24 @@ longest_put(const struct micro_subject *subject, enum micro_kind kind)
         }
     }
     subject->end_writing(index, writer);
-    subject->close(index);
     free(chunk);
+    return longest;
+}
+
+/* The same in ms, with the index tended as in a database. */
+static double
+longest_put(const struct micro_subject *subject, enum micro_kind kind)
+{
+    void *index = subject->open(micro_kind_key_bytes(kind));
+    struct tender tender = {.subject = subject, .index = index};
+    struct adb_thread thread;
+    if (subject->tend != NULL)
+        check(adb_thread_start(&thread, run_tender, &tender) == ARMDB_OK, "no thread");
+    uint64_t longest = fill_timing_each(subject, index, kind);
+    atomic_store_explicit(&tender.must_stop, true, memory_order_relaxed);
+    if (subject->tend != NULL)
+        adb_thread_join(&thread);
+    subject->close(index);
     return (double)longest / 1e6;
 }
 

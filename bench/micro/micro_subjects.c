@@ -113,6 +113,12 @@ tree_bytes(void *index)
     return adb_tree_bytes(((struct tree *)index)->tree);
 }
 
+static bool
+tree_tend(void *index)
+{
+    return adb_pages_tend(((struct tree *)index)->pages);
+}
+
 /* ------------------------------------------------------------------ skip list */
 
 static void *
@@ -251,6 +257,12 @@ map_bytes(void *index)
     return adb_map_bytes(((struct map *)index)->map);
 }
 
+static bool
+map_tend(void *index)
+{
+    return adb_pages_tend(((struct map *)index)->pages);
+}
+
 /* ------------------------------------------------------------------ table */
 
 const struct micro_subject micro_subjects[] = {
@@ -265,7 +277,8 @@ const struct micro_subject micro_subjects[] = {
      .walk = tree_walk,
      .is_ordered = true,
      .remove = tree_remove,
-     .bytes = tree_bytes},
+     .bytes = tree_bytes,
+     .tend = tree_tend},
     {.name = "skiplist",
      .open = list_open,
      .close = list_close,
@@ -277,7 +290,8 @@ const struct micro_subject micro_subjects[] = {
      .walk = list_walk,
      .is_ordered = true,
      .remove = NULL,
-     .bytes = list_bytes},
+     .bytes = list_bytes,
+     .tend = NULL},
     {.name = "map",
      .open = map_open,
      .close = map_close,
@@ -289,6 +303,7 @@ const struct micro_subject micro_subjects[] = {
      .walk = map_walk,
      .is_ordered = false,
      .remove = map_remove,
-     .bytes = map_bytes},
+     .bytes = map_bytes,
+     .tend = map_tend},
 };
 const size_t micro_subjects_count = sizeof micro_subjects / sizeof micro_subjects[0];

@@ -28,6 +28,9 @@ struct micro_subject {
     /** NULL if it cannot. */
     uint64_t (*remove)(void *index, armdb_slice key);
     uint64_t (*bytes)(void *index);
+    /** What a database does in the background; says whether it should be done again soon. NULL if
+     * there is nothing. */
+    bool (*tend)(void *index);
 };
 
 /** All of them; the first is the one that the others are compared with. */

@@ -1,6 +1,7 @@
 #include "db/db_private.h"
 
-/* While logs grow fast, at 150 MB/s say, one of them does by a MiB in the shorter time. */
+/* While logs grow fast, at 150 MB/s say, one of them does by a MiB in the shorter time. An index of
+ * a million new keys a second takes a chunk of the page pool every 50 ms. */
 #define TEND_INTERVAL_NS UINT64_C(100000000)
 #define TEND_INTERVAL_BUSY_NS UINT64_C(5000000)
 
@@ -35,7 +36,8 @@ tend(struct db *db)
         ADB_IGNORE(adb_shard_tend(db->shards[i], &is_busy));
         db->work.is_busy = db->work.is_busy || is_busy;
     }
-    adb_pages_tend(db->pages);
+    if (adb_pages_tend(db->pages))
+        db->work.is_busy = true;
     if (adb_cache_tend(db->cache))
         db->work.is_busy = true;
 }

@@ -26,7 +26,7 @@ struct db_work {
     bool must_stop;
     /* the working thread only */
     uint64_t due_ns[WORK_JOBS]; /* monotonic; UINT64_MAX: never */
-    bool is_busy;               /* logs are growing fast */
+    bool is_busy;               /* logs or indexes are growing */
 };
 
 /** Starts the thread, if the system has them. */

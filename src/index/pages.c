@@ -27,10 +27,11 @@ enum {
     CHUNK_BYTES = 2 << 20,
     CHUNK_PAGES = CHUNK_BYTES / ADB_PAGE_BYTES,
     HEAD_PAGES = 2,
-    SMALL_CHUNKS = 2, /* this many use small system pages, so that a tiny pool stays tiny */
-    WARM_MIN = 256,   /* so many warm pages are always kept */
-    COLD_BATCH = 128, /* so many are made cold at once */
-    AHEAD_MAX = 8     /* chunks that are made before they are wanted */
+    SMALL_CHUNKS = 2,  /* this many use small system pages, so that a tiny pool stays tiny */
+    WARM_MIN = 256,    /* so many warm pages are always kept */
+    COLD_BATCH = 128,  /* so many are made cold at once */
+    AHEAD_MAX = 8,     /* chunks that are made before they are wanted */
+    GROWING_LOOKS = 20 /* so many looks after a new chunk the pool counts as growing */
 };
 
 /* The first HEAD_PAGES pages of a chunk. */
@@ -59,6 +60,7 @@ struct adb_pages {
     uint64_t n_chunks;
     uint64_t n_tended; /* n_chunks when adb_pages_tend() looked last */
     uint32_t n_ahead;
+    uint32_t n_growing_looks; /* until the pool does not count as growing any more */
     uint64_t n_warm;
     uint32_t n_cut; /* pages of the newest chunk that have been out once, and its head */
     /* atomic, written under lock */
@@ -175,20 +177,34 @@ new_chunk(bool wants_large_pages)
     return chunk;
 }
 
-void
+/* How many chunks are to be ready now. */
+static uint64_t
+wanted_ahead_locked(struct adb_pages *pages)
+{
+    uint64_t n_grown = pages->n_chunks - pages->n_tended;
+    pages->n_tended = pages->n_chunks;
+    if (pages->n_chunks < SMALL_CHUNKS)
+        return 0;
+    if (n_grown != 0)
+        pages->n_growing_looks = GROWING_LOOKS;
+    else if (pages->n_growing_looks != 0)
+        pages->n_growing_looks--;
+    uint64_t n_wanted = n_grown + (pages->n_growing_looks != 0 ? 2 : 1);
+    return n_wanted < AHEAD_MAX ? n_wanted : AHEAD_MAX;
+}
+
+bool
 adb_pages_tend(struct adb_pages *pages)
 {
     adb_mutex_lock(&pages->lock);
-    uint64_t n_wanted = pages->n_chunks < SMALL_CHUNKS ? 0 : pages->n_chunks - pages->n_tended + 1;
-    pages->n_tended = pages->n_chunks;
-    if (n_wanted > AHEAD_MAX)
-        n_wanted = AHEAD_MAX;
+    uint64_t n_wanted = wanted_ahead_locked(pages);
     uint64_t n = n_wanted > pages->n_ahead ? n_wanted - pages->n_ahead : 0;
+    bool is_growing = pages->n_growing_looks != 0;
     adb_mutex_unlock(&pages->lock);
     for (; n > 0; n--) {
         struct chunk *chunk = new_chunk(true);
         if (chunk == NULL)
-            return;
+            break;
         /* A system that does not know this finds the memory when it is touched. */
         (void)madvise(chunk->head, CHUNK_BYTES, MADV_POPULATE_WRITE);
         adb_mutex_lock(&pages->lock);
@@ -197,6 +213,7 @@ adb_pages_tend(struct adb_pages *pages)
         pages->n_ahead++;
         adb_mutex_unlock(&pages->lock);
     }
+    return is_growing;
 }
 
 static armdb_err

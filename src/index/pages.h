@@ -13,6 +13,7 @@
 #ifndef ADB_INDEX_PAGES_H
 #define ADB_INDEX_PAGES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "armdb/error.h"
@@ -40,8 +41,10 @@ uint64_t adb_pages_bytes(const struct adb_pages *pages);
  * Sees to pages that will be wanted soon, if the pool has grown of late, so that nobody who takes
  * one waits for the system to find memory for it. To be called now and then, from the background.
  * Lack of memory is for whoever takes a page to say.
+ *
+ * Returns:  whether the pool is growing, so that the next call should come soon.
  */
-void adb_pages_tend(struct adb_pages *pages);
+bool adb_pages_tend(struct adb_pages *pages);
 
 /**
  * Takes a page out of the pool. Its content is whatever it was, or zeros; the caller stores a

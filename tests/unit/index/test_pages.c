@@ -182,6 +182,32 @@ test_pages__tended__has_memory_ready_that_is_taken_next(void **state)
 }
 
 static void
+test_pages__growing__asks_to_be_tended_soon_and_is_ahead_of_every_page(void **state)
+{
+    enum { QUIET = 1000, CHUNK = 512 /* more pages than a chunk has */ };
+    struct adb_pages *pages = (struct adb_pages *)*state;
+    assert_false(adb_pages_tend(pages));
+    for (uint32_t i = 0; i < 4 * CHUNK; i++)
+        (void)take(pages);
+    for (uint32_t round = 0; round < 8; round++) {
+        assert_true(adb_pages_tend(pages));
+        for (uint32_t i = 0; i < 2 * CHUNK; i++) {
+            unsigned char is_there;
+            struct adb_page *page = take(pages);
+            assert_int_equal(mincore((void *)page, ADB_PAGE_BYTES, &is_there), 0);
+            /* Of those that were cut before it was tended first, nobody knows. */
+            assert_true(round == 0 || (is_there & 1u) != 0);
+        }
+    }
+    uint32_t n_looks = 0;
+    while (adb_pages_tend(pages) && n_looks < QUIET)
+        n_looks++;
+    assert_in_range(n_looks, 2, QUIET - 1);
+    (void)take(pages); /* out of what is there */
+    assert_false(adb_pages_tend(pages));
+}
+
+static void
 test_pages__clock__is_the_highest_version_given_back(void **state)
 {
     struct adb_pages *pages = (struct adb_pages *)*state;
@@ -269,6 +295,9 @@ main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_pages__tended__has_memory_ready_that_is_taken_next,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_pages__growing__asks_to_be_tended_soon_and_is_ahead_of_every_page, setup,
+            teardown),
         cmocka_unit_test_setup_teardown(test_pages__clock__is_the_highest_version_given_back, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_pages__allocation_fails__says_so_and_works_later,
