@@ -4,7 +4,8 @@
 #define SEAL_BYTES_MIN (UINT64_C(4) << 20)
 
 enum {
-    FEW_FILES = 32 /* so many are never too many */
+    FEW_FILES = 32,      /* so many are never too many */
+    SMALL_PART_INV = 32, /* a file with less than such a part of a full one is small */
 };
 
 /* ------------------------------------------------------------------- garbage */
@@ -74,7 +75,7 @@ half(const struct compact_rule *rule)
 static bool
 may_run(const struct compact_file *file, const struct compact_rule *rule)
 {
-    return !file->is_unfit && (rule->thorough_up_to == 0 || file->as_of < rule->thorough_up_to);
+    return !file->is_unfit && (rule->thorough_up_to == 0 || file->as_of <= rule->thorough_up_to);
 }
 
 static struct totals
@@ -114,14 +115,16 @@ begin_run(const struct compact_file *files, uint32_t n_files, uint32_t first, ui
                         first, 1,           files[first].bytes - files[first].garbage};
 }
 
-/* Takes the file at `i`, a neighbour of the run, if it has enough garbage and there is room. */
+/* Takes the file at `i`, a neighbour of the run, if it has enough garbage, or next to nothing else,
+ * and there is room. */
 static bool
 take(struct run *run, uint32_t i, uint32_t percent)
 {
     const struct compact_file *file = &run->files[i];
     uint64_t live = file->bytes - file->garbage;
     if (file->is_unfit || run->live + live > run->limit ||
-        (percent > 0 && !is_at_least(file->garbage, file->bytes, percent)))
+        (percent > 0 && live > run->limit / SMALL_PART_INV &&
+         !is_at_least(file->garbage, file->bytes, percent)))
         return false;
     run->live += live;
     run->count++;
@@ -142,20 +145,27 @@ grow(struct run run, uint32_t percent)
 
 /* ------------------------------------------------------------------- choices */
 
-/* The oldest file because of which a later one must keep its tombstones. */
+/* Of the files because of which later ones must keep tombstones, the one that knows of the fewest
+ * deletions: each in its turn, however fast they get dead values. */
 static struct compact_choice
 free_tombstones(const struct compact_file *files, uint32_t n_files, const struct compact_rule *rule)
 {
     uint64_t last = 0;
+    uint32_t chosen = n_files;
     for (uint32_t i = 1; i < n_files; i++) {
         if (files[i].tombstone_bytes > 0)
             last = files[i].last_sequence;
     }
     for (uint32_t i = 0; i + 1 < n_files; i++) {
-        if (files[i].dead_bytes > 0 && files[i].as_of < last && !files[i].is_unfit)
-            return grow(begin_run(files, n_files, i, rule->max_file_bytes), half(rule));
+        const struct compact_file *file = &files[i];
+        if (file->dead_bytes > 0 && !file->is_unfit && file->as_of < last) {
+            last = file->as_of;
+            chosen = i;
+        }
     }
-    return (struct compact_choice){COMPACT_NOTHING, 0, 0};
+    if (chosen == n_files)
+        return (struct compact_choice){COMPACT_NOTHING, 0, 0};
+    return grow(begin_run(files, n_files, chosen, rule->max_file_bytes), half(rule));
 }
 
 /* Makes one of the two neighbours that have the least in them, and of those beside them. */

@@ -23,8 +23,8 @@ struct compact_file {
 struct compact_rule {
     uint32_t percent; /* of garbage, from which on something is done, 1..100 */
     uint64_t max_file_bytes;
-    /* Not 0: each file with so much garbage is to be compacted, but for those that know of this
-     * sequence number already (so that it ends). 0: if the whole log has as much. */
+    /* Not 0: each file with so much garbage is to be compacted, but for those that know of later
+     * sequence numbers already (so that it ends). 0: if the whole log has as much. */
     uint64_t thorough_up_to;
 };
 

@@ -186,7 +186,7 @@ struct shard_compaction {
     void *context;
     uint32_t percent; /* of garbage, from which on something is done, 1..100 */
     /* 0: in the background, when the whole log has so much; after a failure not for a while. Else:
-     * each file that has so much and does not know of this sequence number, now. */
+     * each file that has so much and does not know of later sequence numbers, now. */
     uint64_t thorough_up_to;
 };
 
