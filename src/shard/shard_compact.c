@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "os/rcu.h"
+#include "shard/compact_batch.h"
 #include "shard/compact_policy.h"
 #include "shard/shard_private.h"
 
@@ -47,6 +48,7 @@ struct shard_pass {
     size_t next_origin; /* moving */
 
     struct shard_index *found[FOUND_INDEXES]; /* of collections met; NULL: not asked for yet */
+    struct compact_batch batch;               /* empty between steps */
 };
 
 /* A scan's callback needs all of these. */
@@ -133,11 +135,17 @@ new_pass(struct shard *shard, const struct survey *survey, const struct compact_
 {
     struct shard_pass *pass = adb_new(struct shard_pass);
     *pass_out = NULL;
-    if (pass != NULL)
-        pass->run = adb_new_array(struct data_file *, choice->count);
-    if (pass == NULL || pass->run == NULL) {
-        adb_mem_free(pass);
+    if (pass == NULL)
         return adb_fail(ARMDB_NO_MEMORY, "compact", "no memory for a compaction");
+    armdb_err err = adb_batch_init(&pass->batch);
+    pass->run = adb_new_array(struct data_file *, choice->count);
+    if (err == ARMDB_OK && pass->run == NULL)
+        err = adb_fail(ARMDB_NO_MEMORY, "compact", "no memory for a compaction");
+    if (err != ARMDB_OK) {
+        adb_batch_fini(&pass->batch);
+        adb_mem_free(pass->run);
+        adb_mem_free(pass);
+        return err;
     }
     pass->n_run = choice->count;
     for (uint32_t i = 0; i < pass->n_run; i++) {
@@ -180,6 +188,7 @@ adb_shard_end_pass(struct shard *shard, bool remove)
         shard->reserved_slots--;
         adb_mutex_unlock(&shard->lock);
     }
+    adb_batch_fini(&pass->batch);
     adb_mem_free(pass->origins);
     adb_mem_free(pass->run);
     adb_mem_free(pass);
@@ -312,34 +321,18 @@ find_index(const struct step *step, uint32_t collection_id)
     return *found;
 }
 
-/* The location of a key, 0 if it is not there; false if the collection was dropped. */
-static bool
-find_key(struct shard_index *index, armdb_slice key, uint64_t *location_out)
-{
-    adb_rcu_enter();
-    bool is_there = !atomic_load_explicit(&index->is_dropped, memory_order_acquire);
-    *location_out = is_there ? adb_index_get(&index->keys, key, NULL) : 0;
-    adb_rcu_leave();
-    return is_there;
-}
-
 static uint64_t
 location_of(const struct data_file *file, const struct log_scan_record *found)
 {
     return adb_location_make(file->slot, found->offset, found->record.value_len);
 }
 
-static bool
-is_needed(const struct step *step, const struct log_scan_record *found)
+static void
+count(_Atomic(uint64_t) *counter, const struct log_scan_record *found)
 {
-    const struct shard_pass *pass = step->pass;
-    struct shard_index *index = find_index(step, found->record.collection_id);
-    uint64_t location;
-    if (index == NULL || !find_key(index, found->key, &location))
-        return false;
-    if (found->record.flags == LOG_FLAG_TOMBSTONE)
-        return location == 0 && found->record.sequence > pass->tombstone_floor;
-    return location == location_of(pass->run[pass->at], found);
+    const struct log_record *record = &found->record;
+    atomic_fetch_add_explicit(counter, adb_log_record_bytes(record->key_len, record->value_len),
+                              memory_order_relaxed);
 }
 
 static armdb_err
@@ -357,28 +350,101 @@ note_origin(struct shard_pass *pass, uint64_t location)
     return ARMDB_OK;
 }
 
-/* An adb_scan_fn. ARMDB_END: the step is over, the record is for the next. */
-static armdb_err
-copy_record(void *context, const struct log_scan_record *found)
+/* Whether the index names the record now, or a tombstone may hide something. */
+static bool
+is_needed(const struct shard_pass *pass, const struct log_scan_record *found, uint64_t location)
 {
-    const struct step *step = (const struct step *)context;
-    struct shard_pass *pass = step->pass;
+    if (found->record.flags == LOG_FLAG_TOMBSTONE)
+        return location == 0 && found->record.sequence > pass->tombstone_floor;
+    return location == location_of(pass->run[pass->at], found);
+}
+
+static armdb_err
+copy_one(struct shard_pass *pass, const struct log_scan_record *found)
+{
     const struct data_file *from = pass->run[pass->at];
     uint64_t offset;
-    if (found->offset >= pass->step_end)
-        return ARMDB_END;
-    if (!is_needed(step, found))
-        return ARMDB_OK;
     ADB_TRY(adb_log_copy_add(&pass->copy, from, found, &offset));
     if (found->record.flags == LOG_FLAG_TOMBSTONE)
         return ARMDB_OK;
     return note_origin(pass, location_of(from, found));
 }
 
+/* Copies what is needed of a batch. */
+static armdb_err
+copy_batch(const struct step *step)
+{
+    struct shard_pass *pass = step->pass;
+    struct compact_batch *batch = &pass->batch;
+    armdb_err err = ARMDB_OK;
+    if (batch->n == 0)
+        return ARMDB_OK;
+    adb_rcu_enter();
+    bool is_there = adb_batch_look(batch);
+    adb_rcu_leave();
+    for (uint32_t i = 0; err == ARMDB_OK && is_there && i < batch->n; i++) {
+        if (is_needed(pass, &batch->found[i], batch->locations[i]))
+            err = copy_one(pass, &batch->found[i]);
+    }
+    adb_batch_clear(batch);
+    return err;
+}
+
+/* Moves the keys of a batch, of which locations[] are where they are now. Whoever comes between is
+ * noticed by the swap. */
+static armdb_err
+move_batch(const struct step *step)
+{
+    struct shard_pass *pass = step->pass;
+    struct compact_batch *batch = &pass->batch;
+    struct data_file *file = pass->file;
+    if (batch->n == 0)
+        return ARMDB_OK;
+    adb_rcu_enter();
+    bool is_there = adb_batch_look(batch);
+    for (uint32_t i = 0; i < batch->n; i++) {
+        const struct log_scan_record *found = &batch->found[i];
+        uint64_t origin = pass->origins[pass->next_origin++];
+        if (!is_there || batch->locations[i] != origin ||
+            !adb_index_replace(&batch->index->keys, found->key, origin, location_of(file, found)))
+            count(&file->dead_bytes, found);
+    }
+    adb_rcu_leave();
+    adb_batch_clear(batch);
+    return ARMDB_OK;
+}
+
+/* Takes a record into the batch; when that is full, `fn` empties it first. */
+static armdb_err
+gather(const struct step *step, struct shard_index *index, const struct log_scan_record *found,
+       bool with_value, armdb_err (*fn)(const struct step *))
+{
+    struct compact_batch *batch = &step->pass->batch;
+    if (!adb_batch_add(batch, index, found, with_value)) {
+        ADB_TRY(fn(step));
+        bool fits = adb_batch_add(batch, index, found, with_value);
+        ADB_ASSERT(fits);
+    }
+    return adb_batch_is_urgent(batch) ? fn(step) : ARMDB_OK;
+}
+
+/* An adb_scan_fn. ARMDB_END: the step is over, the record is for the next. */
+static armdb_err
+copy_record(void *context, const struct log_scan_record *found)
+{
+    const struct step *step = (const struct step *)context;
+    if (found->offset >= step->pass->step_end)
+        return ARMDB_END;
+    struct shard_index *index = find_index(step, found->record.collection_id);
+    if (index == NULL)
+        return ARMDB_OK;
+    return gather(step, index, found, true, copy_batch);
+}
+
 /* Scans on for one step; *is_over_out: to the file's end. */
 static armdb_err
-scan_on(struct step *step, struct data_file *file, adb_scan_fn fn, bool *is_over_out,
-        uint64_t *bytes_out)
+scan_on(struct step *step, struct data_file *file, adb_scan_fn fn,
+        armdb_err (*end)(const struct step *), bool *is_over_out, uint64_t *bytes_out)
 {
     struct shard_pass *pass = step->pass;
     uint64_t from = pass->is_scanning ? pass->scan.end : LOG_FILE_HEADER_BYTES;
@@ -386,13 +452,14 @@ scan_on(struct step *step, struct data_file *file, adb_scan_fn fn, bool *is_over
     armdb_err err = pass->is_scanning ? adb_log_scan_on(file, fn, step, &pass->scan)
                                       : adb_log_scan(file, false, file->header.base_sequence, fn,
                                                      step, &pass->scan);
+    armdb_err end_err = end(step); /* the scan is past what is in the batch */
     *is_over_out = err == ARMDB_OK && pass->scan.how == LOG_SCAN_WHOLE;
     pass->is_scanning = !*is_over_out; /* after a failure too: from the same record on */
     *bytes_out += pass->scan.end - from;
     if (err == ARMDB_OK && !*is_over_out)
         return adb_fail_at(ARMDB_CORRUPT, "compact", file->path, pass->scan.damaged_at, "%s",
                            pass->scan.message);
-    return err == ARMDB_END ? ARMDB_OK : err;
+    return err == ARMDB_END || err == ARMDB_OK ? end_err : err;
 }
 
 static armdb_err
@@ -401,7 +468,7 @@ copy_some(struct step *step, uint64_t *bytes_out)
     struct shard_pass *pass = step->pass;
     bool is_over;
     struct data_file *from = pass->run[pass->at];
-    armdb_err err = scan_on(step, from, copy_record, &is_over, bytes_out);
+    armdb_err err = scan_on(step, from, copy_record, copy_batch, &is_over, bytes_out);
     if (err == ARMDB_CORRUPT) { /* not to be chosen again and again */
         adb_mutex_lock(&step->shard->lock);
         from->is_unfit = true;
@@ -439,36 +506,24 @@ settle(struct shard *shard)
 
 /* ----------------------------------------------------------------------- move */
 
-static bool
-move_key(struct shard_index *index, armdb_slice key, uint64_t from, uint64_t to)
-{
-    adb_rcu_enter();
-    bool is_moved = !atomic_load_explicit(&index->is_dropped, memory_order_acquire) &&
-                    adb_index_replace(&index->keys, key, from, to);
-    adb_rcu_leave();
-    return is_moved;
-}
-
 /* An adb_scan_fn, as copy_record(). */
 static armdb_err
 move_record(void *context, const struct log_scan_record *found)
 {
     const struct step *step = (const struct step *)context;
     struct shard_pass *pass = step->pass;
-    struct data_file *file = pass->file;
-    const struct log_record *record = &found->record;
-    uint64_t bytes = adb_log_record_bytes(record->key_len, record->value_len);
     if (found->offset >= pass->step_end)
         return ARMDB_END;
-    if (record->flags == LOG_FLAG_TOMBSTONE) {
-        atomic_fetch_add_explicit(&file->tombstone_bytes, bytes, memory_order_relaxed);
+    if (found->record.flags == LOG_FLAG_TOMBSTONE) {
+        count(&pass->file->tombstone_bytes, found);
         return ARMDB_OK;
     }
-    ADB_ASSERT(pass->next_origin < pass->n_origins);
-    uint64_t origin = pass->origins[pass->next_origin++];
-    struct shard_index *index = find_index(step, record->collection_id);
-    if (index == NULL || !move_key(index, found->key, origin, location_of(file, found)))
-        atomic_fetch_add_explicit(&file->dead_bytes, bytes, memory_order_relaxed);
+    struct shard_index *index = find_index(step, found->record.collection_id);
+    if (index != NULL)
+        return gather(step, index, found, false, move_batch);
+    ADB_TRY(move_batch(step)); /* origins come in order */
+    pass->next_origin++;
+    count(&pass->file->dead_bytes, found);
     return ARMDB_OK;
 }
 
@@ -496,7 +551,7 @@ static armdb_err
 move_some(struct step *step, struct shard_compact_step *done)
 {
     bool is_over;
-    ADB_TRY(scan_on(step, step->pass->file, move_record, &is_over, &done->read_bytes));
+    ADB_TRY(scan_on(step, step->pass->file, move_record, move_batch, &is_over, &done->read_bytes));
     if (is_over)
         retire_run(step->shard, done);
     return ARMDB_OK;

@@ -228,7 +228,7 @@ make_call(struct actor *actor, enum kind kind)
     uint32_t number = (uint32_t)test_rng_below(&actor->rng, KEYS);
     const armdb_slice key = key_of(number, room);
     uint64_t draw = test_rng_below(&actor->rng, 10);
-    if (test_rng_one_in(&actor->rng, 400))
+    if (test_rng_one_in(&actor->rng, 1000))
         REQUIRE_OK(armdb_compact(run->db, NULL, NULL));
     if (draw == 0) {
         read_all(actor, kind);
