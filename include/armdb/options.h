@@ -83,7 +83,8 @@ typedef struct armdb_options {
 
     armdb_open_mode open_mode;   /* 0: ARMDB_OPEN_OR_CREATE */
     armdb_durability durability; /* level of writes that do not name one; 0: ARMDB_WRITTEN */
-    /* bytes after which a shard's log goes on in a new file, 65536..4294967296 (64 KiB..4 GiB);
+    /* bytes after which a shard's log goes on in a new file at the latest (sooner as compaction
+     * sees fit), 65536..4294967296 (64 KiB..4 GiB);
      * a record that is longer gets a file of its own. Each file holds a descriptor while the
      * database is open (and one more is needed at times). 0: 268435456 (256 MiB). */
     uint64_t max_file_bytes;

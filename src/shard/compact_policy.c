@@ -1,11 +1,14 @@
 #include "shard/compact_policy.h"
 
-/* A newest file smaller than this, or than an eighth of what is live, is not worth sealing. */
-#define SEAL_BYTES_MIN (UINT64_C(4) << 20)
+/* The log is worked on in pieces of such a part of what is live in it, but of so many bytes at
+ * least: a pass takes as much space as it copies before it gives any back. */
+#define PIECE_PART_INV 16
+#define PIECE_BYTES_MIN (UINT64_C(4) << 20)
 
 enum {
-    FEW_FILES = 32,      /* so many are never too many */
-    SMALL_PART_INV = 32, /* a file with less than such a part of a full one is small */
+    FEW_FILES = 64,      /* so many are never too many */
+    SMALL_PART_INV = 32, /* a file with less than such a part of a piece is small */
+    LARGE_PIECES = 4     /* a newest file of so many pieces is too large, whatever is in it */
 };
 
 /* ------------------------------------------------------------------- garbage */
@@ -50,6 +53,7 @@ struct totals {
     /* Of the files that may be compacted, the one with the largest part of garbage; n_files if none
      * has any. */
     uint32_t worst;
+    uint64_t piece; /* bytes */
 };
 
 /* Whether a / b > c / d. */
@@ -78,6 +82,17 @@ may_run(const struct compact_file *file, const struct compact_rule *rule)
     return !file->is_unfit && (rule->thorough_up_to == 0 || file->as_of <= rule->thorough_up_to);
 }
 
+static uint64_t
+piece_of(uint64_t live_bytes, const struct compact_rule *rule)
+{
+    uint64_t least = rule->max_file_bytes / 4 < PIECE_BYTES_MIN ? rule->max_file_bytes / 4
+                                                                : PIECE_BYTES_MIN;
+    uint64_t piece = live_bytes / PIECE_PART_INV;
+    if (piece < least)
+        piece = least;
+    return piece < rule->max_file_bytes ? piece : rule->max_file_bytes;
+}
+
 static struct totals
 add_up(struct compact_file *files, uint32_t n_files, const struct compact_rule *rule)
 {
@@ -93,6 +108,7 @@ add_up(struct compact_file *files, uint32_t n_files, const struct compact_rule *
                             files[totals.worst].bytes)))
             totals.worst = i;
     }
+    totals.piece = piece_of(totals.bytes - totals.garbage, rule);
     return totals;
 }
 
@@ -148,7 +164,8 @@ grow(struct run run, uint32_t percent)
 /* Of the files because of which later ones must keep tombstones, the one that knows of the fewest
  * deletions: each in its turn, however fast they get dead values. */
 static struct compact_choice
-free_tombstones(const struct compact_file *files, uint32_t n_files, const struct compact_rule *rule)
+free_tombstones(const struct compact_file *files, uint32_t n_files, const struct totals *totals,
+                const struct compact_rule *rule)
 {
     uint64_t last = 0;
     uint32_t chosen = n_files;
@@ -165,16 +182,16 @@ free_tombstones(const struct compact_file *files, uint32_t n_files, const struct
     }
     if (chosen == n_files)
         return (struct compact_choice){COMPACT_NOTHING, 0, 0};
-    return grow(begin_run(files, n_files, chosen, rule->max_file_bytes), half(rule));
+    return grow(begin_run(files, n_files, chosen, totals->piece), half(rule));
 }
 
 /* Makes one of the two neighbours that have the least in them, and of those beside them. */
 static struct compact_choice
-merge(const struct compact_file *files, uint32_t n_files, const struct compact_rule *rule)
+merge(const struct compact_file *files, uint32_t n_files, const struct totals *totals)
 {
     struct run best = {.live = UINT64_MAX};
     for (uint32_t i = 0; i + 2 < n_files; i++) {
-        struct run run = begin_run(files, n_files, i, rule->max_file_bytes / 2);
+        struct run run = begin_run(files, n_files, i, totals->piece);
         if (!files[i].is_unfit && take(&run, i + 1, 0) && run.live < best.live)
             best = run;
     }
@@ -183,25 +200,23 @@ merge(const struct compact_file *files, uint32_t n_files, const struct compact_r
     return grow(best, 0);
 }
 
-/* Whether the newest file is large enough to be compacted apart from what comes. */
+/* Whether the newest file is to be compacted apart from what comes. */
 static bool
 is_worth_sealing(const struct compact_file *newest, const struct totals *totals,
                  const struct compact_rule *rule)
 {
-    uint64_t least = (totals->bytes - totals->garbage) / 8;
-    uint64_t floor = rule->max_file_bytes / 4 < SEAL_BYTES_MIN ? rule->max_file_bytes / 4
-                                                               : SEAL_BYTES_MIN;
-    return newest->bytes >= (least > floor ? least : floor);
+    bool has_garbage = is_at_least(totals->garbage, totals->bytes, half(rule));
+    return newest->bytes >= (has_garbage ? 1 : LARGE_PIECES) * totals->piece;
 }
 
 static struct compact_choice
 choose_worst(const struct compact_file *files, uint32_t n_files, const struct totals *totals,
-             const struct compact_rule *rule, uint32_t percent)
+             const struct compact_rule *rule, uint64_t limit, uint32_t percent)
 {
     if (totals->worst == n_files ||
         !is_at_least(files[totals->worst].garbage, files[totals->worst].bytes, percent))
         return (struct compact_choice){COMPACT_NOTHING, 0, 0};
-    return grow(begin_run(files, n_files, totals->worst, rule->max_file_bytes), half(rule));
+    return grow(begin_run(files, n_files, totals->worst, limit), half(rule));
 }
 
 static struct compact_choice
@@ -212,13 +227,15 @@ choose_thoroughly(const struct compact_file *files, uint32_t n_files, const stru
     uint64_t base = n_files > 1 ? files[n_files - 2].last_sequence : 0;
     if (base < rule->thorough_up_to && is_at_least(newest->garbage, newest->bytes, rule->percent))
         return (struct compact_choice){COMPACT_SEAL, n_files - 1, 1};
-    return choose_worst(files, n_files, totals, rule, rule->percent);
+    return choose_worst(files, n_files, totals, rule, rule->max_file_bytes, rule->percent);
 }
 
 bool
-adb_compact_has_many(uint32_t n_files)
+adb_compact_is_worth_looking(uint64_t bytes, uint64_t garbage, uint64_t newest_bytes,
+                             uint32_t n_files, const struct compact_rule *rule)
 {
-    return n_files > FEW_FILES;
+    return is_at_least(garbage, bytes, half(rule)) || n_files > FEW_FILES ||
+           newest_bytes >= LARGE_PIECES * piece_of(bytes - garbage, rule);
 }
 
 struct compact_choice
@@ -230,16 +247,15 @@ adb_compact_choose(struct compact_file *files, uint32_t n_files, const struct co
     struct totals totals = add_up(files, n_files, rule);
     if (rule->thorough_up_to != 0)
         return choose_thoroughly(files, n_files, &totals, rule);
-    if (is_at_least(totals.garbage, totals.bytes, half(rule)) &&
-        is_worth_sealing(&files[n_files - 1], &totals, rule))
+    if (is_worth_sealing(&files[n_files - 1], &totals, rule))
         return (struct compact_choice){COMPACT_SEAL, n_files - 1, 1};
     if (is_at_least(totals.garbage, totals.bytes, rule->percent))
-        choice = choose_worst(files, n_files, &totals, rule, half(rule));
+        choice = choose_worst(files, n_files, &totals, rule, totals.piece, half(rule));
     if (choice.what == COMPACT_NOTHING &&
         is_at_least(totals.needed_tombstones, totals.bytes, half(rule)))
-        choice = free_tombstones(files, n_files, rule);
-    if (choice.what == COMPACT_NOTHING && adb_compact_has_many(n_files) &&
-        totals.bytes / n_files < rule->max_file_bytes / 8)
-        choice = merge(files, n_files, rule);
+        choice = free_tombstones(files, n_files, &totals, rule);
+    if (choice.what == COMPACT_NOTHING && n_files > FEW_FILES &&
+        totals.bytes / n_files < totals.piece / 2)
+        choice = merge(files, n_files, &totals);
     return choice;
 }

@@ -40,8 +40,10 @@ struct compact_choice {
     uint32_t count;
 };
 
-/** Whether so many files can be too many. */
-bool adb_compact_has_many(uint32_t n_files);
+/** Whether there can be something to do in the background for a log of so many bytes: most of the
+ * time there is not, and this is cheap. `garbage` may be more than there is. */
+bool adb_compact_is_worth_looking(uint64_t bytes, uint64_t garbage, uint64_t newest_bytes,
+                                  uint32_t n_files, const struct compact_rule *rule);
 
 /**
  * Decides what to do next.

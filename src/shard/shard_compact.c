@@ -271,11 +271,11 @@ look(struct shard *shard, const struct shard_compaction *how, struct shard_compa
     return err;
 }
 
-/* Whether there can be something to do: most of the time there is not, and this is cheap. Under the
- * lock. */
+/* Whether it may be worth to look closer. Under the lock. */
 static bool
 is_worth_looking(const struct shard *shard, const struct shard_compaction *how)
 {
+    const struct compact_rule rule = rule_of(shard, how);
     uint64_t bytes = 0;
     uint64_t garbage = 0;
     for (uint32_t slot = 0; slot < shard->slot_limit; slot++) {
@@ -283,12 +283,14 @@ is_worth_looking(const struct shard *shard, const struct shard_compaction *how)
                                                             memory_order_relaxed);
         if (file == NULL || file->is_retired)
             continue;
-        bytes += file->end;
+        bytes += file->end - LOG_FILE_HEADER_BYTES;
         garbage += atomic_load_explicit(&file->dead_bytes, memory_order_relaxed) +
                    atomic_load_explicit(&file->tombstone_bytes, memory_order_relaxed);
     }
-    return how->thorough_up_to != 0 || garbage > bytes / 200 * how->percent ||
-           adb_compact_has_many(shard->file_count);
+    return how->thorough_up_to != 0 ||
+           adb_compact_is_worth_looking(bytes, garbage,
+                                        shard->writer.active->end - LOG_FILE_HEADER_BYTES,
+                                        shard->file_count, &rule);
 }
 
 static armdb_err

@@ -111,15 +111,15 @@ test_compact_policy__enough_garbage__takes_the_worst(void **state)
 static void
 test_compact_policy__neighbours_worth_copying__come_along_while_there_is_room(void **state)
 {
-    /* Left are 60, 20, 15 and 60 KiB: the second to fourth fit together with no more. */
-    struct compact_file files[] = {sealed(1, 100 * KIB, 40 * KIB), sealed(2, 100 * KIB, 80 * KIB),
-                                   sealed(3, 100 * KIB, 85 * KIB), sealed(4, 100 * KIB, 41 * KIB),
+    /* A piece is 25 KiB; left are 15, 5, 4 and 14 KiB: the second to fourth fit with no more. */
+    struct compact_file files[] = {sealed(1, 100 * KIB, 85 * KIB), sealed(2, 100 * KIB, 95 * KIB),
+                                   sealed(3, 100 * KIB, 96 * KIB), sealed(4, 100 * KIB, 86 * KIB),
                                    sealed(5, 10 * KIB, 0)};
     (void)state;
     expect_choice(choose(files, 5), COMPACT_RUN, 0, 3);
-    files[0].garbage = files[0].dead_bytes = 15 * KIB; /* not worth it */
+    files[0] = sealed(1, 17 * KIB, 2 * KIB); /* not worth it */
     expect_choice(choose(files, 5), COMPACT_RUN, 1, 3);
-    files[0].dead_bytes = 40 * KIB;
+    files[0] = sealed(1, 100 * KIB, 85 * KIB);
     files[1].is_unfit = true; /* between the worst and the first */
     expect_choice(choose(files, 5), COMPACT_RUN, 2, 2);
     files[2].is_unfit = true;
@@ -131,8 +131,8 @@ test_compact_policy__neighbours_worth_copying__come_along_while_there_is_room(vo
 static void
 test_compact_policy__neighbours_with_next_to_nothing_in_them__come_along(void **state)
 {
-    struct compact_file files[] = {sealed(1, 3 * KIB, 0), sealed(2, 100 * KIB, 80 * KIB),
-                                   sealed(3, KIB, 0), sealed(4, 4 * KIB, 0),
+    struct compact_file files[] = {sealed(1, 700, 0), sealed(2, 100 * KIB, 80 * KIB),
+                                   sealed(3, 600, 0), sealed(4, 1 * KIB, 0),
                                    sealed(5, 10 * KIB, 0)};
     (void)state;
     expect_choice(choose(files, 5), COMPACT_RUN, 0, 3);
@@ -156,8 +156,20 @@ test_compact_policy__much_live__does_not_seal_a_small_newest(void **state)
     (void)state;
     for (uint32_t i = 0; i < 16; i++)
         files[i] = sealed(i + 1, 100 * KIB, 28 * KIB);
-    files[15] = sealed(16, 90 * KIB, 0);
+    files[15] = sealed(16, 70 * KIB, 0); /* a sixteenth of what is live are 71 KiB */
     assert_int_equal(choose(files, 16).what, COMPACT_NOTHING);
+    files[15].bytes = 75 * KIB;
+    assert_int_equal(choose(files, 16).what, COMPACT_SEAL);
+}
+
+static void
+test_compact_policy__four_pieces_in_the_newest__seal_it_whatever_they_are(void **state)
+{
+    struct compact_file files[] = {sealed(1, 99 * KIB, 0)};
+    (void)state;
+    expect_choice(choose(files, 1), COMPACT_NOTHING, 0, 0);
+    files[0].bytes = 100 * KIB;
+    expect_choice(choose(files, 1), COMPACT_SEAL, 0, 0);
 }
 
 static void
@@ -183,18 +195,18 @@ test_compact_policy__many_needed_tombstones__compacts_what_they_are_needed_for(v
 static void
 test_compact_policy__many_small_files__become_one(void **state)
 {
-    struct compact_file files[40];
+    struct compact_file files[80];
     (void)state;
-    for (uint32_t i = 0; i < 40; i++)
+    for (uint32_t i = 0; i < 80; i++)
         files[i] = sealed(i + 1, 10 * KIB, 0);
     files[20] = sealed(21, KIB, 0);
     files[21] = sealed(22, KIB, 0);
-    /* 1 + 1 + 4 * 10 KIB; half of a file has room for no more. */
-    expect_choice(choose(files, 40), COMPACT_RUN, 16, 6);
-    expect_choice(choose(files, 32), COMPACT_NOTHING, 0, 0); /* so many are never too many */
-    for (uint32_t i = 0; i < 40; i++)
+    /* 1 + 1 + 4 * 10 KIB; a piece, 49 KiB, has room for no more. */
+    expect_choice(choose(files, 80), COMPACT_RUN, 16, 6);
+    expect_choice(choose(files, 64), COMPACT_NOTHING, 0, 0); /* so many are never too many */
+    for (uint32_t i = 0; i < 80; i++)
         files[i] = sealed(i + 1, 90 * KIB, 0);
-    expect_choice(choose(files, 40), COMPACT_NOTHING, 0, 0); /* they are full */
+    expect_choice(choose(files, 80), COMPACT_NOTHING, 0, 0); /* they are full */
 }
 
 /* -------------------------------------------------------------------- thorough */
@@ -578,6 +590,7 @@ main(void)
         cmocka_unit_test(test_compact_policy__neighbours_with_next_to_nothing_in_them__come_along),
         cmocka_unit_test(test_compact_policy__garbage_in_the_newest__seals_it),
         cmocka_unit_test(test_compact_policy__much_live__does_not_seal_a_small_newest),
+        cmocka_unit_test(test_compact_policy__four_pieces_in_the_newest__seal_it_whatever_they_are),
         cmocka_unit_test(
             test_compact_policy__many_needed_tombstones__compacts_what_they_are_needed_for),
         cmocka_unit_test(test_compact_policy__many_small_files__become_one),
