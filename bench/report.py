@@ -24,8 +24,8 @@ SUMMARY = ([("fill-random", 1, 100), ("overwrite-uniform", 1, 100), ("overwrite-
 SUMMARY_CHART = [("fill-random", 1, 100), ("overwrite-uniform", 2, 100), ("get-uniform", 1, 100),
                  ("get-uniform", 2, 100), ("scan", 1, 100), ("ycsb-a", 2, 100),
                  ("ycsb-b", 2, 100), ("durable-put", 64, 100)]
-SUMMARY_FIGURES = ("memory-reported", "written-by-load", "disk-after-load", "open-after-close",
-                   "open-after-kill", "kept-after-kill")
+SUMMARY_FIGURES = ("memory", "memory-reported", "written-by-load", "disk-after-load",
+                   "open-after-close", "open-after-kill", "kept-after-kill")
 LEGEND = ("T: threads. Bold: the best engine. In brackets: puts that a killed process loses, which "
           "the others do not; they are not compared with. The last columns compare an ordered "
           "collection with the best ordered peer, the hashed one (armdb-map) with the best of all "
