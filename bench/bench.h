@@ -71,7 +71,8 @@ enum {
     BENCH_CONST_VALUES = 8, /* short values of one length only */
     BENCH_OURS = 16,
     BENCH_NEVER_SYNCED = 32, /* it has no level `synced` */
-    BENCH_ANCESTOR = 64      /* compared with ours by itself, whatever a kill loses */
+    BENCH_ANCESTOR = 64,     /* compared with ours by itself, whatever a kill loses */
+    BENCH_VARIANT = 128 /* of another engine: the quick profile has the most telling rows only */
 };
 
 /**

@@ -271,7 +271,7 @@ armdb_bench_open_const(const struct bench_config *config)
 const struct bench_engine bench_armdb_const = {
     .name = "armdb-const",
     .settings = "as armdb, with values of one length, kept in the index too (up to 256 bytes)",
-    .traits = BENCH_ORDERED | BENCH_OURS | BENCH_CONST_VALUES,
+    .traits = BENCH_ORDERED | BENCH_OURS | BENCH_CONST_VALUES | BENCH_VARIANT,
     .open = armdb_bench_open_const,
     .scan = armdb_bench_scan,
     ARMDB_BENCH_COMMON,

@@ -242,7 +242,7 @@ const struct bench_engine bench_rocksdb = {
 const struct bench_engine bench_rocksdb_nolog = {
     .name = "rocksdb-nolog",
     .settings = "as rocksdb, log off: a kill loses what is in its write buffers",
-    .traits = BENCH_ORDERED | BENCH_IN_PROCESS | BENCH_NEVER_SYNCED,
+    .traits = BENCH_ORDERED | BENCH_IN_PROCESS | BENCH_NEVER_SYNCED | BENCH_VARIANT,
     .open = rocksdb_nolog_open,
     ROCKSDB_COMMON,
 };

@@ -16,11 +16,21 @@ static const uint64_t killed_from = UINT64_C(1) << 40;
 
 /* ------------------------------------------------------------------------------ what is run */
 
+static bool
+is_full(const struct bench_turn *turn)
+{
+    return strcmp(turn->options->profile, "full") == 0;
+}
+
 bool
 bench_turn_has(const struct bench_turn *turn, const struct bench_workload *workload)
 {
-    return (workload->sets & turn->set) != 0 &&
-           bench_options_has(turn->options->workloads, workload->name) &&
+    const uint32_t sets = workload->sets;
+    /* What runs with all sizes of values is what shows a variant. */
+    if ((turn->engine->traits & BENCH_VARIANT) != 0 && !is_full(turn) &&
+        turn->options->workloads == NULL && (sets & BENCH_SET_VALUES) == 0)
+        return false;
+    return (sets & turn->set) != 0 && bench_options_has(turn->options->workloads, workload->name) &&
            bench_workload_is_possible(workload, turn->engine);
 }
 
@@ -55,10 +65,9 @@ threads_of(const struct bench_turn *turn, const struct bench_workload *workload,
     } else if (turn->set == BENCH_SET_DURABLE) {
         memcpy(threads, durable, sizeof durable);
     } else {
-        const bool is_full = strcmp(options->profile, "full") == 0;
         const uint32_t quick = turn->set == BENCH_SET_MAIN ? workload->quick_threads : 1;
         for (uint32_t n = 1; n <= 2; n++) {
-            if (is_full || (quick & n) != 0)
+            if (is_full(turn) || (quick & n) != 0)
                 threads[count++] = n;
         }
     }
@@ -149,18 +158,18 @@ send_load_figures(struct bench_set *set, uint64_t resident_before, uint64_t writ
                (double)bench_directory_bytes(set->config.directory) / user_bytes(set, set->keys));
 }
 
-/* Puts every key once more, and says what that wrote. */
+/* Puts so many keys once more, and says what that wrote. */
 static void
-send_overwrite_figures(struct bench_set *set)
+send_overwrite_figures(struct bench_set *set, uint64_t n)
 {
     uint64_t before;
     set->engine->sync(set->db);
     before = bench_written_bytes();
     set->version++;
-    bench_load(set, 0, set->keys, 1);
+    bench_load(set, 0, n, 1);
     set->engine->sync(set->db);
     bench_send(set, "written-by-overwrite", "x",
-               (double)(bench_written_bytes() - before) / user_bytes(set, set->keys));
+               (double)(bench_written_bytes() - before) / user_bytes(set, n));
     bench_send(set, "disk-after-overwrite", "x",
                (double)bench_directory_bytes(set->config.directory) / user_bytes(set, set->keys));
 }
@@ -294,7 +303,7 @@ bench_turn_run(const struct bench_turn *turn)
             send_open_figures(&set);
         else if (turn->repeat == 0)
             /* Long, and the same each time. */
-            send_overwrite_figures(&set);
+            send_overwrite_figures(&set, is_full(turn) ? set.keys : set.keys / 4);
     }
     (void)close_ms(&set);
     free(ranks);

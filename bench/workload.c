@@ -49,7 +49,7 @@ static const struct bench_workload workloads[] = {
     {"ycsb-f", "half gets, half read-modify-writes (zipf)", bench_op_ycsb_f, BENCH_READ, MAIN, TWO,
      1},
     {"delete", "deletes of keys that are there", bench_op_delete, BENCH_REMOVE, MAIN, ONE, 1},
-    {"space-overwrite", "bytes on disk and bytes written, by putting each key once more", NULL,
+    {"space-overwrite", "bytes on disk and bytes written, by putting keys once more", NULL,
      BENCH_FIGURES, MAIN, ONE, 1},
     {"open", "close, open, and open after a kill; what the kill lost", NULL, BENCH_FIGURES, MAIN,
      ONE, 1},

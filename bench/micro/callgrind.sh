@@ -46,6 +46,13 @@ for subject in tree skiplist map; do
     index loop_walk "walk, each key"
 done
 
+# Three rounds with one thread and three with two; the misses fill the cache and fill it again.
+mib=16
+cache() { collect "$1" "$build/bench/micro_cache" "$mib" "$keys"; }
+report "cache, hit" "$(cache loop_hit)" $((9 * keys))
+report "cache, hit, 32 at once" "$(cache loop_batch)" $((9 * ((keys + 31) / 32 * 32)))
+report "cache, miss and insertion" "$(cache loop_miss)" $((2 * mib * 256))
+
 appends=$((keys / 10))
 report append "$(collect loop_append "$build/bench/micro_parts" "$appends")" \
     $((appends + appends / 10))

@@ -550,7 +550,8 @@ typedef struct armdb_verify_report {
 
 /**
  * Checks every byte of a database that nobody has open: manifest, file headers, every record's
- * checksum and order, file names. Changes nothing but LOCK.
+ * checksum and order, file names. Of a process that was killed, what the next open takes from its
+ * write buffer is checked and counted too. Changes nothing but LOCK.
  *
  * @param path        directory of the database.
  * @param on_damage   called for each piece of damage, in the calling thread; NULL: only counted.

@@ -334,28 +334,45 @@ read_file(struct adb_os *os, const char *path, unsigned char **memory_out, uint6
 }
 
 armdb_err
+adb_log_buffer_find(struct adb_os *os, const char *directory, const struct data_file *file,
+                    const struct log_scan_result *result, struct log_salvage *salvage_out)
+{
+    char *path;
+    uint64_t memory_bytes;
+    struct log_salvage *salvage = salvage_out;
+    *salvage = (struct log_salvage){0};
+    ADB_TRY(adb_filename_join(directory, FILENAME_BUFFER, "", &path));
+    armdb_err err = read_file(os, path, &salvage->memory, &memory_bytes);
+    adb_mem_free(path);
+    if (err != ARMDB_OK || salvage->memory == NULL)
+        return err;
+    const struct continuation found = find_continuation(file, result, salvage->memory,
+                                                        memory_bytes);
+    if (found.from != NULL) {
+        salvage->from = found.from;
+        salvage->bytes = found.bytes;
+        salvage->is_of_another_boot = is_of_another_boot(os, found.header);
+    }
+    return ARMDB_OK;
+}
+
+armdb_err
 adb_log_buffer_salvage(struct adb_os *os, const char *directory, struct data_file *file,
                        const struct log_scan_result *result, uint64_t *bytes_out)
 {
-    char *path;
-    unsigned char *memory = NULL;
-    uint64_t memory_bytes;
+    struct log_salvage salvage;
     *bytes_out = 0;
-    ADB_TRY(adb_filename_join(directory, FILENAME_BUFFER, "", &path));
-    armdb_err err = read_file(os, path, &memory, &memory_bytes);
-    adb_mem_free(path);
-    if (err != ARMDB_OK || memory == NULL)
-        return err;
-    const struct continuation found = find_continuation(file, result, memory, memory_bytes);
-    if (found.from != NULL) {
+    ADB_TRY(adb_log_buffer_find(os, directory, file, result, &salvage));
+    armdb_err err = ARMDB_OK;
+    if (salvage.bytes > 0) {
         size_t written;
-        const struct iovec iov = {(void *)(uintptr_t)found.from, (size_t)found.bytes};
+        const struct iovec iov = {(void *)(uintptr_t)salvage.from, (size_t)salvage.bytes};
         err = adb_file_write(file->file, &iov, 1, result->end, &written);
-        *bytes_out = err == ARMDB_OK ? found.bytes : 0;
+        *bytes_out = err == ARMDB_OK ? salvage.bytes : 0;
         /* What a power cut has left by chance need not keep the rest of the log away. */
-        if (err == ARMDB_NO_SPACE && is_of_another_boot(os, found.header))
+        if (err == ARMDB_NO_SPACE && salvage.is_of_another_boot)
             err = ARMDB_OK;
     }
-    adb_mem_free(memory);
+    adb_mem_free(salvage.memory);
     return err;
 }

@@ -65,9 +65,29 @@ void adb_log_buffer_begin(struct log_buffer *buffer, struct log_tail *window,
  */
 void adb_log_buffer_forget(struct log_buffer *buffer, unsigned char *at);
 
+/** Records in the buffer file of a process that was killed. */
+struct log_salvage {
+    unsigned char *memory;     /* owned; free with adb_mem_free() */
+    const unsigned char *from; /* in memory */
+    uint64_t bytes;            /* 0: there are none */
+    bool is_of_another_boot;   /* the machine was started anew since: nothing in it was promised */
+};
+
 /**
- * Appends to a data file, the newest of its log, the records that follow its end in the buffer file
- * of a process that was killed. The file has been scanned; the records are not synced.
+ * Finds the records in a shard's buffer file that follow the end of a data file, the newest of its
+ * log, which has been scanned. Changes nothing.
+ *
+ * @param result  of the scan.
+ *
+ * Returns:  ARMDB_OK; ARMDB_IO, ARMDB_NO_MEMORY.
+ */
+ADB_MUST_USE armdb_err adb_log_buffer_find(struct adb_os *os, const char *directory,
+                                           const struct data_file *file,
+                                           const struct log_scan_result *result,
+                                           struct log_salvage *salvage_out);
+
+/**
+ * Appends to the data file what adb_log_buffer_find() finds. It is not synced.
  *
  * @param result     of the scan.
  * @param bytes_out  how many bytes of records were appended at result->end; 0: none.

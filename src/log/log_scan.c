@@ -16,7 +16,26 @@ struct scanner {
     unsigned char *window; /* owned, WINDOW_BYTES */
     uint64_t base;         /* file offset of window[0] */
     size_t filled;         /* valid bytes of the window */
+    armdb_slice patch;     /* borrowed: what is taken to stand in the file ... */
+    uint64_t patch_at;     /* ... from here on; windows begin there or behind */
 };
+
+/* Lays the patch over what was read. */
+static void
+apply_patch(struct scanner *scanner)
+{
+    uint64_t from = scanner->patch_at > scanner->base ? scanner->patch_at : scanner->base;
+    uint64_t to = scanner->patch_at + scanner->patch.len;
+    if (to > scanner->base + WINDOW_BYTES)
+        to = scanner->base + WINDOW_BYTES;
+    if (from >= to)
+        return;
+    memcpy(scanner->window + (from - scanner->base),
+           (const unsigned char *)scanner->patch.data + (from - scanner->patch_at),
+           (size_t)(to - from));
+    if (scanner->filled < to - scanner->base)
+        scanner->filled = (size_t)(to - scanner->base);
+}
 
 static armdb_err
 read_window(struct scanner *scanner, uint64_t offset)
@@ -24,7 +43,9 @@ read_window(struct scanner *scanner, uint64_t offset)
     const struct iovec iov = {scanner->window, WINDOW_BYTES};
     scanner->base = offset;
     scanner->filled = 0;
-    return adb_file_read(scanner->file->file, &iov, 1, offset, &scanner->filled);
+    ADB_TRY(adb_file_read(scanner->file->file, &iov, 1, offset, &scanner->filled));
+    apply_patch(scanner);
+    return ARMDB_OK;
 }
 
 /* Makes `bytes` (at most WINDOW_BYTES) at `offset` readable; *at_out is NULL if the file is too
@@ -286,15 +307,14 @@ scan_records(struct scanner *scanner, adb_scan_fn fn, void *context)
 
 /* Scans from result->end on. */
 static armdb_err
-scan_from_end(struct data_file *file, adb_scan_fn fn, void *context, struct log_scan_result *result)
+scan_from_end(struct scanner *scanner, adb_scan_fn fn, void *context)
 {
-    struct scanner scanner = {.file = file, .result = result};
-    scanner.window = (unsigned char *)adb_mem_alloc(WINDOW_BYTES);
-    if (scanner.window == NULL)
+    scanner->window = (unsigned char *)adb_mem_alloc(WINDOW_BYTES);
+    if (scanner->window == NULL)
         return adb_fail(ARMDB_NO_MEMORY, "scan data file", "no memory for a window of %d bytes",
                         WINDOW_BYTES);
-    armdb_err err = scan_records(&scanner, fn, context);
-    adb_mem_free(scanner.window);
+    armdb_err err = scan_records(scanner, fn, context);
+    adb_mem_free(scanner->window);
     return err;
 }
 
@@ -302,6 +322,7 @@ armdb_err
 adb_log_scan(struct data_file *file, bool is_newest, uint64_t sequence, adb_scan_fn fn,
              void *context, struct log_scan_result *result_out)
 {
+    struct scanner scanner = {.file = file, .result = result_out};
     *result_out = (struct log_scan_result){.how = LOG_SCAN_WHOLE,
                                            .end = LOG_FILE_HEADER_BYTES,
                                            .sequence = sequence,
@@ -319,15 +340,26 @@ adb_log_scan(struct data_file *file, bool is_newest, uint64_t sequence, adb_scan
     /* What a copy stands for it says itself: its newest records may be among those left out. */
     if (file->header.is_copy)
         result_out->sequence = file->header.last_sequence;
-    return scan_from_end(file, fn, context, result_out);
+    return scan_from_end(&scanner, fn, context);
+}
+
+armdb_err
+adb_log_scan_as_if(struct data_file *file, armdb_slice bytes, adb_scan_fn fn, void *context,
+                   struct log_scan_result *result)
+{
+    struct scanner scanner = {
+        .file = file, .result = result, .patch = bytes, .patch_at = result->end};
+    result->how = LOG_SCAN_WHOLE;
+    result->has_records_behind = false;
+    ADB_TRY(adb_file_size(file->file, &result->size));
+    if (result->size < result->end + bytes.len)
+        result->size = result->end + bytes.len;
+    return scan_from_end(&scanner, fn, context);
 }
 
 armdb_err
 adb_log_scan_on(struct data_file *file, adb_scan_fn fn, void *context,
                 struct log_scan_result *result)
 {
-    result->how = LOG_SCAN_WHOLE;
-    result->has_records_behind = false;
-    ADB_TRY(adb_file_size(file->file, &result->size));
-    return scan_from_end(file, fn, context, result);
+    return adb_log_scan_as_if(file, (armdb_slice){NULL, 0}, fn, context, result);
 }

@@ -71,4 +71,11 @@ ADB_MUST_USE armdb_err adb_log_scan(struct data_file *file, bool is_newest, uint
 ADB_MUST_USE armdb_err adb_log_scan_on(struct data_file *file, adb_scan_fn fn, void *context,
                                        struct log_scan_result *result);
 
+/**
+ * The same of a file that has not been written to, as if `bytes` stood in it from result->end on,
+ * over what is there.
+ */
+ADB_MUST_USE armdb_err adb_log_scan_as_if(struct data_file *file, armdb_slice bytes, adb_scan_fn fn,
+                                          void *context, struct log_scan_result *result);
+
 #endif

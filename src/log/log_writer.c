@@ -413,6 +413,15 @@ adb_log_writer_plan_sync(struct log_writer *writer)
     return (struct log_sync){writer->active, writer->flushed_end, writer->flushed_sequence};
 }
 
+void
+adb_log_writer_start_sync(const struct log_writer *writer)
+{
+    const struct data_file *file = writer->active;
+    uint64_t synced = atomic_load_explicit(&file->synced, memory_order_relaxed);
+    if (synced < writer->flushed_end)
+        adb_file_start_sync(file->file, synced, writer->flushed_end - synced);
+}
+
 armdb_err
 adb_log_writer_sync(const struct log_sync *plan)
 {

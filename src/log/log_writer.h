@@ -111,6 +111,9 @@ struct log_sync {
 /** Says what to sync: everything flushed so far. */
 struct log_sync adb_log_writer_plan_sync(struct log_writer *writer);
 
+/** Lets the device begin with what a sync planned now would wait for. */
+void adb_log_writer_start_sync(const struct log_writer *writer);
+
 /**
  * Syncs what adb_log_writer_plan_sync() named. Without the shard's lock.
  *

@@ -54,6 +54,10 @@ struct adb_os_ops {
     /* On return all data written before, and the file's size, are on the device. After an error
      * nothing is known about any write since the last successful sync. */
     armdb_err (*sync)(struct adb_file *file);
+    /* Lets the device begin with what was written to [offset, offset + bytes), so that a sync soon
+     * after has less to wait for. Promises nothing, waits for nothing, and tells no error: that is
+     * left to the sync. */
+    void (*start_sync)(struct adb_file *file, uint64_t offset, uint64_t bytes);
     armdb_err (*size)(struct adb_file *file, uint64_t *bytes_out);
     /* Cuts or extends (with zeros) the file, and gives back space allocated behind `bytes`. */
     armdb_err (*truncate)(struct adb_file *file, uint64_t bytes);
@@ -152,6 +156,12 @@ static inline armdb_err
 adb_file_sync(struct adb_file *file)
 {
     return file->os->ops->sync(file);
+}
+
+static inline void
+adb_file_start_sync(struct adb_file *file, uint64_t offset, uint64_t bytes)
+{
+    file->os->ops->start_sync(file, offset, bytes);
 }
 
 static inline armdb_err

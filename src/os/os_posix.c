@@ -141,6 +141,14 @@ file_sync(struct adb_file *base)
     return fdatasync(file->fd) == 0 ? ARMDB_OK : fail_file(errno, "sync", file, 0);
 }
 
+static void
+file_start_sync(struct adb_file *base, uint64_t offset, uint64_t bytes)
+{
+    /* A failure to write stays with the file, and is told by the next fdatasync. */
+    (void)sync_file_range(posix_file_of(base)->fd, (off_t)offset, (off_t)bytes,
+                          SYNC_FILE_RANGE_WRITE);
+}
+
 static armdb_err
 file_size(struct adb_file *base, uint64_t *bytes_out)
 {
@@ -466,6 +474,7 @@ static const struct adb_os_ops posix_ops = {
     .read = file_read,
     .write = file_write,
     .sync = file_sync,
+    .start_sync = file_start_sync,
     .size = file_size,
     .truncate = file_truncate,
     .allocate = file_allocate,

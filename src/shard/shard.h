@@ -139,9 +139,17 @@ ADB_MUST_USE armdb_err adb_shard_sync(struct shard *shard);
  */
 ADB_MUST_USE armdb_err adb_shard_commit(struct shard *shard, uint64_t ticket);
 
-/** Whether the write that `ticket` stands for can have been made: waiting for another would never
- * end. */
-bool adb_shard_has_written(struct shard *shard, uint64_t ticket);
+/**
+ * Lets the device begin with the writes that have tickets, if any are not synced, so that a commit
+ * soon after has less to wait for. Waits for nothing; what fails is told by the commit.
+ */
+void adb_shard_start_commit(struct shard *shard);
+
+/** How many records there are up to the newest one with a ticket that are not synced. */
+uint64_t adb_shard_tickets_open(struct shard *shard);
+
+/** Whether `ticket` can have been given: waiting for another would never end. Cost: one load. */
+bool adb_shard_has_issued(struct shard *shard, uint64_t ticket);
 
 /** Whether everything up to `ticket` is on the device. Cost: one load. */
 bool adb_shard_is_synced(struct shard *shard, uint64_t ticket);

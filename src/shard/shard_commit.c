@@ -52,12 +52,17 @@ adb_shard_sync_plan(struct shard *shard, const struct log_sync *plan)
 }
 
 bool
-adb_shard_has_written(struct shard *shard, uint64_t ticket)
+adb_shard_has_issued(struct shard *shard, uint64_t ticket)
 {
-    adb_mutex_lock(&shard->lock);
-    bool has_written = ticket <= shard->writer.sequence;
-    adb_mutex_unlock(&shard->lock);
-    return has_written;
+    return ticket <= atomic_load_explicit(&shard->newest_ticket, memory_order_relaxed);
+}
+
+uint64_t
+adb_shard_tickets_open(struct shard *shard)
+{
+    uint64_t synced = atomic_load_explicit(&shard->synced_sequence, memory_order_acquire);
+    uint64_t newest = atomic_load_explicit(&shard->newest_ticket, memory_order_relaxed);
+    return newest > synced ? newest - synced : 0;
 }
 
 bool
@@ -66,18 +71,15 @@ adb_shard_is_synced(struct shard *shard, uint64_t ticket)
     return atomic_load_explicit(&shard->synced_sequence, memory_order_acquire) >= ticket;
 }
 
-/* One sync for everything appended so far. */
+/* One sync for everything appended so far; or, if `ticket` is on its way to the device, for what
+ * is: more would have to be written first. */
 static armdb_err
-lead(struct shard *shard)
+lead(struct shard *shard, uint64_t ticket)
 {
     struct log_sync plan;
     atomic_fetch_add_explicit(&shard->syncs, 1, memory_order_relaxed);
-    adb_mutex_lock(&shard->lock);
-    armdb_err err = adb_shard_flush_locked(shard);
-    if (err == ARMDB_OK)
-        plan = adb_shard_plan_locked(shard);
-    adb_mutex_unlock(&shard->lock);
-    return err == ARMDB_OK ? adb_shard_sync_plan(shard, &plan) : err;
+    ADB_TRY(adb_shard_plan_sync(shard, ticket, &plan));
+    return adb_shard_sync_plan(shard, &plan);
 }
 
 /* Ends the leader's round, and wakes all who waited for it. */
@@ -119,7 +121,7 @@ adb_shard_commit(struct shard *shard, uint64_t ticket)
         } else if (atomic_compare_exchange_strong_explicit(&shard->commit_word, &word,
                                                            word | LEADING, memory_order_acquire,
                                                            memory_order_relaxed)) {
-            armdb_err err = lead(shard);
+            armdb_err err = lead(shard, ticket);
             step_down(shard);
             ADB_TRY(err);
         }

@@ -58,6 +58,7 @@ struct shard {
     uint64_t deletes;
     uint32_t tended_slot; /* the active file, and its end, when adb_shard_tend() looked last */
     uint64_t tended_end;
+    uint64_t started; /* newest record that is on its way to the device: adb_shard_start_commit() */
     armdb_error_detail failure_detail; /* valid once failure is set */
 
     struct shard_compaction_stats compaction;
@@ -73,6 +74,8 @@ struct shard {
     _Atomic(armdb_err) failure;
     /* atomic: only grows; stored by whoever synced. Everything up to it is on the device. */
     _Atomic(uint64_t) synced_sequence;
+    /* atomic: stored (relaxed) under lock; the newest record whose writer took a ticket. */
+    _Atomic(uint64_t) newest_ticket;
 
     /* atomic: who syncs for all, and who waits for it; see shard_commit.c */
     _Atomic(uint32_t) commit_word;
@@ -114,8 +117,10 @@ ADB_MUST_USE armdb_err adb_shard_rotate(struct shard *shard);
 /** Raises synced_sequence. */
 void adb_shard_note_synced(struct shard *shard, uint64_t sequence);
 
-/** As adb_shard_flush(), under the lock. */
-ADB_MUST_USE armdb_err adb_shard_flush_locked(struct shard *shard);
+/** Says what to sync so that record `sequence` is on the device, after flushing it if it is not on
+ * its way there already. Returns as adb_shard_flush(); only then there is a plan. */
+ADB_MUST_USE armdb_err adb_shard_plan_sync(struct shard *shard, uint64_t sequence,
+                                           struct log_sync *plan_out);
 
 /** Says what to sync, under the lock, and pins its file, so that it is not closed meanwhile. */
 struct log_sync adb_shard_plan_locked(struct shard *shard);

@@ -280,6 +280,24 @@ report(struct checker *checker, armdb_err err)
     return ARMDB_OK;
 }
 
+/* Goes on with what an open would take from the buffer of a killed process. */
+static armdb_err
+check_buffer(struct checker *checker, struct data_file *file, struct log_scan_result *result)
+{
+    struct log_salvage salvage = {.bytes = 1};
+    armdb_err err = ARMDB_OK;
+    while (err == ARMDB_OK && salvage.bytes > 0 && result->how != LOG_SCAN_DAMAGED &&
+           !result->is_sealed) {
+        ADB_TRY(adb_log_buffer_find(checker->config->os, checker->path, file, result, &salvage));
+        const armdb_slice bytes = {salvage.from, (size_t)salvage.bytes};
+        if (salvage.bytes > 0)
+            err = adb_log_scan_as_if(file, bytes, apply_record, &checker->applier, result);
+        checker->check->bytes += salvage.bytes;
+        adb_mem_free(salvage.memory);
+    }
+    return err;
+}
+
 static armdb_err
 check_open_file(struct checker *checker, struct data_file *file, bool is_newest)
 {
@@ -291,6 +309,8 @@ check_open_file(struct checker *checker, struct data_file *file, bool is_newest)
     armdb_err err = adb_log_scan(file, is_newest, checker->sequence, apply_record,
                                  &checker->applier, &result);
     checker->check->bytes += result.size;
+    if (err == ARMDB_OK && is_newest)
+        err = check_buffer(checker, file, &result);
     checker->check->records += result.records;
     checker->sequence = result.sequence;
     if (err == ARMDB_OK && result.how == LOG_SCAN_DAMAGED)

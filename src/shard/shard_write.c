@@ -187,18 +187,21 @@ adb_shard_write(struct shard *shard, const struct shard_write *write)
     uint64_t sequence = 0;
     adb_mutex_lock(&shard->lock);
     armdb_err err = write_locked(shard, write, &sequence);
+    bool has_ticket = write->ticket_out != NULL && write->durability == ARMDB_SYNCED;
+    if (err == ARMDB_OK && has_ticket)
+        atomic_store_explicit(&shard->newest_ticket, sequence, memory_order_relaxed);
     adb_mutex_unlock(&shard->lock);
     if (err != ARMDB_OK || write->durability != ARMDB_SYNCED)
         return err;
-    if (write->ticket_out != NULL) {
+    if (has_ticket) {
         *write->ticket_out = sequence;
         return ARMDB_OK;
     }
     return adb_shard_commit(shard, sequence);
 }
 
-armdb_err
-adb_shard_flush_locked(struct shard *shard)
+static armdb_err
+flush_locked(struct shard *shard)
 {
     ADB_TRY(adb_shard_failed(shard));
     return fence_unless_harmless(shard, adb_log_writer_flush(&shard->writer));
@@ -208,7 +211,33 @@ armdb_err
 adb_shard_flush(struct shard *shard)
 {
     adb_mutex_lock(&shard->lock);
-    armdb_err err = adb_shard_flush_locked(shard);
+    armdb_err err = flush_locked(shard);
     adb_mutex_unlock(&shard->lock);
     return err;
+}
+
+armdb_err
+adb_shard_plan_sync(struct shard *shard, uint64_t sequence, struct log_sync *plan_out)
+{
+    adb_mutex_lock(&shard->lock);
+    armdb_err err = sequence <= shard->started ? adb_shard_failed(shard) : flush_locked(shard);
+    *plan_out = err == ARMDB_OK ? adb_shard_plan_locked(shard) : (struct log_sync){0};
+    adb_mutex_unlock(&shard->lock);
+    return err;
+}
+
+void
+adb_shard_start_commit(struct shard *shard)
+{
+    uint64_t ticket = atomic_load_explicit(&shard->newest_ticket, memory_order_relaxed);
+    if (adb_shard_is_synced(shard, ticket))
+        return;
+    const armdb_error_detail detail = *adb_err_detail();
+    adb_mutex_lock(&shard->lock);
+    if (ticket > shard->started && flush_locked(shard) == ARMDB_OK) {
+        shard->started = shard->writer.flushed_sequence;
+        adb_log_writer_start_sync(&shard->writer);
+    }
+    adb_mutex_unlock(&shard->lock);
+    ADB_IGNORE(adb_err_restore(&detail));
 }

@@ -114,6 +114,12 @@ hook_sync(struct adb_file *base)
     return after(hook_of(base->os), &call, adb_file_sync(file_of(base)->inner));
 }
 
+static void
+hook_start_sync(struct adb_file *base, uint64_t offset, uint64_t bytes)
+{
+    adb_file_start_sync(file_of(base)->inner, offset, bytes);
+}
+
 static armdb_err
 hook_size(struct adb_file *base, uint64_t *bytes_out)
 {
@@ -252,6 +258,7 @@ static const struct adb_os_ops hook_ops = {
     .read = hook_read,
     .write = hook_write,
     .sync = hook_sync,
+    .start_sync = hook_start_sync,
     .size = hook_size,
     .truncate = hook_truncate,
     .allocate = hook_allocate,

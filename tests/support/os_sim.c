@@ -271,6 +271,15 @@ file_sync(struct adb_file *base)
     return end(&call);
 }
 
+/* Here the device has what was written or not, as the power cut will have it. */
+static void
+file_start_sync(struct adb_file *base, uint64_t offset, uint64_t bytes)
+{
+    (void)base;
+    (void)offset;
+    (void)bytes;
+}
+
 static armdb_err
 file_size(struct adb_file *base, uint64_t *bytes_out)
 {
@@ -616,6 +625,7 @@ static const struct adb_os_ops sim_ops = {
     .read = file_read,
     .write = file_write,
     .sync = file_sync,
+    .start_sync = file_start_sync,
     .size = file_size,
     .truncate = file_truncate,
     .allocate = file_allocate,

@@ -75,6 +75,25 @@ test_db_ticket__of_several_shards__all_are_waited_for(void **state)
 }
 
 static void
+test_db_ticket__one_is_waited_for__the_others_are_on_their_way(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    armdb_ticket ticket;
+    char key[16];
+    fixture->options.shards = 4;
+    open_db(fixture);
+    for (int i = 0; i < 64; i++) {
+        snprintf(key, sizeof key, "key%d", i);
+        ticket = put_with_ticket(fixture->collection, key, ARMDB_SYNCED);
+    }
+    uint64_t syncs = stats_of(fixture->db).syncs;
+    assert_true(stats_of(fixture->db).unflushed_bytes > 0);
+    assert_ok(adb_db_ticket_wait(fixture->db, &ticket, 1));
+    assert_int_equal(stats_of(fixture->db).unflushed_bytes, 0);
+    assert_int_equal(stats_of(fixture->db).syncs, syncs + 1);
+}
+
+static void
 test_db_ticket__lower_level_or_error__has_nothing_to_wait_for(void **state)
 {
     struct db_fixture *fixture = (struct db_fixture *)*state;
@@ -164,6 +183,7 @@ main(void)
         DB_TEST(test_db_ticket__synced_writes__share_a_sync_and_survive_power_loss),
         DB_TEST(test_db_ticket__one_of_many__vouches_for_those_before),
         DISK_TEST(test_db_ticket__of_several_shards__all_are_waited_for),
+        DISK_TEST(test_db_ticket__one_is_waited_for__the_others_are_on_their_way),
         DB_TEST(test_db_ticket__lower_level_or_error__has_nothing_to_wait_for),
         DB_TEST(test_db_ticket__options_of_another_header__are_not_read),
         DISK_TEST(test_db_ticket__one_shard_fails__the_others_are_synced_all_the_same),

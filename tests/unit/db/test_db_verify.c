@@ -290,6 +290,60 @@ test_db_verify__value_of_another_length_than_the_manifest_says__is_damage(void *
     expect_damage(fixture, FIRST_FILE, 64);
 }
 
+/* The records of a killed process: in its data file, in both windows of its buffer, or in both. */
+static void
+test_db_verify__killed__counts_what_open_finds_in_the_buffer(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    struct found found;
+    armdb_verify_report report;
+    char key[16];
+    sim_set_can_map(fixture->sim, true);
+    fixture->options.write_buffer_bytes = 16384;
+    fixture->options.max_file_bytes = 65536;
+    for (unsigned count = 1; count < 2000; count += 1 + count / 3) {
+        open_db(fixture);
+        for (unsigned i = 0; i < count; i++) {
+            snprintf(key, sizeof key, "key%u", i);
+            put(fixture->collection, key, "a value of some length");
+        }
+        sim_kill(fixture->sim);
+        abandon_db(fixture);
+        uint64_t digest = sim_digest(fixture->sim);
+        uint64_t syncs = sim_op_count(fixture->sim, SIM_SYNCS);
+        assert_ok(verify(fixture, &found, &report));
+        assert_int_equal(sim_digest(fixture->sim), digest);
+        assert_int_equal(sim_op_count(fixture->sim, SIM_SYNCS), syncs);
+        open_db(fixture);
+        assert_int_equal(report.records, stats_of(fixture->db).recovered_records);
+        expect_count(fixture->collection, count);
+        close_db(fixture);
+    }
+}
+
+static void
+test_db_verify__damage_in_the_buffer__is_what_open_finds(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    size_t len;
+    sim_set_can_map(fixture->sim, true);
+    open_db(fixture);
+    put(fixture->collection, "key", "value");
+    assert_int_equal(stats_of(fixture->db).writes, 0);
+    sim_kill(fixture->sim);
+    abandon_db(fixture);
+    char *bytes = sim_read_file(fixture->sim, DB_PATH "/MANIFEST", &len);
+    assert_non_null(bytes);
+    unsigned char *manifest = (unsigned char *)bytes;
+    manifest[64 + 10] = 1; /* all values have 9 bytes */
+    manifest[64 + 14] = 9;
+    adb_store_u32(manifest + len - 4, adb_crc32c(0, manifest, len - 4));
+    sim_write_file(fixture->sim, DB_PATH "/MANIFEST", bytes, len);
+    free(bytes);
+    expect_damage(fixture, FIRST_FILE, 64);
+    expect_open(fixture, ARMDB_CORRUPT);
+}
+
 int
 main(void)
 {
@@ -305,6 +359,8 @@ main(void)
         DISK_TEST(test_db_verify__newer_format__is_a_format_error),
         DISK_TEST(test_db_verify__error_or_no_memory_at_any_step__is_told_as_such),
         DB_TEST(test_db_verify__value_of_another_length_than_the_manifest_says__is_damage),
+        DISK_TEST(test_db_verify__killed__counts_what_open_finds_in_the_buffer),
+        DISK_TEST(test_db_verify__damage_in_the_buffer__is_what_open_finds),
         DB_TEST(test_db_verify__records_of_dropped_collections__are_fine),
     };
     return cmocka_run_group_tests_name("db/db_verify", tests, NULL, NULL);

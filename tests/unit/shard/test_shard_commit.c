@@ -159,6 +159,45 @@ test_shard_commit__tickets__one_sync_for_all_when_waited_for(void **state)
 }
 
 static void
+test_shard_commit__started__is_synced_without_what_came_since(void **state)
+{
+    struct shard_fixture *fixture = (struct shard_fixture *)*state;
+    uint64_t ticket = put_with_ticket(fixture, "first");
+    uint64_t syncs = syncs_of(fixture);
+    adb_shard_start_commit(fixture->shard);
+    adb_shard_start_commit(fixture->shard);
+    assert_int_equal(stats_of(fixture).writes, 1);
+    assert_int_equal(syncs_of(fixture), syncs);
+    assert_false(adb_shard_is_synced(fixture->shard, ticket));
+    uint64_t later = put_with_ticket(fixture, "later");
+    assert_int_equal(adb_shard_tickets_open(fixture->shard), 2);
+    assert_ok(adb_shard_commit(fixture->shard, ticket));
+    assert_int_equal(stats_of(fixture).writes, 1);
+    assert_int_equal(adb_shard_tickets_open(fixture->shard), 1);
+    assert_false(adb_shard_is_synced(fixture->shard, later));
+    assert_ok(adb_shard_commit(fixture->shard, later));
+    assert_int_equal(adb_shard_tickets_open(fixture->shard), 0);
+    sim_power_cut_as(fixture->sim, SIM_CUT_LOSE, 1);
+    restart_shard(fixture);
+    assert_int_equal(fixture->recovery.records, 2);
+}
+
+static void
+test_shard_commit__start_fails__the_commit_tells(void **state)
+{
+    struct shard_fixture *fixture = (struct shard_fixture *)*state;
+    uint64_t ticket = put_with_ticket(fixture, "key");
+    set_fault(fixture, SIM_FAULT_NO_SPACE, SIM_WRITES, 1, false);
+    adb_shard_start_commit(fixture->shard);
+    assert_ok(adb_shard_commit(fixture->shard, ticket)); /* there is space again */
+    ticket = put_with_ticket(fixture, "key");
+    set_fault(fixture, SIM_FAULT_ERROR, SIM_WRITES, 1, false);
+    adb_shard_start_commit(fixture->shard);
+    assert_int_equal(adb_shard_commit(fixture->shard, ticket), ARMDB_FAILED);
+    assert_false(adb_shard_is_synced(fixture->shard, ticket));
+}
+
+static void
 test_shard_commit__ticket_and_no_space__nothing_is_lost_and_works_later(void **state)
 {
     struct shard_fixture *fixture = (struct shard_fixture *)*state;
@@ -395,6 +434,8 @@ main(void)
         SHARD_TEST(test_shard_commit__failed_sync__fences_and_is_not_tried_again),
         SHARD_TEST(test_shard_commit__no_space_in_a_sync__is_as_bad_as_any_failure),
         SHARD_TEST(test_shard_commit__tickets__one_sync_for_all_when_waited_for),
+        SHARD_TEST(test_shard_commit__started__is_synced_without_what_came_since),
+        SHARD_TEST(test_shard_commit__start_fails__the_commit_tells),
         SHARD_TEST(test_shard_commit__ticket_and_no_space__nothing_is_lost_and_works_later),
         SHARD_TEST(test_shard_commit__ticket_and_failed_sync__is_told),
         SHARD_TEST(test_shard_commit__many_threads__share_two_syncs),
