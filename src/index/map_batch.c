@@ -1,10 +1,11 @@
 /*
  * Many lookups at once. A lookup waits for memory three or four times, each time for an address
- * that it found the time before: segment, page's address, tags, entry; and, with variable keys, the
- * address of the heap's page and the key. Here all keys of a batch take each of these steps together,
- * so that the waits overlap. Each step goes on with what the one before it read, all of it since the
- * version of the segment was noted, which the last step looks at again. A key that is not settled
- * by then, because its segment changed or it is not in its home group, is looked up alone.
+ * that it found the time before: segment, address of the page, tags, entry; and, with variable
+ * keys, the address of the heap's page and the key. Here all keys of a batch take each of these
+ * steps together, so that the waits overlap. Each step goes on with what the one before it read,
+ * all of it since the version of the segment was noted; the last one looks at that again. A key
+ * that is not settled by then, because its segment changed or it is not in its home group, is
+ * looked up alone.
  */
 #include "index/map.h"
 

@@ -253,8 +253,8 @@ void adb_map_prefetch_home(const struct adb_map_layout *layout, const struct adb
 bool adb_map_heap_at(const struct adb_map_table *table, const struct adb_page *page, uint32_t at,
                      const struct adb_map_key *key, uint32_t *heap_at_out);
 
-/** Brings a key in the heap near, if it is not large: first the address of its page; then, when that
- * is, the key. */
+/** Brings a key in the heap near: first the address of its page; then, when that is, the key, or
+ * the first lines of a long one. */
 void adb_map_prefetch_heap_page(const struct adb_map_table *table, uint32_t heap_at);
 void adb_map_prefetch_heap(const struct adb_map_table *table, uint32_t heap_at, uint32_t len);
 
