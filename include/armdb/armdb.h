@@ -563,6 +563,79 @@ typedef struct armdb_verify_report {
 ARMDB_API armdb_err armdb_verify(const char *path, armdb_damage_fn on_damage, void *context,
                                  armdb_verify_report *report_out);
 
+/* --------------------------------------------------------------------- repair */
+
+/** What a finding of armdb_repair() means. */
+typedef enum armdb_finding_kind {
+    ARMDB_FINDING_LOST = 1,    /* bytes that hold no whole record, or that are missing: what was
+                                * there is lost */
+    ARMDB_FINDING_IGNORED = 2, /* a file that does not belong there, and was left out */
+    ARMDB_FINDING_ASSUMED = 3  /* something that was not known, and had to be made up or guessed */
+} armdb_finding_kind;
+
+/** One finding of armdb_repair(). Strings are valid during the callback. */
+typedef struct armdb_finding {
+    armdb_finding_kind kind;
+    uint32_t shard;      /* UINT32_MAX: none */
+    const char *file;    /* path of a file or directory of the source */
+    uint64_t offset;     /* bytes into it */
+    uint64_t bytes;      /* how many from there; 0: not a part of a file */
+    const char *message; /* one line */
+} armdb_finding;
+
+typedef void (*armdb_finding_fn)(void *context, const armdb_finding *finding);
+
+/** What armdb_repair() found, and what it saved. */
+typedef struct armdb_repair_report {
+    uint64_t files;           /* data files and write buffers that were read */
+    uint64_t bytes;           /* in them */
+    uint64_t records;         /* whole ones, tombstones included; one that was found in a data file
+                               * and in a write buffer counts twice */
+    uint64_t tombstones;      /* of these */
+    uint64_t dropped_records; /* of these, of collections that were dropped: left out */
+    uint64_t saved;           /* keys that the new database has, with the newest value found */
+    uint64_t collections;     /* that it has */
+    uint64_t made_up;         /* of these, with a made-up name */
+    uint64_t lost;            /* findings of each kind */
+    uint64_t ignored;
+    uint64_t assumed;
+    uint64_t lost_bytes; /* in the findings ARMDB_FINDING_LOST */
+} armdb_repair_report;
+
+/**
+ * Makes a new database of whatever is whole in a damaged one, and says what was lost.
+ *
+ * Every record whose bytes are whole is found, wherever damage is: of each key the newest that is
+ * whole is saved, unless it says that the key was deleted. The source is only read. What can't be
+ * known is whether a record that is lost was newer than the one that was saved: then an older
+ * version of a value, or a deleted key, comes back.
+ *
+ * If the manifest is damaged, names and kinds of collections are taken from what still makes sense
+ * in it; others get made-up names ("collection-7"), keys and values of any length, ascending order;
+ * and collections that were dropped may come back so.
+ *
+ * @param path         directory of the database, which nobody may have open.
+ * @param destination  directory of the new one: must be missing (but not its parent) or empty, and
+ *                     not in `path`. It becomes a database when all is done: after an error it
+ *                     does not open, and can be removed; nor if the process is killed, but for the
+ *                     first moments, when it is an empty one.
+ * @param on_finding   called for each finding, in the calling thread; NULL: only counted.
+ * @param report_out   filled also on error, as far as it came; may be NULL.
+ *
+ * Returns:  ARMDB_OK (the new database is there; report_out->lost tells whether anything was lost);
+ *           ARMDB_BUSY; ARMDB_NO_DATABASE (nothing to repair, or no parent of the destination);
+ *           ARMDB_EXISTS (the destination is not empty); ARMDB_INVALID (it lies in the source);
+ *           ARMDB_CORRUPT (nothing at all is whole); ARMDB_FORMAT; ARMDB_IO, ARMDB_NO_SPACE,
+ *           ARMDB_NO_MEMORY, ARMDB_READ_ONLY.
+ * Durable:  on return.
+ * Cost:     reads the source three times; memory for all keys that are saved, once more for those
+ *           of one shard, and for the largest record.
+ * Source:   docs/recovery.md, "Repair".
+ */
+ARMDB_API armdb_err armdb_repair(const char *path, const char *destination,
+                                 armdb_finding_fn on_finding, void *context,
+                                 armdb_repair_report *report_out);
+
 #ifdef __cplusplus
 }
 #endif

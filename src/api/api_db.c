@@ -149,3 +149,17 @@ armdb_verify(const char *path, armdb_damage_fn on_damage, void *context,
     API_NEED(path, "verify");
     return adb_db_verify(adb_os_posix(), path, on_damage, context, report_out);
 }
+
+armdb_err
+armdb_repair(const char *path, const char *destination, armdb_finding_fn on_finding, void *context,
+             armdb_repair_report *report_out)
+{
+    const struct repair_listener listener = {on_finding, context};
+    armdb_repair_report unseen;
+    if (report_out == NULL)
+        report_out = &unseen;
+    memset(report_out, 0, sizeof *report_out);
+    API_NEED(path, "repair");
+    API_NEED(destination, "repair");
+    return adb_db_repair(adb_os_posix(), path, destination, &listener, report_out);
+}

@@ -7,6 +7,8 @@
  * tell. */
 #define ADB_IGNORE(call) ((void)!(call))
 #define ADB_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
+#define ADB_ALWAYS_INLINE inline __attribute__((always_inline))
+#define ADB_NO_INLINE __attribute__((noinline))
 #define ADB_COLD __attribute__((cold))
 #define ADB_NORETURN __attribute__((noreturn))
 #define ADB_LIKELY(x) __builtin_expect(!!(x), 1)

@@ -14,6 +14,12 @@
 #include "os/os.h"
 #include "shard/shard.h"
 
+/** Who is told of what a repair finds. */
+struct repair_listener {
+    armdb_finding_fn on_finding; /* may be NULL */
+    void *context;
+};
+
 struct db;
 struct collection;
 struct cursor;
@@ -54,6 +60,11 @@ ADB_MUST_USE armdb_err adb_db_get_shard_info(struct db *db, uint32_t shard,
 /** As armdb_verify(), on any operating system. */
 ADB_MUST_USE armdb_err adb_db_verify(struct adb_os *os, const char *path, armdb_damage_fn on_damage,
                                      void *context, armdb_verify_report *report_out);
+
+/** As armdb_repair(), on any operating system. */
+ADB_MUST_USE armdb_err adb_db_repair(struct adb_os *os, const char *path, const char *destination,
+                                     const struct repair_listener *listener,
+                                     armdb_repair_report *report_out);
 
 /* ------------------------------------------------------------- collections
  *

@@ -263,6 +263,28 @@ out:
     return err;
 }
 
+armdb_err
+adb_directory_lock_unchanged(struct adb_os *os, const char *path, struct adb_file **lock_out)
+{
+    char *lock_path;
+    *lock_out = NULL;
+    ADB_TRY(adb_filename_join(path, FILENAME_LOCK, "", &lock_path));
+    armdb_err err = adb_os_open(os, lock_path, ADB_OPEN_READ, lock_out);
+    if (err == ARMDB_OK) {
+        err = adb_file_lock(*lock_out);
+        if (err == ARMDB_BUSY)
+            err = name_holder(*lock_out, lock_path);
+    } else if (err == ARMDB_NOT_FOUND) {
+        err = ARMDB_OK;
+    }
+    adb_mem_free(lock_path);
+    if (err != ARMDB_OK) {
+        adb_file_discard(*lock_out);
+        *lock_out = NULL;
+    }
+    return err;
+}
+
 /* --------------------------------------------------------------------- parent */
 
 armdb_err

@@ -132,6 +132,16 @@ ADB_MUST_USE armdb_err adb_directory_lock(struct adb_os *os, const char *path,
                                           struct adb_file **lock_out);
 
 /**
+ * Takes the lock of a directory in which nothing may be changed, for those who only read.
+ *
+ * @param lock_out  end it with adb_file_close(); NULL if there is no lock file, and so no lock.
+ *
+ * Returns:  as adb_directory_lock().
+ */
+ADB_MUST_USE armdb_err adb_directory_lock_unchanged(struct adb_os *os, const char *path,
+                                                    struct adb_file **lock_out);
+
+/**
  * Whether the machine has run without a break since adb_directory_note_boot(): then what was with
  * the system is there, in order, and a hole in a log is damage.
  */

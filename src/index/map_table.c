@@ -1,10 +1,8 @@
 #include "index/map_table.h"
 
-#include "armdb/types.h"
 #include "base/assert.h"
 
-#define LOW_BITS 0x0101010101010101u
-#define HIGH_BITS 0x8080808080808080u
+#define EACH_BYTE UINT64_C(0x0101010101010101)
 #define PASSED_ONE ((uint64_t)1 << 56)
 
 enum {
@@ -41,33 +39,12 @@ adb_map_layout_init(struct adb_map_layout *layout, uint32_t key_bytes, uint32_t 
                                           .group_words = group_words,
                                           .groups = groups,
                                           .page_slots = groups * slots};
-        uint32_t n_last = slots - 8 * (tag_words - 1);
-        layout->last_slots = n_last != 0 ? HIGH_BITS >> (64 - 8 * n_last) : 0;
+        uint32_t n_first = slots < 8 ? slots : 8;
+        uint32_t n_second = slots - n_first;
+        layout->tags[0] = EACH_BYTE >> (64 - 8 * n_first);
+        layout->tags[1] = n_second != 0 ? EACH_BYTE >> (64 - 8 * n_second) : 0;
     }
     ADB_ASSERT(best != 0);
-}
-
-/* ------------------------------------------------------------------ tags */
-
-/* The highest bit of each byte that is 0, and no other: a slot without entry may still hold its
- * key. */
-static inline uint64_t
-zero_bytes(uint64_t word)
-{
-    return ~(((word & ~HIGH_BITS) + ~HIGH_BITS) | word | ~HIGH_BITS);
-}
-
-/* Which bytes of the i-th tag word are tags. */
-static inline uint64_t
-slots_of(const struct adb_map_layout *layout, uint32_t i)
-{
-    return i + 1 == layout->tag_words ? layout->last_slots : HIGH_BITS;
-}
-
-static inline uint32_t
-first_byte(uint64_t bits)
-{
-    return (uint32_t)__builtin_ctzll(bits) / 8;
 }
 
 /* ------------------------------------------------------------------ heap */
@@ -91,118 +68,112 @@ heap_page(const struct adb_map_table *table, uint32_t at)
     return adb_map_page(table, adb_map_heap_index(table, at / MAP_PAGE_WORDS));
 }
 
-static bool
-heap_holds(const struct adb_map_table *table, uint32_t at, const struct adb_map_key *key)
+/* Words of a key in the heap that are in one page. */
+struct run {
+    struct adb_page *page;
+    uint32_t at; /* in the page */
+    uint32_t n;
+};
+
+/* Those from a word of the heap on, at most `words`, all of which are in the heap. */
+static inline struct run
+run_at(const struct adb_map_table *table, uint32_t at, uint32_t words)
+{
+    uint32_t in_page = at % MAP_PAGE_WORDS;
+    uint32_t room = MAP_PAGE_WORDS - in_page;
+    struct run run = {
+        .page = heap_page(table, at), .at = 1 + in_page, .n = words < room ? words : room};
+    return run;
+}
+
+bool
+adb_map_heap_at(const struct adb_map_table *table, const struct adb_page *page, uint32_t at,
+                const struct adb_map_key *key, uint32_t *heap_at_out)
+{
+    uint64_t reference = adb_node_word(page, at + 1);
+    *heap_at_out = (uint32_t)reference;
+    return reference >> 32 == check_of(key) &&
+           is_in_heap(table, (uint32_t)reference, adb_map_words_of(key->len));
+}
+
+bool
+adb_map_heap_holds(const struct adb_map_table *table, uint32_t heap_at,
+                   const struct adb_map_key *key)
 {
     uint32_t words = adb_map_words_of(key->len);
-    if (!is_in_heap(table, at, words))
-        return false;
-    for (uint32_t i = 0; i < words; i++) {
-        uint64_t word = adb_node_word(heap_page(table, at + i), 1 + (at + i) % MAP_PAGE_WORDS);
-        if (word != adb_map_load_bytes(key->bytes, key->len, i))
+    for (uint32_t i = 0; i < words;) {
+        struct run run = run_at(table, heap_at + i, words - i);
+        if (!adb_map_are_words_of(run.page, run.at, key, i, run.n))
             return false;
+        i += run.n;
     }
     return true;
 }
 
 /* ------------------------------------------------------------------ reading */
 
+static void
+prefetch_words(const struct adb_page *page, uint32_t at, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i += 8)
+        adb_node_prefetch(page, at + i);
+    adb_node_prefetch(page, at + n - 1);
+}
+
+void
+adb_map_prefetch_group(const struct adb_map_layout *layout, const struct adb_page *page,
+                       uint32_t group)
+{
+    bool is_large = layout->group_words > PREFETCH_LINES_MAX * 8;
+    prefetch_words(page, adb_map_group_at(layout, group), is_large ? 8 : layout->group_words);
+}
+
 void
 adb_map_prefetch_home(const struct adb_map_layout *layout, const struct adb_map_table *table,
                       uint64_t hash)
 {
     struct adb_map_place home = adb_map_home(layout, table, hash);
-    const struct adb_page *page = adb_map_page(table, home.page);
-    uint32_t at = adb_map_group_at(layout, home.group);
-    uint32_t end = at + layout->group_words;
-    if (end - at > PREFETCH_LINES_MAX * 8)
-        end = at + 8;
-    for (; at < end; at += 8)
-        adb_node_prefetch(page, at);
-    adb_node_prefetch(page, end - 1);
+    adb_map_prefetch_group(layout, adb_map_page(table, home.page), home.group);
 }
 
 void
-adb_map_prefetch_tags(const struct adb_map_layout *layout, const struct adb_map_table *table,
-                      uint64_t hash)
+adb_map_prefetch_heap_page(const struct adb_map_table *table, uint32_t heap_at)
 {
-    struct adb_map_place home = adb_map_home(layout, table, hash);
-    uint32_t at = adb_map_group_at(layout, home.group);
-    adb_node_prefetch(adb_map_page(table, home.page), at);
-    adb_node_prefetch(adb_map_page(table, home.page), at + layout->tag_words - 1);
-}
-
-/* The first entry of its home that has the tag of the hash: word in the page; 0: there is none. */
-static uint32_t
-first_like(const struct adb_map_layout *layout, const struct adb_page *page, uint32_t group,
-           uint64_t hash)
-{
-    uint64_t pattern = adb_map_tag_of(hash) * LOW_BITS;
-    for (uint32_t i = 0; i < layout->tag_words; i++) {
-        uint64_t word = adb_node_word(page, adb_map_group_at(layout, group) + i);
-        uint64_t bits = zero_bytes(word ^ pattern) & slots_of(layout, i);
-        if (bits != 0)
-            return adb_map_entry_at(layout, group, 8 * i + first_byte(bits));
-    }
-    return 0;
+    uint32_t i = adb_map_heap_index(table, heap_at / MAP_PAGE_WORDS);
+    __builtin_prefetch((const void *)&table->page[i]);
 }
 
 void
-adb_map_prefetch_entry(const struct adb_map_layout *layout, const struct adb_map_table *table,
-                       uint64_t hash)
+adb_map_prefetch_heap(const struct adb_map_table *table, uint32_t heap_at, uint32_t len)
 {
-    struct adb_map_place home = adb_map_home(layout, table, hash);
-    const struct adb_page *page = adb_map_page(table, home.page);
-    uint32_t at = first_like(layout, page, home.group, hash);
-    if (at == 0)
-        return;
-    for (uint32_t i = 0; i < layout->entry_words; i += 8)
-        adb_node_prefetch(page, at + i);
-    adb_node_prefetch(page, at + layout->entry_words - 1);
-}
-
-void
-adb_map_prefetch_key(const struct adb_map_layout *layout, const struct adb_map_table *table,
-                     uint64_t hash)
-{
-    struct adb_map_place home = adb_map_home(layout, table, hash);
-    const struct adb_page *page = adb_map_page(table, home.page);
-    uint32_t at = first_like(layout, page, home.group, hash);
-    uint32_t heap_at = at != 0 ? (uint32_t)adb_node_word(page, at + 1) : 0;
-    if (at != 0 && is_in_heap(table, heap_at, 1))
-        adb_node_prefetch(heap_page(table, heap_at), 1 + heap_at % MAP_PAGE_WORDS);
+    uint32_t words = adb_map_words_of(len);
+    uint32_t near = words < PREFETCH_LINES_MAX * 8 ? words : PREFETCH_LINES_MAX * 8;
+    struct run run = run_at(table, heap_at, near);
+    prefetch_words(run.page, run.at, run.n);
 }
 
 static inline bool
 is_entry_of(const struct adb_map_layout *layout, const struct adb_map_table *table,
             const struct adb_page *page, uint32_t at, const struct adb_map_key *key)
 {
-    if (layout->key_bytes == 0) {
-        uint64_t reference = adb_node_word(page, at + 1);
-        return reference >> 32 == check_of(key) && heap_holds(table, (uint32_t)reference, key);
-    }
-    for (uint32_t i = 0; i < layout->key_words; i++) {
-        if (adb_node_word(page, at + 1 + i) != adb_map_load_bytes(key->bytes, key->len, i))
-            return false;
-    }
-    return true;
+    uint32_t heap_at;
+    if (layout->key_bytes != 0)
+        return adb_map_are_words_of(page, at + 1, key, 0, layout->key_words);
+    return adb_map_heap_at(table, page, at, key, &heap_at) &&
+           adb_map_heap_holds(table, heap_at, key);
 }
 
-static inline bool
+static ADB_ALWAYS_INLINE bool
 find_in_group(const struct adb_map_layout *layout, const struct adb_map_table *table,
               const struct adb_map_key *key, struct adb_map_place *place)
 {
     const struct adb_page *page = adb_map_page(table, place->page);
-    uint32_t at = adb_map_group_at(layout, place->group);
-    uint64_t pattern = adb_map_tag_of(key->hash) * LOW_BITS;
-    for (uint32_t i = 0; i < layout->tag_words; i++) {
-        uint64_t bits = zero_bytes(adb_node_word(page, at + i) ^ pattern) & slots_of(layout, i);
-        for (; bits != 0; bits &= bits - 1) {
-            place->slot = 8 * i + first_byte(bits);
-            uint32_t entry_at = adb_map_entry_at(layout, place->group, place->slot);
-            if (ADB_LIKELY(is_entry_of(layout, table, page, entry_at, key)))
-                return true;
-        }
+    uint64_t slots = adb_map_slots_with(layout, page, place->group, adb_map_tag_of(key->hash));
+    for (; slots != 0; slots &= slots - 1) {
+        place->slot = adb_map_first_slot(slots);
+        uint32_t at = adb_map_entry_at(layout, place->group, place->slot);
+        if (ADB_LIKELY(is_entry_of(layout, table, page, at, key)))
+            return true;
     }
     return false;
 }
@@ -220,20 +191,29 @@ find_in_stash(const struct adb_map_layout *layout, const struct adb_map_table *t
     return false;
 }
 
+/* Finds a key that is not in its home group, which is `place`. */
+static ADB_NO_INLINE bool
+find_further(const struct adb_map_layout *layout, const struct adb_map_table *table,
+             const struct adb_map_key *key, struct adb_map_place *place)
+{
+    uint32_t n_groups = table->n_main * layout->groups;
+    for (uint32_t n = 1; n < n_groups; n++) {
+        if (adb_map_passed(layout, adb_map_page(table, place->page), place->group) == 0)
+            break;
+        adb_map_next_group(layout, table, place);
+        if (find_in_group(layout, table, key, place))
+            return true;
+    }
+    return ADB_UNLIKELY(table->n_stash != 0) && find_in_stash(layout, table, key, place);
+}
+
 bool
 adb_map_find(const struct adb_map_layout *layout, const struct adb_map_table *table,
              const struct adb_map_key *key, struct adb_map_place *place)
 {
-    uint32_t n_groups = table->n_main * layout->groups;
     *place = adb_map_home(layout, table, key->hash);
-    for (uint32_t n = 0; n < n_groups; n++) {
-        if (find_in_group(layout, table, key, place))
-            return true;
-        if (adb_map_passed(layout, adb_map_page(table, place->page), place->group) == 0)
-            break;
-        adb_map_next_group(layout, table, place);
-    }
-    return ADB_UNLIKELY(table->n_stash != 0) && find_in_stash(layout, table, key, place);
+    return ADB_LIKELY(find_in_group(layout, table, key, place)) ||
+           find_further(layout, table, key, place);
 }
 
 uint64_t
@@ -245,14 +225,30 @@ adb_map_location(const struct adb_map_layout *layout, const struct adb_map_table
 }
 
 void
-adb_map_copy_value(const struct adb_map_layout *layout, const struct adb_map_table *table,
-                   const struct adb_map_place *place, void *value_out)
+adb_map_copy_value_at(const struct adb_map_layout *layout, const struct adb_page *page, uint32_t at,
+                      void *value_out)
 {
-    const struct adb_page *page = adb_map_page(table, place->page);
-    uint32_t at = adb_map_entry_at(layout, place->group, place->slot) + 1 + layout->key_words;
+    at += 1 + layout->key_words;
     for (uint32_t i = 0; i < layout->value_words; i++)
         adb_map_store_bytes((unsigned char *)value_out, layout->value_bytes, i,
                             adb_node_word(page, at + i));
+}
+
+void
+adb_map_copy_value(const struct adb_map_layout *layout, const struct adb_map_table *table,
+                   const struct adb_map_place *place, void *value_out)
+{
+    adb_map_copy_value_at(layout, adb_map_page(table, place->page),
+                          adb_map_entry_at(layout, place->group, place->slot), value_out);
+}
+
+static inline void
+copy_words(const struct adb_page *page, uint32_t at, uint32_t n, unsigned char *bytes_out)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t word = adb_node_word(page, at + i);
+        memcpy(bytes_out + (size_t)8 * i, &word, 8);
+    }
 }
 
 uint32_t
@@ -262,8 +258,7 @@ adb_map_copy_key(const struct adb_map_layout *layout, const struct adb_map_table
     const struct adb_page *page = adb_map_page(table, place->page);
     uint32_t at = adb_map_entry_at(layout, place->group, place->slot) + 1;
     if (layout->key_bytes != 0) {
-        for (uint32_t i = 0; i < layout->key_words; i++)
-            adb_map_store_bytes(bytes_out, layout->key_bytes, i, adb_node_word(page, at + i));
+        copy_words(page, at, layout->key_words, bytes_out);
         return layout->key_bytes;
     }
     uint64_t reference = adb_node_word(page, at);
@@ -272,9 +267,11 @@ adb_map_copy_key(const struct adb_map_layout *layout, const struct adb_map_table
     uint32_t words = adb_map_words_of(len);
     if (len > ARMDB_KEY_MAX || !is_in_heap(table, heap_at, words))
         return 0;
-    for (uint32_t i = 0; i < words; i++, heap_at++)
-        adb_map_store_bytes(bytes_out, len, i,
-                            adb_node_word(heap_page(table, heap_at), 1 + heap_at % MAP_PAGE_WORDS));
+    for (uint32_t i = 0; i < words;) {
+        struct run run = run_at(table, heap_at + i, words - i);
+        copy_words(run.page, run.at, run.n, bytes_out + (size_t)8 * i);
+        i += run.n;
+    }
     return len;
 }
 
@@ -296,15 +293,11 @@ find_room_in_group(const struct adb_map_layout *layout, const struct adb_map_tab
                    struct adb_map_place *place)
 {
     const struct adb_page *page = adb_map_page(table, place->page);
-    uint32_t at = adb_map_group_at(layout, place->group);
-    for (uint32_t i = 0; i < layout->tag_words; i++) {
-        uint64_t bits = zero_bytes(adb_node_word(page, at + i)) & slots_of(layout, i);
-        if (bits != 0) {
-            place->slot = 8 * i + first_byte(bits);
-            return true;
-        }
-    }
-    return false;
+    uint64_t slots = adb_map_slots_with(layout, page, place->group, 0);
+    if (slots == 0)
+        return false;
+    place->slot = adb_map_first_slot(slots);
+    return true;
 }
 
 bool
@@ -405,7 +398,9 @@ adb_map_set_key(const struct adb_map_layout *layout, const struct adb_map_table 
     adb_node_set_word(page, at, heap_at | check_of(key) << 32);
     uint32_t words = adb_map_words_of(key->len);
     ADB_ASSERT(is_in_heap(table, heap_at, words));
-    for (uint32_t i = 0; i < words; i++, heap_at++)
-        adb_node_set_word(heap_page(table, heap_at), 1 + heap_at % MAP_PAGE_WORDS,
-                          adb_map_load_bytes(key->bytes, key->len, i));
+    for (uint32_t i = 0; i < words;) {
+        struct run run = run_at(table, heap_at + i, words - i);
+        for (uint32_t end = i + run.n; i < end; i++, run.at++)
+            adb_node_set_word(run.page, run.at, adb_map_load_bytes(key->bytes, key->len, i));
+    }
 }

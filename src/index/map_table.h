@@ -29,6 +29,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "armdb/types.h"
+#include "base/bytes.h"
 #include "index/node_word.h"
 
 enum { MAP_PAGE_WORDS = NODE_WORDS - 1, MAP_ENTRY_WORDS_MAX = 1 + 32 + 32 };
@@ -45,7 +47,7 @@ struct adb_map_layout {
     uint32_t group_words;
     uint32_t groups;     /* of a page */
     uint32_t page_slots; /* of all groups of a page */
-    uint64_t last_slots; /* the highest bit of each byte of the last tag word that is a tag */
+    uint64_t tags[2];    /* of two words from the group's first on, the lowest bit of each tag */
 };
 
 struct adb_map_table {
@@ -152,17 +154,71 @@ adb_map_tag_of(uint64_t hash)
     return tag != 0 ? tag : 1;
 }
 
+/* The lowest bit of each byte that is 0, and no other. */
+static inline uint64_t
+adb_map_zero_bytes(uint64_t word)
+{
+    uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+    return ~(((word & low) + low) | word | low) >> 7;
+}
+
+/** The slots of a group with a tag (0: without entry), a bit for each: see adb_map_first_slot(). */
+static inline uint64_t
+adb_map_slots_with(const struct adb_map_layout *layout, const struct adb_page *page, uint32_t group,
+                   uint32_t tag)
+{
+    uint64_t pattern = tag * UINT64_C(0x0101010101010101);
+    uint32_t at = adb_map_group_at(layout, group);
+    uint64_t first = adb_map_zero_bytes(adb_node_word(page, at) ^ pattern) & layout->tags[0];
+    /* With one word of tags this is a word of an entry, and layout->tags[1] has no bits. */
+    uint64_t second = adb_map_zero_bytes(adb_node_word(page, at + 1) ^ pattern) & layout->tags[1];
+    return first | second << 1;
+}
+
+/** One of such slots. */
+static inline uint32_t
+adb_map_first_slot(uint64_t slots)
+{
+    uint32_t bit = (uint32_t)__builtin_ctzll(slots);
+    return bit / 8 + bit % 8 * 8;
+}
+
+static inline uint64_t
+adb_map_load_word(const unsigned char *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, 8);
+    return word;
+}
+
 /** The i-th 8 bytes, padded with zeros. */
 static inline uint64_t
 adb_map_load_bytes(const unsigned char *bytes, uint32_t len, uint32_t i)
 {
-    uint64_t word = 0;
     uint32_t rest = len - 8 * i;
     if (ADB_LIKELY(rest >= 8))
-        memcpy(&word, bytes + (size_t)8 * i, 8);
-    else
-        memcpy(&word, bytes + (size_t)8 * i, rest);
+        return adb_map_load_word(bytes + (size_t)8 * i);
+    /* Bytes before these are shifted out, rather than a few copied by a call. */
+    if (ADB_LIKELY(len >= 8))
+        return ADB_LE64(ADB_LE64(adb_map_load_word(bytes + len - 8)) >> (64 - 8 * rest));
+    uint64_t word = 0;
+    memcpy(&word, bytes, rest);
     return word;
+}
+
+/** Whether `n` words of a page are those of a key from its word `i` on. */
+static inline bool
+adb_map_are_words_of(const struct adb_page *page, uint32_t at, const struct adb_map_key *key,
+                     uint32_t i, uint32_t n)
+{
+    uint32_t n_whole = key->len / 8 - i < n ? key->len / 8 - i : n;
+    const unsigned char *bytes = key->bytes + (size_t)8 * i;
+    for (uint32_t j = 0; j < n_whole; j++) {
+        if (adb_node_word(page, at + j) != adb_map_load_word(bytes + (size_t)8 * j))
+            return false;
+    }
+    return n_whole == n || adb_node_word(page, at + n_whole) ==
+                               adb_map_load_bytes(key->bytes, key->len, i + n_whole);
 }
 
 /** Stores the i-th 8 bytes, or what there is of them. */
@@ -170,7 +226,10 @@ static inline void
 adb_map_store_bytes(unsigned char *bytes, uint32_t len, uint32_t i, uint64_t word)
 {
     uint32_t rest = len - 8 * i;
-    memcpy(bytes + (size_t)8 * i, &word, rest < 8 ? rest : 8);
+    if (ADB_LIKELY(rest >= 8))
+        memcpy(bytes + (size_t)8 * i, &word, 8);
+    else
+        memcpy(bytes + (size_t)8 * i, &word, rest);
 }
 
 static inline uint32_t
@@ -181,18 +240,27 @@ adb_map_words_of(uint32_t bytes)
 
 /* ------------------------------------------------------------------ reading */
 
+/** Brings a group near, if it is not large. */
+void adb_map_prefetch_group(const struct adb_map_layout *layout, const struct adb_page *page,
+                            uint32_t group);
+
 /** Brings the group that a hash is at home in near, if it is not large. */
 void adb_map_prefetch_home(const struct adb_map_layout *layout, const struct adb_map_table *table,
                            uint64_t hash);
 
-/** Brings the tags of that group near; then, when they are, the first entry with the tag of `hash`;
- * then, when that is, the key in the heap that it refers to. */
-void adb_map_prefetch_tags(const struct adb_map_layout *layout, const struct adb_map_table *table,
-                           uint64_t hash);
-void adb_map_prefetch_entry(const struct adb_map_layout *layout, const struct adb_map_table *table,
-                            uint64_t hash);
-void adb_map_prefetch_key(const struct adb_map_layout *layout, const struct adb_map_table *table,
-                          uint64_t hash);
+/** Where in the heap the key of the entry is that begins at a word of `page`. False: it is not that
+ * of `key`. */
+bool adb_map_heap_at(const struct adb_map_table *table, const struct adb_page *page, uint32_t at,
+                     const struct adb_map_key *key, uint32_t *heap_at_out);
+
+/** Brings a key in the heap near: first the address of its page; then, when that is, the key, or
+ * the first lines of a long one. */
+void adb_map_prefetch_heap_page(const struct adb_map_table *table, uint32_t heap_at);
+void adb_map_prefetch_heap(const struct adb_map_table *table, uint32_t heap_at, uint32_t len);
+
+/** Whether the heap has that key there. */
+bool adb_map_heap_holds(const struct adb_map_table *table, uint32_t heap_at,
+                        const struct adb_map_key *key);
 
 /** Finds a key. */
 bool adb_map_find(const struct adb_map_layout *layout, const struct adb_map_table *table,
@@ -201,11 +269,16 @@ bool adb_map_find(const struct adb_map_layout *layout, const struct adb_map_tabl
 uint64_t adb_map_location(const struct adb_map_layout *layout, const struct adb_map_table *table,
                           const struct adb_map_place *place);
 
-/** Copies the inline value out. */
+/** Copies the inline value of the entry that begins at a word of `page` out. */
+void adb_map_copy_value_at(const struct adb_map_layout *layout, const struct adb_page *page,
+                           uint32_t at, void *value_out);
+
+/** Copies the inline value at `place` out. */
 void adb_map_copy_value(const struct adb_map_layout *layout, const struct adb_map_table *table,
                         const struct adb_map_place *place, void *value_out);
 
-/** Copies the key out, to room for the longest. Returns its length; 0: what was read is no key. */
+/** Copies the key out, to room for the longest, and zeros up to a multiple of 8 bytes. Returns its
+ * length; 0: what was read is no key. */
 uint32_t adb_map_copy_key(const struct adb_map_layout *layout, const struct adb_map_table *table,
                           const struct adb_map_place *place, unsigned char *bytes_out);
 

@@ -376,3 +376,59 @@ adb_log_buffer_salvage(struct adb_os *os, const char *directory, struct data_fil
     adb_mem_free(salvage.memory);
     return err;
 }
+
+/* --------------------------------------------------------------------- repair */
+
+armdb_err
+adb_log_buffer_read(struct adb_os *os, const char *directory, unsigned char **memory_out,
+                    uint64_t *bytes_out)
+{
+    char *path;
+    *memory_out = NULL;
+    ADB_TRY(adb_filename_join(directory, FILENAME_BUFFER, "", &path));
+    armdb_err err = read_file(os, path, memory_out, bytes_out);
+    adb_mem_free(path);
+    return err;
+}
+
+/* The header of a window; NULL if the file ends before its end. The second window begins behind the
+ * first, whose header tells how long that is; and, unless the file was cut, in its middle. */
+static const unsigned char *
+find_header(const unsigned char *memory, uint64_t bytes, uint32_t number, bool is_in_middle)
+{
+    uint64_t at = 0;
+    ADB_ASSERT(number < LOG_BUFFER_WINDOWS);
+    if (bytes < LOG_BUFFER_HEADER_BYTES)
+        return NULL;
+    if (number > 0)
+        at = is_in_middle ? bytes / LOG_BUFFER_WINDOWS
+                          : stride_of(adb_load_u32(memory + HEADER_CAPACITY));
+    return at > bytes - LOG_BUFFER_HEADER_BYTES ? NULL : memory + at;
+}
+
+bool
+adb_log_buffer_is_used(const unsigned char *memory, uint64_t bytes, uint32_t number)
+{
+    static const unsigned char zeros[LOG_BUFFER_HEADER_BYTES] = {0};
+    const unsigned char *header = find_header(memory, bytes, number, true);
+    return header != NULL && memcmp(header, zeros, sizeof zeros) != 0;
+}
+
+bool
+adb_log_buffer_look(const unsigned char *memory, uint64_t bytes, uint32_t number, uint32_t seed,
+                    struct log_buffer_window *window_out)
+{
+    const unsigned char *header = find_header(memory, bytes, number, true);
+    *window_out = (struct log_buffer_window){0};
+    if (header == NULL || adb_load_u32(header + HEADER_CRC) != header_crc(seed, header))
+        header = find_header(memory, bytes, number, false);
+    if (header == NULL || adb_load_u32(header + HEADER_CRC) != header_crc(seed, header))
+        return false;
+    uint64_t capacity = adb_load_u32(header + HEADER_CAPACITY);
+    uint64_t there = bytes - (uint64_t)(header - memory) - LOG_BUFFER_HEADER_BYTES;
+    window_out->bytes = header + LOG_BUFFER_HEADER_BYTES;
+    window_out->capacity = capacity < there ? capacity : there;
+    window_out->base = adb_load_u64(header + HEADER_BASE);
+    return window_out->base % LOG_RECORD_ALIGNMENT == 0 &&
+           window_out->base <= UINT64_MAX - window_out->capacity;
+}

@@ -99,6 +99,39 @@ ADB_MUST_USE armdb_err adb_log_buffer_salvage(struct adb_os *os, const char *dir
                                               const struct log_scan_result *result,
                                               uint64_t *bytes_out);
 
+/** A window of a buffer file that was read into memory. */
+struct log_buffer_window {
+    const unsigned char *bytes; /* borrowed */
+    uint64_t capacity;          /* of them are there */
+    uint64_t base;              /* offset in the data file that bytes[0] stands for */
+};
+
+/**
+ * Reads the buffer file of a shard, for repair.
+ *
+ * @param memory_out  NULL if there is none, or one that cannot be ours; else free it with
+ *                    adb_mem_free().
+ *
+ * Returns:  ARMDB_OK; ARMDB_IO, ARMDB_NO_MEMORY.
+ */
+ADB_MUST_USE armdb_err adb_log_buffer_read(struct adb_os *os, const char *directory,
+                                           unsigned char **memory_out, uint64_t *bytes_out);
+
+/** Whether there is more than zeros where window `number` of a buffer file has its header, unless
+ * the file was cut. */
+bool adb_log_buffer_is_used(const unsigned char *memory, uint64_t bytes, uint32_t number);
+
+/**
+ * Looks at window `number` (below LOG_BUFFER_WINDOWS) of a buffer file, which may be damaged or cut
+ * short.
+ *
+ * @param seed  of the data file that it may belong to: adb_log_file_seed().
+ *
+ * Returns:  whether there is one that belongs to that file.
+ */
+bool adb_log_buffer_look(const unsigned char *memory, uint64_t bytes, uint32_t number,
+                         uint32_t seed, struct log_buffer_window *window_out);
+
 /** Removes the buffer file, after a clean close. Whether it worked does not matter. */
 void adb_log_buffer_remove(struct adb_os *os, const char *directory);
 

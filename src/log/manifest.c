@@ -6,11 +6,12 @@
 
 enum { MANIFEST_BYTES_MAX = 512 * 1024 * 1024 };
 
+/* Reads a whole file; free *bytes_out with adb_mem_free(). */
 static armdb_err
-read_and_decode(struct adb_file *file, const char *path, struct manifest *manifest_out)
+read_bytes(struct adb_file *file, const char *path, unsigned char **bytes_out, size_t *len_out)
 {
     uint64_t size;
-    size_t got = 0;
+    *bytes_out = NULL;
     ADB_TRY(adb_file_size(file, &size));
     if (size > MANIFEST_BYTES_MAX)
         return adb_fail_at(ARMDB_CORRUPT, "read manifest", path, 0, "file too long for a manifest");
@@ -18,27 +19,46 @@ read_and_decode(struct adb_file *file, const char *path, struct manifest *manife
     if (bytes == NULL)
         return adb_fail(ARMDB_NO_MEMORY, "read manifest", "no memory for the manifest");
     const struct iovec iov = {bytes, (size_t)size};
-    armdb_err err = adb_file_read(file, &iov, 1, 0, &got);
+    armdb_err err = adb_file_read(file, &iov, 1, 0, len_out);
     if (err == ARMDB_OK)
-        err = adb_manifest_decode(bytes, got, path, manifest_out);
+        *bytes_out = bytes;
+    else
+        adb_mem_free(bytes);
+    return err;
+}
+
+/* Opens, reads, and decodes or guesses. */
+static armdb_err
+load(struct adb_os *os, const char *directory, bool is_damaged, struct manifest *manifest_out)
+{
+    char *path;
+    struct adb_file *file = NULL;
+    unsigned char *bytes = NULL;
+    size_t len = 0;
+    *manifest_out = (struct manifest){0};
+    ADB_TRY(adb_filename_join(directory, FILENAME_MANIFEST, "", &path));
+    armdb_err err = adb_os_open(os, path, ADB_OPEN_READ, &file);
+    if (err == ARMDB_OK)
+        err = read_bytes(file, path, &bytes, &len);
+    if (err == ARMDB_OK)
+        err = is_damaged ? adb_manifest_guess(bytes, len, manifest_out)
+                         : adb_manifest_decode(bytes, len, path, manifest_out);
     adb_mem_free(bytes);
+    adb_file_discard(file);
+    adb_mem_free(path);
     return err;
 }
 
 armdb_err
 adb_manifest_load(struct adb_os *os, const char *directory, struct manifest *manifest_out)
 {
-    char *path;
-    struct adb_file *file = NULL;
-    *manifest_out = (struct manifest){0};
-    ADB_TRY(adb_filename_join(directory, FILENAME_MANIFEST, "", &path));
-    armdb_err err = adb_os_open(os, path, ADB_OPEN_READ, &file);
-    if (err == ARMDB_OK) {
-        err = read_and_decode(file, path, manifest_out);
-        adb_file_discard(file);
-    }
-    adb_mem_free(path);
-    return err;
+    return load(os, directory, false, manifest_out);
+}
+
+armdb_err
+adb_manifest_load_damaged(struct adb_os *os, const char *directory, struct manifest *manifest_out)
+{
+    return load(os, directory, true, manifest_out);
 }
 
 /* Writes and syncs a new file; on failure it is removed again. */

@@ -15,6 +15,15 @@ ADB_MUST_USE armdb_err adb_manifest_load(struct adb_os *os, const char *director
                                          struct manifest *manifest_out);
 
 /**
+ * Reads what still makes sense in a `directory`/MANIFEST that adb_manifest_load() found damaged.
+ *
+ * Returns:  as adb_manifest_guess(); ARMDB_NOT_FOUND (not raised) if there is no such file;
+ *           ARMDB_CORRUPT if it is far too long; ARMDB_IO.
+ */
+ADB_MUST_USE armdb_err adb_manifest_load_damaged(struct adb_os *os, const char *directory,
+                                                 struct manifest *manifest_out);
+
+/**
  * Replaces `directory`/MANIFEST: temporary file, sync, rename, sync of the directory.
  *
  * @param is_unsure_out  on error: false if the old one is in force; true if the next open may find

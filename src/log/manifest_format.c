@@ -243,3 +243,71 @@ adb_manifest_decode(const unsigned char *from, size_t len, const char *file,
     *manifest_out = manifest;
     return ARMDB_OK;
 }
+
+/* ---------------------------------------------------------------------- guess */
+
+/* Makes room for one more collection. */
+static armdb_err
+grow(struct manifest *manifest, uint32_t *capacity)
+{
+    if (manifest->collection_count < *capacity)
+        return ARMDB_OK;
+    uint32_t larger = *capacity == 0 ? 16 : *capacity * 2;
+    void *grown = adb_mem_realloc(manifest->collections, larger * sizeof *manifest->collections);
+    if (grown == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "read manifest", "no memory for %" PRIu32 " collections",
+                        larger);
+    manifest->collections = (struct manifest_collection *)grown;
+    *capacity = larger;
+    return ARMDB_OK;
+}
+
+/* Takes each entry that makes sense, wherever one may begin. */
+static armdb_err
+guess_collections(const unsigned char *from, size_t len, struct manifest *manifest)
+{
+    uint32_t capacity = 0;
+    uint64_t id_min = 0;
+    for (size_t at = HEADER_BYTES; at + ENTRY_BYTES <= len;) {
+        size_t end = at;
+        ADB_TRY(grow(manifest, &capacity));
+        struct manifest_collection *next = &manifest->collections[manifest->collection_count];
+        armdb_err err = decode_collection(from, len, "", &end, next);
+        if (err != ARMDB_OK || next->id < id_min || next->id > LOG_COLLECTION_ID_MAX) {
+            at += 8;
+            continue;
+        }
+        id_min = (uint64_t)next->id + 1;
+        manifest->collection_count++;
+        at = end;
+    }
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_manifest_guess(const unsigned char *from, size_t len, struct manifest *manifest_out)
+{
+    unsigned char header[HEADER_BYTES] = {0};
+    *manifest_out = (struct manifest){0};
+    memcpy(header, from, len < sizeof header ? len : sizeof header);
+    struct manifest manifest = {
+        .hash_seed = adb_load_u64(header + AT_HASH_SEED),
+        .shards = adb_load_u32(header + AT_SHARDS),
+        .shard_prefix_bits = adb_load_u32(header + AT_PREFIX_BITS),
+        .next_collection_id = adb_load_u32(header + AT_NEXT_ID),
+    };
+    memcpy(manifest.db_id, header + AT_DB_ID, LOG_DB_ID_BYTES);
+    if (manifest.shards > ARMDB_SHARDS_MAX)
+        manifest.shards = 0;
+    if (manifest.shard_prefix_bits > 8 * ARMDB_KEY_MAX)
+        manifest.shard_prefix_bits = 0;
+    if (manifest.next_collection_id > LOG_COLLECTION_ID_MAX + 1u)
+        manifest.next_collection_id = 0;
+    armdb_err err = guess_collections(from, len, &manifest);
+    if (err != ARMDB_OK) {
+        adb_manifest_fini(&manifest);
+        return err;
+    }
+    *manifest_out = manifest;
+    return ARMDB_OK;
+}

@@ -53,4 +53,17 @@ void adb_manifest_encode(const struct manifest *manifest, unsigned char *to);
 ADB_MUST_USE armdb_err adb_manifest_decode(const unsigned char *from, size_t len, const char *file,
                                            struct manifest *manifest_out);
 
+/**
+ * Reads what still makes sense in the bytes of a damaged manifest. Nothing of it is sure: the
+ * checksum, which does not fit, is one for all. For repair only.
+ *
+ * @param manifest_out  end it with adb_manifest_fini(). Numbers that are out of range or missing
+ *                      are 0; collections are those whose entries make sense, ascending ids,
+ *                      perhaps none, and perhaps without the default one.
+ *
+ * Returns:  ARMDB_OK; ARMDB_NO_MEMORY.
+ */
+ADB_MUST_USE armdb_err adb_manifest_guess(const unsigned char *from, size_t len,
+                                          struct manifest *manifest_out);
+
 #endif

@@ -148,8 +148,8 @@ NASTY = sorted({
 
 
 class UsageTest(CommandTest):
-    COMMANDS = ("create put get del scan load dump stat verify compact time collections "
-                "drop").split()
+    COMMANDS = ("create put get del scan load dump stat verify compact repair time "
+                "collections drop").split()
 
     def test_help_and_version_everywhere(self):
         version = self.ok("--version")
@@ -733,6 +733,43 @@ class BadDatabaseTest(CommandTest):
             self.change(path, flip(64 + 25))
         result = self.fails(DAMAGE, "verify", self.db, says="2 damaged places")
         self.assertEqual(len(result.out.splitlines()), 3, result)
+
+    def test_repair(self):
+        self.fill()
+        before = self.ok("scan", self.db)
+        copy = self.path("copy")
+        self.assertRegex(self.ok("repair", self.db, copy),
+                         rb"^read 2 files, \d+ bytes, 20 whole records; saved 20 keys in 1 "
+                         rb"collections: nothing was lost\n$")
+        self.assertEqual(self.ok("scan", copy), before)
+        self.ok("repair", self.db, self.path("again"), "--collection", "default")
+        self.fails(NOT_THERE, "repair", self.db, self.path("third"), "--collection", "no",
+                   says="no")
+        self.fails(USAGE, "repair", self.db, copy, says=(copy, "missing or empty"))
+        self.fails(USAGE, "repair", self.db, self.path("db", "in"), says="lies in the database")
+        self.fails(NOT_THERE, "repair", self.path("missing"), self.path("new"),
+                   says=self.path("missing"))
+        self.fails(NOT_THERE, "repair", self.db, self.path("no", "parent"), says="directory above")
+        self.assertFalse(os.path.exists(self.path("new")))
+        path = self.data_files()[0]
+        self.change(path, flip(64 + 40 + 25))  # the first record behind the mark of create
+        self.change(self.path("db", "MANIFEST"), flip(20))
+        with open(path, "rb") as file:
+            source = file.read()
+        other = self.path("other")
+        result = self.fails(DAMAGE, "repair", self.db, other, says=("2 damaged places", other))
+        lines = result.out.decode().splitlines()
+        self.assertEqual(len(lines), 3, result)
+        self.assertRegex(lines[0], r"^lost: .*MANIFEST: bad checksum$")
+        self.assertRegex(lines[1], rf"^lost: {re.escape(path)}: 32 bytes at offset 104: no whole")
+        self.assertRegex(lines[2], r"19 whole records; saved 19 keys in 1 collections: "
+                                   r"2 damaged places, 32 bytes$")
+        after = self.ok("scan", other).splitlines()
+        self.assertEqual(len(after), 19)
+        self.assertLess(set(after), set(before.splitlines()))
+        self.assertIn(b"no damage", self.ok("verify", other))
+        with open(path, "rb") as file:
+            self.assertEqual(file.read(), source, "the source was changed")
 
     def test_truncated_files(self):
         self.fill()

@@ -290,6 +290,30 @@ open_db(struct sim *sim, struct db **db_out)
     return err;
 }
 
+/* Repairs a copy of the database: what comes out is whole, and the source is as it was. */
+static void
+repair(struct sim *damaged)
+{
+    const struct repair_listener nobody = {NULL, NULL};
+    const armdb_options options = options_of(ARMDB_OPEN_EXISTING);
+    struct sim *sim = sim_clone(damaged);
+    armdb_repair_report report;
+    armdb_verify_report verified;
+    struct db *db;
+    armdb_err err = adb_db_repair(sim_os(sim), "/db", "/copy", &nobody, &report);
+    ADB_ASSERT(err == ARMDB_OK || err == ARMDB_CORRUPT || err == ARMDB_FORMAT ||
+               err == ARMDB_NO_DATABASE);
+    ADB_ASSERT(err == ARMDB_OK || adb_err_detail()->code == err);
+    ADB_ASSERT(sim_open_count(sim) == 0);
+    if (err == ARMDB_OK) {
+        ADB_ASSERT(adb_db_verify(sim_os(sim), "/copy", NULL, NULL, &verified) == ARMDB_OK);
+        ADB_ASSERT(adb_db_open(sim_os(sim), "/copy", &options, &db) == ARMDB_OK);
+        check_contents(db, true);
+        adb_db_abandon(db);
+    }
+    sim_free(sim);
+}
+
 /* Writes to it, closes it, and looks whether all is there again. */
 static void
 write_and_reopen(struct sim *sim, struct db *db, bool is_forged)
@@ -325,6 +349,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sim *sim = sim_clone(valid);
     for (int i = 0; i < CHANGES_MAX && input.size > 0; i++)
         is_forged = apply(&input, sim) || is_forged;
+    repair(sim);
     armdb_err verified = adb_db_verify(sim_os(sim), "/db", NULL, NULL, &report);
     ADB_ASSERT(verified == ARMDB_OK || verified == ARMDB_CORRUPT || verified == ARMDB_FORMAT ||
                verified == ARMDB_NO_DATABASE);

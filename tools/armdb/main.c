@@ -92,6 +92,14 @@ static const struct command COMMANDS[] = {
      "far it is, if standard error is a terminal, and what it did.\n",
      {BIT(OPTION_COLLECTION) | BIT(OPTION_PERCENT), 1, 1, "DIR"},
      cmd_compact},
+    {"repair",
+     "save what is whole in a damaged database",
+     "Makes the new database DEST of all records in DIR whose bytes are whole. DIR is only read.\n"
+     "DEST must be missing or empty. Prints what was lost, ignored or assumed, and a summary.\n"
+     "Status 3 if anything was lost: DEST has the rest. After other errors it is no database.\n"
+     "With --collection it also looks whether that collection was saved.\n",
+     {BIT(OPTION_COLLECTION), 2, 2, "DIR DEST"},
+     cmd_repair},
     {"time",
      "time gets of random keys",
      "Gets keys that are there, drawn at random, and prints the rate and the times.\n",

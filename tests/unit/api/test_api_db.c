@@ -390,6 +390,26 @@ test_api_db__verify__reads_what_a_closed_database_holds(void **state)
     assert_int_equal(report.damages, 0);
 }
 
+static void
+test_api_db__repair__makes_a_new_database(void **state)
+{
+    struct api_fixture *fixture = (struct api_fixture *)*state;
+    armdb_repair_report report;
+    char copy[420], inside[420];
+    put(fixture->collection, "key", "value");
+    snprintf(copy, sizeof copy, "%s/copy", fixture->root);
+    snprintf(inside, sizeof inside, "%s/shard-000/../copy", fixture->path);
+    assert_int_equal(armdb_repair(fixture->path, copy, NULL, NULL, NULL), ARMDB_BUSY);
+    close_db(fixture);
+    assert_int_equal(armdb_repair(fixture->path, inside, NULL, NULL, NULL), ARMDB_INVALID);
+    assert_int_equal(armdb_repair(fixture->path, NULL, NULL, NULL, &report), ARMDB_INVALID);
+    assert_ok(armdb_repair(fixture->path, copy, NULL, NULL, &report));
+    assert_int_equal(report.saved, 1);
+    assert_int_equal(report.lost, 0);
+    assert_ok(armdb_verify(copy, NULL, NULL, NULL));
+    assert_int_equal(armdb_repair(fixture->path, copy, NULL, NULL, NULL), ARMDB_EXISTS);
+}
+
 /* The database stays where it is, wherever the process goes. */
 static void
 test_api_db__relative_path_and_chdir__stays_in_its_directory(void **state)
@@ -460,6 +480,7 @@ main(void)
         API_TEST(test_api_db__stats_and_shards__need_their_size),
         API_TEST(test_api_db__flush_and_sync__reach_the_file),
         API_TEST(test_api_db__verify__reads_what_a_closed_database_holds),
+        API_TEST(test_api_db__repair__makes_a_new_database),
         DIRECTORY_TEST(test_api_db__relative_path_and_chdir__stays_in_its_directory),
         API_TEST(test_api_db__closed_while_a_forked_child_lives__can_be_opened),
         cmocka_unit_test(test_api_db__version__is_that_of_the_header),

@@ -277,6 +277,42 @@ test_manifest_format__random_changes__never_out_of_bounds(void **state)
     adb_manifest_fini(&manifest);
 }
 
+/* Of a damaged manifest every entry that was left alone is still read. */
+static void
+test_manifest_format__guess__takes_what_makes_sense(void **state)
+{
+    (void)state;
+    struct manifest manifest = make_manifest(5), found;
+    size_t len;
+    unsigned char *bytes = encode_manifest(&manifest, &len);
+    assert_int_equal(adb_manifest_guess(bytes, len, &found), ARMDB_OK);
+    assert_int_equal(found.collection_count, 5);
+    assert_int_equal(found.shards, manifest.shards);
+    assert_memory_equal(found.db_id, manifest.db_id, sizeof found.db_id);
+    adb_manifest_fini(&found);
+    adb_store_u32(bytes + 40, 257); /* shards */
+    bytes[64 + 9] = 7;              /* order of the first collection */
+    assert_int_equal(adb_manifest_guess(bytes, len, &found), ARMDB_OK);
+    assert_int_equal(found.shards, 0);
+    assert_int_equal(found.collection_count, 4);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_string_equal(found.collections[i].name, manifest.collections[i + 1].name);
+    adb_manifest_fini(&found);
+    for (size_t cut = 0; cut < len; cut++) {
+        unsigned char *front = (unsigned char *)malloc(cut > 0 ? cut : 1);
+        memcpy(front, bytes, cut);
+        assert_int_equal(adb_manifest_guess(front, cut, &found), ARMDB_OK);
+        assert_true(found.collection_count <= 4);
+        adb_manifest_fini(&found);
+        free(front);
+    }
+    adb_mem_fail_at(1, true);
+    assert_int_equal(adb_manifest_guess(bytes, len, &found), ARMDB_NO_MEMORY);
+    adb_mem_fail_at(0, false);
+    free(bytes);
+    adb_manifest_fini(&manifest);
+}
+
 int
 main(void)
 {
@@ -293,6 +329,7 @@ main(void)
         cmocka_unit_test(test_manifest_format__ids_out_of_order__refused),
         cmocka_unit_test(test_manifest_format__find__by_exact_name),
         cmocka_unit_test(test_manifest_format__no_memory__said_and_nothing_left),
+        cmocka_unit_test(test_manifest_format__guess__takes_what_makes_sense),
         cmocka_unit_test(test_manifest_format__random_changes__never_out_of_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
