@@ -31,7 +31,7 @@ bench: ## measure armdb and its peers (a few minutes; tables and charts in bench
 	@$(MAKE) --no-print-directory all
 	bash scripts/bench.sh build/release quick
 
-bench-full: ## the same with 10 million keys and the Rust crates (about an hour)
+bench-full: ## the same with 10 million keys and the Rust crates (two to three hours)
 	@$(DEPS) bench || echo "bench: goes on without the peers that are missing"
 	@$(MAKE) --no-print-directory all
 	bash scripts/bench.sh build/release full

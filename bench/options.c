@@ -15,7 +15,7 @@ static const char usage[] =
     "  --keys N            keys of the main database          (1000000; 10000000)\n"
     "  --value-bytes N     bytes of a value, 8..65536         (100, then 8, 1024 and 20480)\n"
     "  --threads A,B       numbers of threads, up to 128      (1,2; durable puts 1,8,16,64)\n"
-    "  --seconds S         how long each workload runs        (0.1; 2)\n"
+    "  --seconds S         how long each workload runs        (0.1; 0.5)\n"
     "  --repeats N         how often all is run               (3; 3)\n"
     "  --cache-mib N       cache of each engine that has one  (twice the data, at least 64)\n"
     "  --directory DIR     where to make the scratch directory (beside this program)\n"
@@ -173,7 +173,7 @@ fill_defaults(struct bench_options *options)
     if (options->keys == 0)
         options->keys = is_full ? 10000000 : 1000000;
     if (options->seconds <= 0)
-        options->seconds = is_full ? 2 : 0.1;
+        options->seconds = is_full ? 0.5 : 0.1;
     if (options->repeats == 0)
         options->repeats = 3;
     if (options->limit_seconds == 0)
