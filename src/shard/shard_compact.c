@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "log/filename.h"
 #include "os/rcu.h"
 #include "shard/compact_batch.h"
 #include "shard/compact_policy.h"
@@ -293,12 +294,35 @@ is_worth_looking(const struct shard *shard, const struct shard_compaction *how)
                                         shard->file_count, &rule);
 }
 
+/*
+ * Removes what a failed pass may have left, durably. As long as it is there it stands for its run,
+ * which is right; it would not fit a log whose files have been replaced by others.
+ */
+static armdb_err
+remove_leftover(struct shard *shard)
+{
+    char name[FILENAME_BYTES_MAX];
+    char *path;
+    if (shard->leftover_id == 0)
+        return ARMDB_OK;
+    adb_filename_log(shard->leftover_id, name);
+    ADB_TRY(adb_filename_join(shard->path, name, "", &path));
+    armdb_err err = adb_os_unlink(shard->os, path);
+    adb_mem_free(path);
+    if (err != ARMDB_OK && err != ARMDB_NOT_FOUND)
+        return err;
+    ADB_TRY(adb_os_sync_dir(shard->os, shard->path));
+    shard->leftover_id = 0;
+    return ARMDB_OK;
+}
+
 static armdb_err
 begin(struct shard *shard, const struct shard_compaction *how, struct shard_compact_step *step)
 {
     struct log_file_header header = {0};
     bool seal = false;
     armdb_err err = ARMDB_OK;
+    ADB_TRY(remove_leftover(shard));
     adb_mutex_lock(&shard->lock);
     step->is_idle = !is_worth_looking(shard, how);
     if (!step->is_idle)
@@ -495,7 +519,9 @@ settle(struct shard *shard)
     struct data_file *file;
     ADB_TRY(adb_log_copy_seal(&pass->copy));
     ADB_TRY(adb_shard_sync(shard));
+    shard->leftover_id = pass->copy.file->header.file_id;
     ADB_TRY(adb_log_copy_publish(&pass->copy, &file));
+    shard->leftover_id = 0;
     file->as_of = pass->as_of;
     adb_mutex_lock(&shard->lock);
     shard->reserved_slots--;

@@ -68,6 +68,7 @@ struct shard {
     struct shard_pass *pass; /* owned; NULL: none is under way */
     uint64_t retry_at_ns;    /* the background does nothing before */
     uint64_t retry_delay_ns; /* doubles with each failure in a row */
+    uint64_t leftover_id;    /* of a copy that may have its name though its pass failed; 0: none */
 
     /* atomic: stored (release) once, under lock; loaded (acquire) by anybody. Not ARMDB_OK: why no
      * write is accepted any more. */

@@ -65,12 +65,14 @@ apply_record(void *context, const struct log_scan_record *found)
     if (shard == NULL)
         return ARMDB_OK;
     uint64_t bytes = adb_log_record_bytes(record->key_len, record->value_len);
-    if (index == NULL) {
-        count(&applier->file->dead_bytes, bytes);
-        return ARMDB_OK;
-    }
-    if (record->flags == LOG_FLAG_TOMBSTONE) {
+    bool is_tombstone = record->flags == LOG_FLAG_TOMBSTONE;
+    if (is_tombstone)
         count(&applier->file->tombstone_bytes, bytes);
+    else if (index == NULL)
+        count(&applier->file->dead_bytes, bytes);
+    if (index == NULL)
+        return ARMDB_OK;
+    if (is_tombstone) {
         old = adb_index_remove(&index->keys, found->key);
     } else {
         uint64_t location = adb_location_make(applier->file->slot, found->offset,
