@@ -97,13 +97,12 @@ adb_log_buffer_fini(struct log_buffer *buffer)
 static armdb_err
 fill_with_zeros(struct adb_file *file, uint64_t bytes)
 {
-    static const unsigned char zeros[ZERO_BYTES] = {0};
+    static unsigned char zeros[ZERO_BYTES]; /* not const: it would lie in the library's file */
     for (uint64_t at = 0; at < bytes;) {
         uint64_t left = bytes - at;
         size_t written;
         /* struct iovec is for both directions, so it cannot say that a write only reads. */
-        const struct iovec iov = {(void *)(uintptr_t)zeros,
-                                  left < ZERO_BYTES ? (size_t)left : ZERO_BYTES};
+        const struct iovec iov = {zeros, left < ZERO_BYTES ? (size_t)left : ZERO_BYTES};
         ADB_TRY(adb_file_write(file, &iov, 1, at, &written));
         at += iov.iov_len;
     }
