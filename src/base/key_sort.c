@@ -42,8 +42,7 @@ struct adb_key_sort {
     size_t items_max;
     size_t used; /* bytes of the arena */
     size_t n;
-    size_t next; /* to be taken out */
-    size_t taken;
+    size_t next;       /* to be taken out */
     uint32_t shared;   /* bytes that all keys have in common */
     struct item *from; /* of the two, the one with the items */
     struct item *to;
@@ -91,7 +90,6 @@ adb_key_sort_clear(struct adb_key_sort *sort)
     sort->used = 0;
     sort->n = 0;
     sort->next = 0;
-    sort->taken = 0;
     sort->from = sort->items[0];
     sort->to = sort->items[1];
 }
@@ -133,7 +131,7 @@ void *
 adb_key_sort_add(struct adb_key_sort *sort, uint32_t group, armdb_slice key, size_t payload_bytes)
 {
     ADB_ASSERT(group <= ADB_KEY_SORT_GROUP_MAX && key.len >= 1 && key.len <= ARMDB_KEY_MAX);
-    ADB_ASSERT(payload_bytes <= ADB_KEY_SORT_PAYLOAD_MAX && sort->taken == 0);
+    ADB_ASSERT(payload_bytes <= ADB_KEY_SORT_PAYLOAD_MAX && sort->next == 0);
     size_t payload = (size_t)adb_round_up(payload_bytes, ALIGN);
     size_t bytes = (size_t)adb_round_up(sizeof(struct thing) + payload + key.len, ALIGN);
     if (sort->n == sort->items_max || bytes > sort->arena_bytes - sort->used)
@@ -275,39 +273,17 @@ sort_ties(struct adb_key_sort *sort)
     struct item *items = sort->from;
     for (size_t i = 0; i < sort->n;) {
         size_t end = i + 1;
-        bool is_sorted = true;
-        for (; end < sort->n && is_tied(&items[i], &items[end]); end++)
-            is_sorted = is_sorted && is_before(sort, &items[end - 1], &items[end]);
-        if (!is_sorted)
+        while (end < sort->n && is_tied(&items[i], &items[end]))
+            end++;
+        if (end - i > 1)
             sort_many(sort, items + i, end - i, sort->to + i);
         i = end;
     }
 }
 
-static bool
-is_same_key(const struct adb_key_sort *sort, const struct item *a, const struct item *b)
-{
-    if (a->group != b->group || a->word != b->word)
-        return false;
-    const armdb_slice x = key_at(sort, a->at);
-    const armdb_slice y = key_at(sort, b->at);
-    return x.len == y.len && memcmp(x.data, y.data, x.len) == 0;
-}
-
-/* The thing that taking out begins with: the first of its key. */
-static size_t
-start_of(const struct adb_key_sort *sort, uint32_t part, uint32_t parts)
-{
-    size_t start = sort->n * part / parts;
-    while (start > 0 && is_same_key(sort, &sort->from[start - 1], &sort->from[start]))
-        start--;
-    return start;
-}
-
 void
-adb_key_sort_run(struct adb_key_sort *sort, uint32_t part, uint32_t parts)
+adb_key_sort_run(struct adb_key_sort *sort)
 {
-    ADB_ASSERT(part < parts);
     struct histograms histograms;
     memset(&histograms, 0, sizeof histograms);
     for (size_t i = 0; i < sort->n; i++) {
@@ -319,32 +295,36 @@ adb_key_sort_run(struct adb_key_sort *sort, uint32_t part, uint32_t parts)
     for (uint32_t digit = 0; digit < WORD_DIGITS + GROUP_DIGITS && sort->n != 0; digit++)
         sort_by_digit(sort, digit, histograms.count[digit]);
     sort_ties(sort);
-    sort->next = sort->n != 0 ? start_of(sort, part, parts) : 0;
+    sort->next = 0;
 }
 
 /* -------------------------------------------------------------------- taking out */
 
+static bool
+is_same_key(const struct adb_key_sort *sort, const struct item *a, const struct item *b)
+{
+    if (a->group != b->group || a->word != b->word)
+        return false;
+    const armdb_slice x = key_at(sort, a->at);
+    const armdb_slice y = key_at(sort, b->at);
+    return x.len == y.len && memcmp(x.data, y.data, x.len) == 0;
+}
+
 bool
 adb_key_sort_next(struct adb_key_sort *sort, struct adb_key_sorted *sorted_out)
 {
-    if (sort->taken == sort->n)
+    if (sort->next == sort->n)
         return false;
-    sort->taken++;
-    bool is_first = sort->next == 0;
     const struct item *item = &sort->from[sort->next++];
-    bool is_last = sort->next == sort->n || !is_same_key(sort, item, item + 1);
     if (sort->next + AHEAD < sort->n) {
         const unsigned char *ahead = sort->arena + (size_t)item[AHEAD].at * ALIGN;
         __builtin_prefetch(ahead);
         __builtin_prefetch(ahead + ADB_CACHE_LINE / 2);
     }
-    *sorted_out = (struct adb_key_sorted){.group = item->group,
-                                          .key = key_at(sort, item->at),
-                                          .payload = sort->arena + (size_t)item->at * ALIGN +
-                                                     sizeof(struct thing),
-                                          .is_first = is_first,
-                                          .is_last = is_last};
-    if (sort->next == sort->n)
-        sort->next = 0;
+    *sorted_out = (struct adb_key_sorted){
+        .group = item->group,
+        .key = key_at(sort, item->at),
+        .payload = sort->arena + (size_t)item->at * ALIGN + sizeof(struct thing),
+        .is_last = sort->next == sort->n || !is_same_key(sort, item, item + 1)};
     return true;
 }

@@ -46,21 +46,15 @@ void *adb_key_sort_add(struct adb_key_sort *sort, uint32_t group, armdb_slice ke
 /** Things that were added. */
 size_t adb_key_sort_count(const struct adb_key_sort *sort);
 
-/**
- * Sorts. From now on things are taken out, until it is cleared.
- *
- * @param part   of `parts`: where in the order that begins; behind the last thing comes the first.
- *               So several threads that go through the same keys need not meet. 0: at the start.
- */
-void adb_key_sort_run(struct adb_key_sort *sort, uint32_t part, uint32_t parts);
+/** Sorts. From now on things are taken out, until it is cleared. */
+void adb_key_sort_run(struct adb_key_sort *sort);
 
 /** What comes next in order. Points into the sorter. */
 struct adb_key_sorted {
     uint32_t group;
     armdb_slice key;
     const void *payload;
-    bool is_first; /* in the order: what came before it, if anything did, is greater */
-    bool is_last;  /* the next one in the order has another group or key, or there is none */
+    bool is_last; /* the next one has another group or key, or there is none */
 };
 
 /** Takes out the next. Returns whether there was one. */

@@ -23,9 +23,8 @@ struct adb_bulk {
 };
 
 /* What is sorted. For a tree the key is that of the sort, and the value follows. For a map the key
- * of the sort is the first bits of the hash, so that a run goes through the map from segment to
- * segment; key and value follow. (With all bits, keys would come to a segment in the order in which
- * they fill one of its halves only, which makes it split over and over.) */
+ * of the sort is the hash, so that a run goes through the map from front to back; key and value
+ * follow. */
 struct change {
     struct adb_index *index;
     uint64_t location;
@@ -73,15 +72,6 @@ adb_bulk_free(struct adb_bulk *bulk)
 
 /* ------------------------------------------------------------------- collecting */
 
-/* The first bits of a key's hash, as many as the directory has. It only grows, so of one key the
- * later change never has the smaller number. */
-static uint64_t
-segment_of(const struct adb_map *map, armdb_slice key)
-{
-    uint32_t rest = 63 - adb_map_directory(map)->depth;
-    return adb_map_hash(map, key.data, key.len) >> 1 >> rest << rest << 1;
-}
-
 static bool
 add_change(struct adb_bulk *bulk, uint32_t group, const struct change *change, armdb_slice key,
            const void *value)
@@ -93,7 +83,7 @@ add_change(struct adb_bulk *bulk, uint32_t group, const struct change *change, a
     size_t head = TREE_HEAD;
     size_t key_bytes = 0;
     if (index->map != NULL) {
-        adb_node_store_bytes(hash, segment_of(index->map, key));
+        adb_node_store_bytes(hash, adb_map_hash(index->map, key.data, key.len));
         sort_key = (armdb_slice){hash, sizeof hash};
         head = MAP_HEAD;
         key_bytes = key.len;
@@ -172,7 +162,7 @@ change_tree(struct adb_bulk *bulk, struct pending *pending, const struct change 
         report_replaced(bulk, sorted->key, change->location);
         return ARMDB_OK;
     }
-    if (pending->n == CHANGES || pending->index != index || sorted->is_first)
+    if (pending->n == CHANGES || pending->index != index)
         ADB_TRY(make_pending(bulk, pending));
     bool has_value = change->location != 0 && index->value_bytes != 0;
     pending->index = index;
@@ -210,7 +200,7 @@ adb_bulk_flush(struct adb_bulk *bulk)
     struct pending pending;
     pending.index = NULL;
     pending.n = 0;
-    adb_key_sort_run(bulk->sort, bulk->config.worker, bulk->config.n_workers);
+    adb_key_sort_run(bulk->sort);
     while (adb_key_sort_next(bulk->sort, &sorted)) {
         struct change change = {0};
         memcpy(&change, sorted.payload, TREE_HEAD);

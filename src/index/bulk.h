@@ -19,7 +19,6 @@ struct adb_bulk_config {
     struct adb_pages *pages; /* of the indexes; borrowed */
     struct adb_spare *spare; /* borrowed */
     uint32_t n_workers;      /* so many share the memory that may be used */
-    uint32_t worker;         /* which of them: each begins elsewhere, so that they do not meet */
     /* Told of each location that an index had, or would have had, and has no longer. */
     adb_index_fn on_replaced;
     void *context;

@@ -45,12 +45,11 @@ is_same(const struct thing *a, const struct thing *b)
     return a->group == b->group && a->len == b->len && memcmp(a->key, b->key, a->len) == 0;
 }
 
-/* Sorts `n` things both ways, and compares, from a part of the order on. */
+/* Sorts `n` things both ways, and compares. */
 static void
-check_part(struct adb_key_sort *sort, uint32_t n, uint32_t part, uint32_t parts)
+check(struct adb_key_sort *sort, uint32_t n)
 {
     struct adb_key_sorted sorted;
-    uint32_t start = n * part / parts;
     for (uint32_t i = 0; i < n; i++) {
         const armdb_slice key = {things[i].key, things[i].len};
         things[i].number = i;
@@ -60,29 +59,18 @@ check_part(struct adb_key_sort *sort, uint32_t n, uint32_t part, uint32_t parts)
         memcpy(payload, &things[i].number, sizeof things[i].number);
     }
     assert_int_equal(adb_key_sort_count(sort), n);
-    adb_key_sort_run(sort, part, parts);
+    adb_key_sort_run(sort);
     qsort(things, n, sizeof things[0], compare);
-    while (start > 0 && is_same(&things[start - 1], &things[start]))
-        start--;
-    for (uint32_t taken = 0; taken < n; taken++) {
-        uint32_t i = (start + taken) % n;
+    for (uint32_t i = 0; i < n; i++) {
         assert_true(adb_key_sort_next(sort, &sorted));
         assert_int_equal(sorted.group, things[i].group);
         assert_int_equal(sorted.key.len, things[i].len);
         assert_memory_equal(sorted.key.data, things[i].key, things[i].len);
         assert_memory_equal(sorted.payload, &things[i].number, sizeof things[i].number);
-        assert_int_equal(sorted.is_first, i == 0);
         assert_int_equal(sorted.is_last, i + 1 == n || !is_same(&things[i], &things[i + 1]));
     }
     assert_false(adb_key_sort_next(sort, &sorted));
     adb_key_sort_clear(sort);
-}
-
-static void
-check(struct adb_key_sort *sort, uint32_t n)
-{
-    check_part(sort, n, 0, 1);
-    check_part(sort, n, n % 3, 3);
 }
 
 /* Makes keys of `len` bytes (a random length up to 64 if that is 0) of so many values each. */
@@ -166,7 +154,7 @@ test_key_sort__full__says_so(void **state)
         while (adb_key_sort_add(sort, 0, small, 0) != NULL)
             n++;
         assert_true(n > 16 && n < ADB_KEY_SORT_BYTES_MIN / 16);
-        adb_key_sort_run(sort, 0, 1);
+        adb_key_sort_run(sort);
         assert_true(adb_key_sort_next(sort, &sorted));
         assert_int_equal(sorted.key.len, ARMDB_KEY_MAX); /* zeros */
         adb_key_sort_clear(sort);

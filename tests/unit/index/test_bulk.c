@@ -236,7 +236,6 @@ work(void *context)
     const struct adb_bulk_config config = {.pages = fixture->pages,
                                            .spare = &worker->spare,
                                            .n_workers = WORKERS,
-                                           .worker = (uint32_t)worker->number,
                                            .on_replaced = count_replaced,
                                            .context = worker};
     struct adb_bulk *bulk;
