@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seed inputs of the fuzz targets record, file_header, hint, manifest, open_dir
-and ops.
+"""Writes the seed inputs of the fuzz targets record, file_header, manifest, open_dir and ops.
 
     tests/fuzz/make_corpus.py
 
@@ -73,44 +72,6 @@ def file_headers():
     write("file_header", "reserved", bytes([1]) + file_header(reserved=b"x" * 12))
     write("file_header", "short", bytes([0]) + file_header()[:63])
     write("file_header", "longer", bytes([1]) + file_header() + bytes(9))
-
-
-# ------------------------------------------------------------------------- hint
-
-CHUNKS, COUNT = 1, 2
-
-
-def entry(key, offset, value_len=0, sequence=1, flags=0, value=b"", units=None):
-    units = offset // 8 if units is None else units
-    return struct.pack("<QIII", sequence | flags << 56, value_len, len(key) | 3 << 12,
-                       units | (1 << 31 if value else 0)) + key + value
-
-
-def chunk(*entries):
-    body = b"".join(entries)
-    return struct.pack("<IIQ", 0, len(body), 0) + body
-
-
-def hints():
-    right = bytes([CHUNKS | COUNT])
-    plain = [entry(b"key", 64, 9), entry(b"gone", 96, 0, 2, 1), entry(b"k", 128, 4, 3, 0, b"abcd")]
-    write("hint", "plain", right + chunk(*plain))
-    write("hint", "two_chunks", right + chunk(*plain) + chunk(entry(b"x" * 1024, 160, 256, 9)))
-    write("hint", "no_entries", right)
-    write("hint", "bad_checksum", bytes([COUNT]) + chunk(*plain))
-    write("hint", "wrong_count", bytes([CHUNKS]) + chunk(*plain))
-    write("hint", "sequences_fall", right + chunk(entry(b"a", 64, 0, 9), entry(b"b", 88, 0, 5)))
-    write("hint", "offsets_fall", right + chunk(entry(b"a", 96), entry(b"b", 64)))
-    write("hint", "overlap", right + chunk(entry(b"a", 64, 100), entry(b"b", 88)))
-    write("hint", "behind_the_seal", right + chunk(entry(b"a", 1024 * 1024 - 40)))
-    write("hint", "long_value_kept", right + chunk(entry(b"a", 64, 257, 1, 0, b"v" * 257)))
-    write("hint", "tombstone_with_value", right + chunk(entry(b"a", 64, 3, 1, 1, b"abc")))
-    write("hint", "entry_cut", right + chunk(*plain)[:-3])
-    write("hint", "offset_too_large", right + chunk(entry(b"a", 0, units=1 << 30)))
-    write("hint", "large_not_aligned", right + chunk(entry(b"a", 64, 1 << 19)))
-    write("hint", "full_chunk", right + b"".join(
-        chunk(*[entry(b"%08d" % i, 64 + 32 * i, 4, i + 1) for i in range(n, n + 4680)])
-        for n in (0, 4680)))
 
 
 # --------------------------------------------------------------------- manifest
@@ -222,7 +183,6 @@ def operations():
 if __name__ == "__main__":
     records()
     file_headers()
-    hints()
     manifests()
     open_dirs()
     operations()

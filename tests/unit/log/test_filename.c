@@ -38,32 +38,12 @@ test_filename__log__made_and_parsed(void **state)
 }
 
 static void
-test_filename__hint__made_and_parsed(void **state)
-{
-    (void)state;
-    static const char *const wrong[] = {"0000000000.hint",  "1.hint",
-                                        "0000000001.log",   "0000000001.hin",
-                                        "0000000001.hints", "0000000001.hint.tmp"};
-    char name[FILENAME_BYTES_MAX];
-    uint64_t id = 0;
-    adb_filename_hint(7, name);
-    assert_string_equal(name, "0000000007.hint");
-    assert_true(adb_filename_parse_hint(name, &id));
-    assert_int_equal(id, 7);
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-        assert_false(adb_filename_parse_hint(wrong[i], &id));
-}
-
-static void
 test_filename__largest_numbers__fit_their_room(void **state)
 {
     (void)state;
     char name[FILENAME_BYTES_MAX];
     adb_filename_log(UINT64_MAX, name);
     assert_string_equal(name, "18446744073709551615.log");
-    assert_true(strlen(name) + strlen(FILENAME_TEMPORARY_SUFFIX) < FILENAME_BYTES_MAX);
-    adb_filename_hint(UINT64_MAX, name);
-    assert_string_equal(name, "18446744073709551615.hint");
     assert_true(strlen(name) + strlen(FILENAME_TEMPORARY_SUFFIX) < FILENAME_BYTES_MAX);
     adb_filename_shard(UINT32_MAX, name);
     assert_string_equal(name, "shard-4294967295");
@@ -195,7 +175,6 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_filename__log__made_and_parsed),
-        cmocka_unit_test(test_filename__hint__made_and_parsed),
         cmocka_unit_test(test_filename__largest_numbers__fit_their_room),
         cmocka_unit_test(test_filename__not_a_log__refused),
         cmocka_unit_test(test_filename__shard__made_and_parsed),
