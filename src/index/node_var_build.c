@@ -118,18 +118,35 @@ best_prefix(const struct adb_page *page, uint32_t from, uint32_t to, const struc
     return prefix_len;
 }
 
-/* Bytes that the entries take, with that prefix and without it being counted. */
+/* Bytes that the entries [from, to) take with that prefix, which is not counted. */
 static uint32_t
-entries_bytes(const struct adb_page *page, uint32_t prefix_len)
+range_bytes(const struct adb_page *page, uint32_t from, uint32_t to, uint32_t prefix_len)
 {
     struct adb_var_space space = adb_var_space(page);
     uint32_t bytes = 0;
-    for (uint32_t i = 0; i < space.count; i++) {
+    for (uint32_t i = from; i < to; i++) {
         uint32_t len = adb_var_slot_len(adb_node_word(page, adb_var_slot_at(i)));
         bytes += VAR_SLOT_BYTES + adb_var_tail(space.prefix_len + len - prefix_len) +
                  space.value_bytes;
     }
     return bytes;
+}
+
+static uint32_t
+entries_bytes(const struct adb_page *page, uint32_t prefix_len)
+{
+    return range_bytes(page, 0, adb_var_space(page).count, prefix_len);
+}
+
+/* The prefix of a part of a node. The longest is no good if it takes more than it spares (keys that
+ * fit their slots spare nothing) and there is no room for that: the one that they have fits. */
+static uint32_t
+part_prefix(const struct adb_page *page, uint32_t from, uint32_t to)
+{
+    uint32_t prefix_len = best_prefix(page, from, to, NULL);
+    if (VAR_SLOTS_BYTES + prefix_len + range_bytes(page, from, to, prefix_len) > ADB_PAGE_BYTES)
+        return adb_var_space(page).prefix_len;
+    return prefix_len;
 }
 
 bool
@@ -172,7 +189,7 @@ adb_node_var_split(struct adb_page *left, struct adb_page *right, uint32_t at)
     key.len = 0;
     if (first < meta.count)
         read_key(left, first, &key);
-    begin(&image, meta, key.at, best_prefix(left, first, meta.count, NULL));
+    begin(&image, meta, key.at, part_prefix(left, first, meta.count));
     if (is_inner)
         image.child = adb_node_word(left, adb_var_slot_at(at) + 1);
     add_entries(&image, left, first, meta.count);
@@ -180,7 +197,7 @@ adb_node_var_split(struct adb_page *left, struct adb_page *right, uint32_t at)
 
     if (at != 0)
         read_key(left, 0, &key);
-    begin(&image, meta, key.at, best_prefix(left, 0, at, NULL));
+    begin(&image, meta, key.at, part_prefix(left, 0, at));
     image.child = adb_node_word(left, VAR_CHILD_AT);
     add_entries(&image, left, 0, at);
     store(&image, left);

@@ -275,6 +275,52 @@ test_tree__empty__finds_nothing(void **state)
     adb_tree_free(NULL);
 }
 
+/* Numbers as text: short keys, of which a node can have all that it has slots for, and which begin
+ * alike once it is split. */
+static void
+put_numbers(uint32_t digits, uint32_t from, uint32_t to, uint32_t value_bytes)
+{
+    struct adb_pages *pages;
+    struct adb_tree *tree;
+    struct adb_spare spare = {0};
+    unsigned char value[ADB_TREE_VALUE_MAX] = {0};
+    char text[32];
+    assert_int_equal(adb_pages_new(&pages), ARMDB_OK);
+    const struct adb_tree_config config = {.value_bytes = value_bytes};
+    assert_int_equal(adb_tree_new(pages, &config, &tree), ARMDB_OK);
+    uint32_t step = from < to ? 1 : UINT32_MAX;
+    for (uint32_t i = from; i != to; i += step) {
+        armdb_slice key = {text, (size_t)snprintf(text, sizeof text, "k%0*u", (int)digits, i)};
+        assert_int_equal(adb_tree_prepare(tree, &spare), ARMDB_OK);
+        assert_true(adb_tree_put(tree, key, i + 1, value_bytes > 0 ? value : NULL, &spare) == 0);
+    }
+    for (uint32_t i = from; i != to; i += step) {
+        armdb_slice key = {text, (size_t)snprintf(text, sizeof text, "k%0*u", (int)digits, i)};
+        assert_true(adb_tree_get(tree, key, NULL) == i + 1);
+    }
+    for (uint32_t i = from; i != to; i += step) {
+        armdb_slice key = {text, (size_t)snprintf(text, sizeof text, "k%0*u", (int)digits, i)};
+        assert_true(adb_tree_remove(tree, key) == i + 1);
+    }
+    assert_true(adb_tree_count(tree) == 0);
+    adb_spare_fini(&spare, pages);
+    adb_tree_free(tree);
+    adb_pages_free(pages);
+}
+
+static void
+test_tree__short_numbers_in_order__fill_nodes_to_the_last_slot(void **state)
+{
+    (void)state;
+    for (uint32_t digits = 1; digits <= 12; digits++) {
+        uint32_t n = digits < 4 ? 9 : 3000;
+        for (uint32_t value_bytes = 0; value_bytes <= 2; value_bytes++) {
+            put_numbers(digits, 0, n, value_bytes);
+            put_numbers(digits, n, 0, value_bytes);
+        }
+    }
+}
+
 static void
 test_tree__key_of_another_length__is_not_there(void **state)
 {
@@ -354,6 +400,7 @@ main(void)
         cmocka_unit_test(test_tree__any_order_of_insertion__costs_no_more_than_random),
         cmocka_unit_test(test_tree__99_of_100_keys_removed_at_random__gives_memory_back),
         cmocka_unit_test(test_tree__empty__finds_nothing),
+        cmocka_unit_test(test_tree__short_numbers_in_order__fill_nodes_to_the_last_slot),
         cmocka_unit_test(test_tree__key_of_another_length__is_not_there),
         cmocka_unit_test(test_prepare__allocation_fails__spare_stays_valid),
     };
