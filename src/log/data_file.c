@@ -92,12 +92,14 @@ give_name(struct adb_os *os, const char *directory, const char *temporary, struc
 }
 
 /* Removes the file, whichever name it has by now; what cannot be removed is swept at the next open,
- * or is whole. The calling thread's detail record stays. */
+ * or is whole. `temporary` is NULL if there is no memory for it. The calling thread's detail record
+ * stays. */
 static void
 remove_names(struct adb_os *os, const char *temporary, const struct data_file *file)
 {
     const armdb_error_detail detail = *adb_err_detail();
-    (void)adb_os_unlink(os, temporary);
+    if (temporary != NULL)
+        (void)adb_os_unlink(os, temporary);
     (void)adb_os_unlink(os, file->path);
     ADB_IGNORE(adb_err_restore(&detail));
 }
@@ -144,8 +146,10 @@ adb_data_file_abandon(struct adb_os *os, const char *directory, struct data_file
     char *temporary;
     if (file == NULL)
         return;
-    if (temporary_path(directory, file, &temporary) == ARMDB_OK)
-        remove_names(os, temporary, file);
+    const armdb_error_detail detail = *adb_err_detail();
+    ADB_IGNORE(temporary_path(directory, file, &temporary));
+    ADB_IGNORE(adb_err_restore(&detail));
+    remove_names(os, temporary, file);
     adb_mem_free(temporary);
     adb_data_file_discard(file);
 }
