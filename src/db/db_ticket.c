@@ -55,7 +55,7 @@ armdb_err
 adb_db_ticket_wait(struct db *db, const armdb_ticket *tickets, size_t n_tickets)
 {
     uint64_t newest[ARMDB_SHARDS_MAX] = {0};
-    bool is_synced[ARMDB_SHARDS_MAX];
+    bool is_synced[ARMDB_SHARDS_MAX] = {false};
     armdb_error_detail detail = {0};
     armdb_err err = ARMDB_OK;
     for (size_t i = 0; i < n_tickets; i++) {

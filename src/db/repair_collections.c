@@ -73,6 +73,7 @@ take_name(struct repair *repair, struct repair_collection *collection, const cha
 {
     struct repair_collections *all = &repair->collections;
     const armdb_slice key = armdb_str(name);
+    ADB_ASSERT(collection != NULL);
     if (adb_index_get(&all->by_name, key, NULL) != 0)
         return ARMDB_OK;
     ADB_TRY(put(all, &all->by_name, key, 1));

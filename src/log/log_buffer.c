@@ -399,6 +399,7 @@ find_header(const unsigned char *memory, uint64_t bytes, uint32_t number, bool i
     ADB_ASSERT(number < LOG_BUFFER_WINDOWS);
     if (bytes < LOG_BUFFER_HEADER_BYTES)
         return NULL;
+    ADB_ASSERT(memory != NULL);
     if (number > 0)
         at = is_in_middle ? bytes / LOG_BUFFER_WINDOWS
                           : stride_of(adb_load_u32(memory + HEADER_CAPACITY));

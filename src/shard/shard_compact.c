@@ -132,7 +132,7 @@ make_survey(struct shard *shard, struct survey *survey)
 /* Begins a pass over the chosen files. Under the lock. */
 static armdb_err
 new_pass(struct shard *shard, const struct survey *survey, const struct compact_choice *choice,
-         struct shard_pass **pass_out)
+         bool is_behind, struct shard_pass **pass_out)
 {
     struct shard_pass *pass = adb_new(struct shard_pass);
     *pass_out = NULL;
@@ -155,6 +155,7 @@ new_pass(struct shard *shard, const struct survey *survey, const struct compact_
     }
     pass->tombstone_floor = adb_compact_tombstone_floor(survey->figures, choice->first);
     pass->as_of = shard->writer.sequence;
+    pass->is_behind = is_behind;
     shard->reserved_slots++;
     *pass_out = pass;
     return ARMDB_OK;
@@ -258,15 +259,12 @@ look(struct shard *shard, const struct shard_compaction *how, struct shard_compa
     *seal_out = choice.what == COMPACT_SEAL;
     if (choice.what == COMPACT_RUN && !adb_shard_has_slots(shard, 1)) {
         err = adb_fail(ARMDB_LIMIT, "compact",
-                       "shard %" PRIu32 " has %d data files, the most "
-                       "there can be",
+                       "shard %" PRIu32 " has %d data files, the most there can be",
                        shard->identity.shard, LOCATION_SLOTS);
     } else if (choice.what == COMPACT_RUN) {
-        err = new_pass(shard, &survey, &choice, &shard->pass);
-        if (err == ARMDB_OK) {
-            shard->pass->is_behind = step->is_behind;
+        err = new_pass(shard, &survey, &choice, step->is_behind, &shard->pass);
+        if (err == ARMDB_OK)
             *header_out = name_copy(shard, &survey, &choice);
-        }
     }
     fini_survey(&survey);
     return err;
@@ -332,6 +330,7 @@ begin(struct shard *shard, const struct shard_compaction *how, struct shard_comp
         return err;
     if (seal)
         return seal_newest(shard);
+    ADB_ASSERT(shard->pass != NULL);
     return adb_log_copy_begin(&shard->pass->copy, shard->os, shard->path, &header);
 }
 
