@@ -200,7 +200,7 @@ struct shard_compaction {
 
 /** What a step did. */
 struct shard_compact_step {
-    bool is_idle;   /* there was nothing to do */
+    bool is_idle;   /* there was nothing to do, or the shard refuses writes */
     bool is_behind; /* there is much more garbage than there should be */
     uint64_t read_bytes;
     uint64_t freed_bytes; /* of files that were replaced, less their copies */

@@ -614,8 +614,12 @@ step_locked(struct shard *shard, const struct shard_compaction *how,
         done->is_idle = true;
         return ARMDB_OK;
     }
-    ADB_TRY(adb_shard_failed(shard));
-    armdb_err err = go_on(shard, how, done);
+    armdb_err err = adb_shard_failed(shard);
+    if (err != ARMDB_OK) {
+        done->is_idle = true; /* and stays so */
+        return err;
+    }
+    err = go_on(shard, how, done);
     if (err == ARMDB_OK)
         return ARMDB_OK;
     note_failure(shard, err);

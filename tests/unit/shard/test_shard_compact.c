@@ -352,6 +352,21 @@ test_shard_compact__no_memory__changes_nothing(void **state)
     assert_true(n > 10);
 }
 
+/* A worker that is not told so asks again at once, for ever. */
+static void
+test_shard_compact__shard_that_refuses_writes__has_nothing_to_do(void **state)
+{
+    struct compact_fixture *fixture = (struct compact_fixture *)*state;
+    struct shard_compact_step step;
+    ADB_IGNORE(adb_fail(ARMDB_IO, "sync", "it is broken"));
+    adb_shard_fence(fixture->engine.shard);
+    for (int is_thorough = 0; is_thorough <= 1; is_thorough++) {
+        assert_int_equal(try_step(fixture, is_thorough != 0, &step), ARMDB_FAILED);
+        assert_true(step.is_idle);
+    }
+    assert_int_equal(figures(fixture).compaction.failures, 0);
+}
+
 static void
 test_shard_compact__failures_in_a_row__are_tried_again_later_and_later(void **state)
 {
@@ -419,6 +434,7 @@ main(void)
         COMPACT_TEST(test_shard_compact__failing_operation__changes_nothing_and_is_made_good),
         COMPACT_TEST(test_shard_compact__copy_that_cannot_be_taken_back__does_no_harm),
         COMPACT_TEST(test_shard_compact__no_memory__changes_nothing),
+        COMPACT_TEST(test_shard_compact__shard_that_refuses_writes__has_nothing_to_do),
         COMPACT_TEST(test_shard_compact__failures_in_a_row__are_tried_again_later_and_later),
         COMPACT_TEST(test_shard_compact__damaged_record__is_told_and_its_file_left_alone),
     };
