@@ -273,9 +273,7 @@ compare_bases(const void *a, const void *b)
 {
     const struct repair_file *left = *(struct repair_file *const *)a;
     const struct repair_file *right = *(struct repair_file *const *)b;
-    if (left->header.base_sequence != right->header.base_sequence)
-        return left->header.base_sequence < right->header.base_sequence ? -1 : 1;
-    return left->file_id < right->file_id ? -1 : left->file_id > right->file_id;
+    return adb_log_compare_files(&left->header, &right->header);
 }
 
 /* What the headers of a shard's files say of what is missing between them; `files` are in the order

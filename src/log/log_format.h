@@ -58,6 +58,15 @@ struct log_file_header {
     bool is_copy; /* made by compaction from other files, not filled by writers */
 };
 
+/** The order of two files in a log: negative, 0 or positive, for qsort(). */
+static inline int
+adb_log_compare_files(const struct log_file_header *a, const struct log_file_header *b)
+{
+    if (a->base_sequence != b->base_sequence)
+        return a->base_sequence < b->base_sequence ? -1 : 1;
+    return a->file_id < b->file_id ? -1 : a->file_id > b->file_id;
+}
+
 /** Writes a file header into 64 bytes. */
 void adb_log_encode_file_header(const struct log_file_header *header, unsigned char *to);
 

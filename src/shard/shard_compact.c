@@ -79,14 +79,8 @@ static void
 insert_in_order(struct survey *survey, struct data_file *file)
 {
     uint32_t i = survey->count++;
-    const struct log_file_header *header = &file->header;
-    for (; i > 0; i--) {
-        const struct log_file_header *before = &survey->files[i - 1]->header;
-        if (before->base_sequence < header->base_sequence ||
-            (before->base_sequence == header->base_sequence && before->file_id < header->file_id))
-            break;
+    for (; i > 0 && adb_log_compare_files(&survey->files[i - 1]->header, &file->header) > 0; i--)
         survey->files[i] = survey->files[i - 1];
-    }
     survey->files[i] = file;
 }
 

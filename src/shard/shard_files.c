@@ -127,8 +127,7 @@ compare_places(const void *a, const void *b)
     const struct listed_file *right = (const struct listed_file *)b;
     if (left->is_replaced != right->is_replaced)
         return left->is_replaced ? 1 : -1;
-    int order = compare_numbers(left->header.base_sequence, right->header.base_sequence);
-    return order != 0 ? order : compare_ids(a, b);
+    return adb_log_compare_files(&left->header, &right->header);
 }
 
 static armdb_err

@@ -109,18 +109,25 @@ watch(void *context, const armdb_compact_progress *progress)
     return watcher->calls == watcher->stop_at;
 }
 
+/* Makes garbage, and compacts it. */
+static void
+compact_watched(struct db_fixture *fixture, struct watcher *watcher)
+{
+    armdb_compact_options options = ARMDB_COMPACT_OPTIONS_INIT;
+    armdb_compact_progress done;
+    options.on_progress = watch;
+    options.context = watcher;
+    put_all(fixture->collection, 'a');
+    put_all(fixture->collection, 'b');
+    assert_ok(adb_db_compact(fixture->db, &options, &done));
+}
+
 static void
 test_db_compact__stopped__is_gone_on_with_by_the_next(void **state)
 {
     struct db_fixture *fixture = (struct db_fixture *)*state;
     struct watcher watcher = {.stop_at = 2};
-    armdb_compact_options options = ARMDB_COMPACT_OPTIONS_INIT;
-    armdb_compact_progress done;
-    options.on_progress = watch;
-    options.context = &watcher;
-    put_all(fixture->collection, 'a');
-    put_all(fixture->collection, 'b');
-    assert_ok(adb_db_compact(fixture->db, &options, &done)); /* the file is sealed, a pass begun */
+    compact_watched(fixture, &watcher); /* the file is sealed, a pass begun */
     assert_int_equal(watcher.calls, 2);
     assert_int_equal(figures(fixture->db).compactions, 0);
     put_all(fixture->collection, 'c');
@@ -135,14 +142,8 @@ test_db_compact__half_a_pass__is_forgotten_by_closing(void **state)
     struct db_fixture *fixture = (struct db_fixture *)*state;
     for (int stop_at = 1; stop_at < 6; stop_at++) {
         struct watcher watcher = {.stop_at = stop_at};
-        armdb_compact_options options = ARMDB_COMPACT_OPTIONS_INIT;
-        armdb_compact_progress done;
         armdb_verify_report report;
-        options.on_progress = watch;
-        options.context = &watcher;
-        put_all(fixture->collection, 'a');
-        put_all(fixture->collection, 'b');
-        assert_ok(adb_db_compact(fixture->db, &options, &done));
+        compact_watched(fixture, &watcher);
         close_db(fixture);
         assert_int_equal(sim_open_count(fixture->sim), 0);
         assert_ok(adb_db_verify(fixture->os, DB_PATH, NULL, NULL, &report));
@@ -156,13 +157,7 @@ test_db_compact__writer_that_goes_on__does_not_keep_it_from_ending(void **state)
 {
     struct db_fixture *fixture = (struct db_fixture *)*state;
     struct watcher watcher = {.collection = fixture->collection};
-    armdb_compact_options options = ARMDB_COMPACT_OPTIONS_INIT;
-    armdb_compact_progress done;
-    options.on_progress = watch;
-    options.context = &watcher;
-    put_all(fixture->collection, 'a');
-    put_all(fixture->collection, 'b');
-    assert_ok(adb_db_compact(fixture->db, &options, &done));
+    compact_watched(fixture, &watcher);
     assert_in_range(watcher.calls, 4, 40);
     expect_all(fixture->collection, 'w');
 }

@@ -23,7 +23,7 @@
 #include "base/mem.h"
 #include "log/location.h"
 #include "os/rcu.h"
-#include "shard/shard.h"
+#include "shard/shard_private.h"
 #include "support/os_sim.h"
 #include "support/seed.h"
 
@@ -182,6 +182,15 @@ try_write(struct shard_fixture *fixture, enum shard_verb verb, armdb_slice key, 
     const struct shard_write write = {
         .verb = verb, .durability = level, .index = &fixture->index, .key = key, .value = value};
     return adb_shard_write(fixture->shard, &write);
+}
+
+/* Goes on in a new file. */
+static inline void
+rotate_shard(struct shard_fixture *fixture)
+{
+    adb_shard_lock(fixture->shard);
+    assert_ok(adb_shard_rotate(fixture->shard));
+    adb_shard_unlock(fixture->shard);
 }
 
 static inline armdb_err

@@ -134,12 +134,10 @@ file_in(struct shard_fixture *fixture, uint32_t slot)
 }
 
 static void
-rotate(struct shard_fixture *fixture)
+fill_one(struct shard_fixture *fixture)
 {
     put(fixture, "k", "v", ARMDB_WRITTEN);
-    adb_shard_lock(fixture->shard);
-    assert_ok(adb_shard_rotate(fixture->shard));
-    adb_shard_unlock(fixture->shard);
+    rotate_shard(fixture);
 }
 
 static void
@@ -162,17 +160,17 @@ static void
 test_shard_files__retired__goes_with_the_sweep_and_its_slot_is_free(void **state)
 {
     struct shard_fixture *fixture = (struct shard_fixture *)*state;
-    rotate(fixture);
-    rotate(fixture); /* slots 0, 1 and 2 */
+    fill_one(fixture);
+    fill_one(fixture); /* slots 0, 1 and 2 */
     retire(fixture, 0);
-    rotate(fixture);
+    fill_one(fixture);
     assert_int_equal(fixture->shard->writer.active->slot, 3); /* 0 is not free yet */
     sweep(fixture);
     assert_null(file_in(fixture, 0));
     assert_int_equal(fixture->shard->file_count, 3);
     assert_false(sim_file_exists(fixture->sim, FILE_PATH(1)));
     assert_true(sim_file_exists(fixture->sim, FILE_PATH(2)));
-    rotate(fixture);
+    fill_one(fixture);
     assert_int_equal(fixture->shard->writer.active->slot, 0);
     assert_int_equal(fixture->shard->writer.active->header.file_id, 5);
 }
@@ -181,8 +179,8 @@ static void
 test_shard_files__held_or_pinned__stays(void **state)
 {
     struct shard_fixture *fixture = (struct shard_fixture *)*state;
-    rotate(fixture);
-    rotate(fixture);
+    fill_one(fixture);
+    fill_one(fixture);
     atomic_fetch_add(&file_in(fixture, 0)->pins, 1);
     retire(fixture, 0);
     retire(fixture, 1);
@@ -211,7 +209,7 @@ test_shard_files__that_cannot_be_removed__is_no_failure(void **state)
     struct shard_fixture *fixture = (struct shard_fixture *)*state;
     const struct sim_fault fault = {
         .kind = SIM_FAULT_ERROR, .fail_at = 1, .ops = SIM_BIT(SIM_OP_UNLINK)};
-    rotate(fixture);
+    fill_one(fixture);
     retire(fixture, 0);
     sim_set_fault(fixture->sim, &fault);
     sweep(fixture);

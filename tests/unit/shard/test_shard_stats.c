@@ -4,14 +4,6 @@
 #include "shard_fixture.h"
 
 static void
-rotate(struct shard_fixture *fixture)
-{
-    adb_shard_lock(fixture->shard);
-    assert_ok(adb_shard_rotate(fixture->shard));
-    adb_shard_unlock(fixture->shard);
-}
-
-static void
 delete_key(struct shard_fixture *fixture, const char *key)
 {
     assert_ok(try_write(fixture, SHARD_DELETE, armdb_str(key), armdb_str(""), ARMDB_WRITTEN));
@@ -27,7 +19,7 @@ test_shard_stats__tombstones__are_dead_where_nothing_older_can_need_them(void **
     struct shard_stats stats = stats_of(fixture);
     assert_int_equal(stats.tombstone_bytes, 24);
     assert_int_equal(stats.dead_bytes, 2 * 24); /* the value and its tombstone, in one file */
-    rotate(fixture);
+    rotate_shard(fixture);
     delete_key(fixture, "b");
     stats = stats_of(fixture);
     assert_int_equal(stats.files, 2);
@@ -41,7 +33,7 @@ test_shard_stats__retired_file__counts_as_dead_until_it_is_gone(void **state)
 {
     struct shard_fixture *fixture = (struct shard_fixture *)*state;
     put(fixture, "a", "1", ARMDB_WRITTEN);
-    rotate(fixture);
+    rotate_shard(fixture);
     uint64_t bytes = atomic_load(&fixture->shard->files[0])->end;
     assert_int_equal(stats_of(fixture).dead_bytes, 0);
     adb_shard_lock(fixture->shard);
