@@ -7,9 +7,10 @@
 
 /**
  * Continues a checksum over `len` more bytes. Start with 0; the checksum of a whole is the same
- * however it is cut up. Uses the processor's instruction where there is one.
+ * however it is cut up. Uses the processor's instruction where there is one, and from 384 bytes on
+ * three chains of it at once, joined by carry-less multiplication.
  *
- * Cost: about 0.12 ns a byte with the instruction, 1 ns without.
+ * Cost: about 0.11 ns a byte with the instruction, 0.04 ns when long; 1 ns without.
  */
 uint32_t adb_crc32c(uint32_t crc, const void *data, size_t len);
 

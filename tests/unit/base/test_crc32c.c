@@ -1,4 +1,4 @@
-/* CRC-32C: known vectors, and the processor's instruction against tables. */
+/* CRC-32C: known vectors, and the processor's instructions and tables against the definition. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -77,19 +77,79 @@ test_crc32c__any_length_and_alignment__both_ways_agree(void **state)
     }
 }
 
+/* From one block on, several streams at once; blocks are long or short. */
+enum { SHORT_BLOCK = 3 * 128, LONG_BLOCK = 3 * 1024, LONGEST = 3 * LONG_BLOCK };
+
+static void
+assert_long_crc(struct test_rng *rng, const unsigned char *at, size_t len)
+{
+    uint32_t start = (uint32_t)test_rng_next(rng);
+    uint32_t expected = crc32c_by_definition(start, at, len);
+    assert_int_equal(adb_crc32c(start, at, len), expected);
+    assert_int_equal(adb_crc32c_portable(start, at, len), expected);
+}
+
+static void
+test_crc32c__every_length_of_a_block_and_more__as_defined(void **state)
+{
+    (void)state;
+    static unsigned char bytes[LONG_BLOCK + 3 * SHORT_BLOCK];
+    struct test_rng rng = test_rng_fork(test_seed(), 6);
+    test_rng_fill(&rng, bytes, sizeof bytes);
+    uint32_t expected = 0;
+    for (size_t len = 0; len <= sizeof bytes; len++) {
+        assert_int_equal(adb_crc32c(0, bytes, len), expected);
+        assert_int_equal(adb_crc32c_portable(0, bytes, len), expected);
+        if (len < sizeof bytes)
+            expected = crc32c_by_definition(expected, bytes + len, 1);
+    }
+}
+
+static void
+test_crc32c__around_borders_of_blocks__as_defined(void **state)
+{
+    (void)state;
+    static unsigned char bytes[LONGEST + SHORT_BLOCK + ALIGNMENTS + 1];
+    struct test_rng rng = test_rng_fork(test_seed(), 4);
+    test_rng_fill(&rng, bytes, sizeof bytes);
+    for (size_t border = SHORT_BLOCK; border <= LONGEST; border += SHORT_BLOCK) {
+        for (size_t from = 0; from < ALIGNMENTS; from++) {
+            for (size_t len = border - 1; len <= border + 1; len++)
+                assert_long_crc(&rng, bytes + from, len);
+        }
+    }
+}
+
+static void
+test_crc32c__random_long_inputs__as_defined(void **state)
+{
+    (void)state;
+    static unsigned char bytes[LONGEST + ALIGNMENTS];
+    struct test_rng rng = test_rng_fork(test_seed(), 5);
+    for (unsigned round = 0; round < 300 * test_scale(); round++) {
+        /* Nothing but zeros or ones, now and then. */
+        if (test_rng_one_in(&rng, 8))
+            memset(bytes, test_rng_one_in(&rng, 2) ? 0xff : 0, sizeof bytes);
+        else
+            test_rng_fill(&rng, bytes, sizeof bytes);
+        assert_long_crc(&rng, bytes + test_rng_below(&rng, ALIGNMENTS),
+                        (size_t)test_rng_below(&rng, LONGEST + 1));
+    }
+}
+
 static void
 test_crc32c__cut_up_anyhow__same_checksum(void **state)
 {
     (void)state;
-    static unsigned char bytes[4096];
+    static unsigned char bytes[2 * LONG_BLOCK + LENGTHS];
     struct test_rng rng = test_rng_fork(test_seed(), 2);
     test_rng_fill(&rng, bytes, sizeof bytes);
-    const uint32_t whole = adb_crc32c(0, bytes, sizeof bytes);
+    const uint32_t whole = crc32c_by_definition(0, bytes, sizeof bytes);
     for (unsigned round = 0; round < 200 * test_scale(); round++) {
         uint32_t crc = 0;
         size_t at = 0;
         while (at < sizeof bytes) {
-            size_t len = (size_t)test_rng_below(&rng, 1 + test_rng_below(&rng, 700));
+            size_t len = (size_t)test_rng_below(&rng, 1 + test_rng_below(&rng, sizeof bytes));
             if (len > sizeof bytes - at)
                 len = sizeof bytes - at;
             crc = test_rng_one_in(&rng, 2) ? adb_crc32c(crc, bytes + at, len)
@@ -121,6 +181,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_crc32c__known_vectors__match),
         cmocka_unit_test(test_crc32c__any_length_and_alignment__both_ways_agree),
+        cmocka_unit_test(test_crc32c__every_length_of_a_block_and_more__as_defined),
+        cmocka_unit_test(test_crc32c__around_borders_of_blocks__as_defined),
+        cmocka_unit_test(test_crc32c__random_long_inputs__as_defined),
         cmocka_unit_test(test_crc32c__cut_up_anyhow__same_checksum),
         cmocka_unit_test(test_crc32c__one_bit_flipped__another_checksum),
     };
