@@ -1,6 +1,8 @@
 /*
  * Cursors: what each move does at each place, and random walks against a sorted array.
  */
+#include "db/db_private.h"
+
 #include "db_fixture.h"
 
 /* ------------------------------------------------------------------- helpers */
@@ -629,6 +631,95 @@ test_db_cursor__collection_dropped__says_so_at_each_move(void **state)
     adb_cursor_close(cursor);
 }
 
+/* --------------------------------------------------------- files that are compacted under it */
+
+enum { OLD_KEYS = 5, OLD_VALUE_BYTES = 1000, OLD_BLOCK = 4096 };
+
+static void
+put_all_old(struct collection *collection, char letter)
+{
+    char key[16];
+    char value[OLD_VALUE_BYTES + 1] = "";
+    memset(value, letter, OLD_VALUE_BYTES);
+    for (int i = 0; i < OLD_KEYS; i++) {
+        (void)snprintf(key, sizeof key, "key%d", i);
+        put(collection, key, value);
+    }
+}
+
+static void
+expect_value_of(struct cursor *cursor, const char *key, char letter)
+{
+    armdb_slice value = adb_cursor_value(cursor);
+    assert_int_equal(adb_cursor_key(cursor).len, strlen(key));
+    assert_memory_equal(adb_cursor_key(cursor).data, key, strlen(key));
+    assert_int_equal(value.len, OLD_VALUE_BYTES);
+    for (size_t i = 0; i < value.len; i++)
+        assert_int_equal(((const char *)value.data)[i], letter);
+}
+
+static uint64_t
+location_now(const struct collection *collection, const char *key)
+{
+    return adb_index_get(&collection->index.keys, armdb_str(key), NULL);
+}
+
+/* An adb_cache_read_fn: the context is the block. */
+static armdb_err
+read_block(void *context, uint64_t offset, size_t bytes, void *to, size_t *got_out)
+{
+    assert_int_equal(offset, 0);
+    assert_int_equal(bytes, OLD_BLOCK);
+    memcpy(to, context, bytes);
+    *got_out = bytes;
+    return ARMDB_OK;
+}
+
+/* A cursor stands, and has looked for the values of the next keys. Then the file that they are in is
+ * replaced, another one gets its slot, and newer values of the same length come to lie at the same
+ * offsets: their locations are what they were. The old file's block is in the cache, in its frame,
+ * as it is until a sweep that has freed the slot gets round to dropping it. */
+static void
+test_db_cursor__slot_of_what_it_looked_at_reused__gives_the_newer_value(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    struct collection *collection = create_collection(fixture->db, "fixed", 4, ARMDB_ASCENDING);
+    armdb_compact_progress done;
+    const uint64_t old_file = 1; /* what the cache calls it: shard 0, file 1 */
+    unsigned char block[OLD_BLOCK];
+    struct adb_cache_spot before, after;
+    uint32_t reads;
+    struct cursor *cursor;
+    put_all_old(collection, 'a');
+    assert_ok(adb_cursor_open(collection, NULL, &cursor));
+    assert_ok(adb_cursor_move(cursor, CURSOR_FIRST)); /* the block comes in */
+    assert_ok(adb_cursor_move(cursor, CURSOR_FIRST)); /* it is found */
+    assert_true(adb_cache_try(fixture->db->cache, old_file, 0, OLD_BLOCK, block));
+    adb_cache_ask(fixture->db->cache, old_file, 0, &before);
+    adb_cache_approach(&before, 1);
+    uint64_t location = location_now(collection, "key1");
+
+    put_all_old(collection, 'b');
+    assert_ok(adb_db_compact(fixture->db, NULL, &done));
+    put_all_old(collection, 'c');
+    put_all_old(collection, 'd');
+    assert_ok(adb_db_compact(fixture->db, NULL, &done));
+    put_all_old(collection, 'e');
+    assert_true(location_now(collection, "key1") == location);
+
+    const struct adb_cache_source source = {old_file, OLD_BLOCK, read_block, block};
+    assert_ok(adb_cache_read(fixture->db->cache, &source, 0, 1, &(char){0}, &reads));
+    assert_int_equal(reads, 1);
+    adb_cache_ask(fixture->db->cache, old_file, 0, &after);
+    adb_cache_approach(&after, 1);
+    assert_non_null(before.frame);
+    assert_ptr_equal(after.frame, before.frame);
+
+    assert_ok(adb_cursor_move(cursor, CURSOR_NEXT));
+    expect_value_of(cursor, "key1", 'e');
+    adb_cursor_close(cursor);
+}
+
 int
 main(void)
 {
@@ -658,6 +749,7 @@ main(void)
         DB_TEST(test_db_cursor__all_keys_deleted__ends),
         DB_TEST(test_db_cursor__keys_inserted_around_it__are_met),
         DB_TEST(test_db_cursor__collection_dropped__says_so_at_each_move),
+        DB_TEST(test_db_cursor__slot_of_what_it_looked_at_reused__gives_the_newer_value),
     };
     return cmocka_run_group_tests_name("db/db_cursor", tests, NULL, NULL);
 }
