@@ -116,6 +116,14 @@ enum adb_tree_seek {
     ADB_SEEK_LAST   /* the largest of all */
 };
 
+/* Where a leaf of short keys without inline values has them: words of the page. */
+struct adb_tree_leaf {
+    uint16_t capacity; /* 0: other keys, or values */
+    uint16_t words;    /* of a key */
+    uint16_t key_at;   /* the first words of all keys; `capacity` words further on, the second */
+    uint16_t location_at;
+};
+
 /**
  * A place in a tree that survives changes of it: the key it stands on, and a shortcut to the node
  * where that was found. Valid after a seek or step that returned true. Plain memory: no init (all
@@ -127,6 +135,7 @@ struct adb_tree_position {
     uint32_t slot;                           /* in that leaf */
     uint32_t key_len;                        /* bytes */
     uint64_t location;                       /* of the key when it was found */
+    struct adb_tree_leaf leaf;               /* how the leaf is laid out */
     unsigned char value[ADB_TREE_VALUE_MAX]; /* then, if the tree has values */
     unsigned char key[ARMDB_KEY_MAX];
 };
@@ -150,6 +159,15 @@ bool adb_tree_seek(const struct adb_tree *tree, enum adb_tree_seek how, armdb_sl
  */
 bool adb_tree_next(const struct adb_tree *tree, struct adb_tree_position *position);
 bool adb_tree_prev(const struct adb_tree *tree, struct adb_tree_position *position);
+
+/**
+ * Does one of these if the next key is in the same leaf, that is unchanged, and keys are short: the
+ * quick way for most steps. It needs no tree, only its pages: it may be called when the tree has
+ * been freed.
+ *
+ * Returns:  true; false if it could not (`position` is as it was).
+ */
+bool adb_tree_step_near(struct adb_tree_position *position, bool is_up);
 
 /**
  * Looks at another slot of the leaf that `position` found its key in, if that is unchanged.

@@ -93,64 +93,68 @@ slot_in_leaf(const struct adb_tree *tree, const struct adb_tree_step *leaf, enum
 }
 
 /* Most keys are short and of one length: these are read with less ado. */
+enum { SHORT_KEY_WORDS = 4 };
+
 struct short_key {
-    uint64_t word[4];
+    uint64_t word[SHORT_KEY_WORDS];
 };
 
-static inline bool
-has_short_keys(const struct adb_node_layout *layout)
-{
-    return layout->words - 1 < sizeof(struct short_key) / sizeof(uint64_t);
-}
-
 static inline struct short_key
-load_short_key(const struct adb_node_layout *layout, const struct adb_page *page, uint32_t slot)
+load_short_key(const struct adb_tree_leaf *leaf, const struct adb_page *page, uint32_t slot)
 {
-    const struct adb_node_shape *shape = adb_node_fixed_shape(layout, 0);
     struct short_key key;
-    if (ADB_UNLIKELY(slot >= shape->capacity))
-        slot = 0;
-    for (uint32_t i = 0; i < layout->words; i++)
-        key.word[i] = adb_node_word(page, adb_node_fixed_key_at(shape, i, slot));
+    for (uint32_t i = 0, at = leaf->key_at + slot; i < leaf->words; i++, at += leaf->capacity)
+        key.word[i] = adb_node_word(page, at);
     return key;
 }
 
-/* To room for whole words. Returns the length. */
-static inline uint32_t
-store_short_key(const struct adb_node_layout *layout, const struct short_key *key,
-                unsigned char *to)
+/* To room for whole words. */
+static inline void
+store_short_key(const struct adb_tree_leaf *leaf, const struct short_key *key, unsigned char *to)
 {
-    for (uint32_t i = 0; i < layout->words; i++)
+    for (uint32_t i = 0; i < leaf->words; i++)
         adb_node_store_bytes(to + (size_t)8 * i, key->word[i]);
-    return layout->key_bytes;
 }
 
-static inline void
-put_on(struct adb_tree_position *position, const struct adb_page *page, uint64_t version,
-       uint32_t slot, uint64_t location)
+static inline struct adb_tree_leaf
+leaf_of(const struct adb_node_layout *layout)
 {
+    const struct adb_node_shape *shape = adb_node_fixed_shape(layout, 0);
+    if (layout->words - 1 >= SHORT_KEY_WORDS || layout->value_bytes != 0)
+        return (struct adb_tree_leaf){0};
+    return (struct adb_tree_leaf){.capacity = (uint16_t)shape->capacity,
+                                  .words = (uint16_t)layout->words,
+                                  .key_at = (uint16_t)shape->key_at,
+                                  .location_at = (uint16_t)shape->target_at};
+}
+
+/* Reads an entry of a leaf of short keys and, if it is still what the version says, puts the
+ * position on it. */
+static inline bool
+settle_short(struct adb_tree_position *position, const struct adb_page *page, uint64_t version,
+             uint32_t slot)
+{
+    const struct adb_tree_leaf leaf = position->leaf;
+    uint32_t count = adb_node_meta(page).count;
+    if (ADB_UNLIKELY(slot >= count || slot >= leaf.capacity))
+        return false;
+    uint64_t location = adb_node_word(page, leaf.location_at + slot);
+    const struct short_key key = load_short_key(&leaf, page, slot);
+    if (!adb_node_is_unchanged(page, version))
+        return false;
     ADB_DEBUG_ASSERT(location != 0);
-    position->node = page;
-    position->version = version;
     position->slot = slot;
     position->location = location;
+    store_short_key(&leaf, &key, position->key);
+    return true;
 }
 
-/* Reads an entry and, if it is still what the version says, puts the position on it. */
+/* The same for any leaf. */
 static bool
 settle(const struct adb_tree *tree, const struct adb_page *page, uint64_t version, uint32_t slot,
        struct adb_tree_position *position)
 {
     const struct adb_node_layout *layout = &tree->layout;
-    if (has_short_keys(layout) && layout->value_bytes == 0) {
-        uint64_t location = adb_node_location(layout, page, slot);
-        const struct short_key key = load_short_key(layout, page, slot);
-        if (!adb_node_is_unchanged(page, version))
-            return false;
-        put_on(position, page, version, slot, location);
-        position->key_len = store_short_key(layout, &key, position->key);
-        return true;
-    }
     unsigned char key[ARMDB_KEY_MAX];
     unsigned char value[ADB_TREE_VALUE_MAX];
     uint64_t location = adb_node_location(layout, page, slot);
@@ -159,7 +163,12 @@ settle(const struct adb_tree *tree, const struct adb_page *page, uint64_t versio
         adb_node_read_value(layout, page, slot, value);
     if (!adb_node_is_unchanged(page, version))
         return false;
-    put_on(position, page, version, slot, location);
+    ADB_DEBUG_ASSERT(location != 0);
+    position->node = page;
+    position->version = version;
+    position->slot = slot;
+    position->location = location;
+    position->leaf = leaf_of(layout);
     position->key_len = len;
     memcpy(position->key, key, len);
     if (layout->value_bytes != 0)
@@ -272,12 +281,22 @@ step_out(const struct adb_tree *tree, struct adb_tree_position *position, bool i
     return seek(tree, is_up ? ADB_SEEK_GE : ADB_SEEK_LT, &bound.key, position);
 }
 
+bool
+adb_tree_step_near(struct adb_tree_position *position, bool is_up)
+{
+    uint32_t slot = is_up ? position->slot + 1 : position->slot - 1;
+    return position->leaf.capacity != 0 &&
+           settle_short(position, (const struct adb_page *)position->node, position->version, slot);
+}
+
 static bool
 step(const struct adb_tree *tree, struct adb_tree_position *position, bool is_up)
 {
     const struct adb_page *leaf = (const struct adb_page *)position->node;
     ADB_ASSERT(leaf != NULL);
     uint32_t slot = is_up ? position->slot + 1 : position->slot - 1;
+    if (adb_tree_step_near(position, is_up))
+        return true;
     /* More than one turn only if somebody locked the leaf and let go of it without a change. */
     while (adb_node_version(leaf) == position->version) {
         if (slot >= adb_node_meta(leaf).count)
@@ -307,13 +326,15 @@ adb_tree_peek(const struct adb_tree *tree, const struct adb_tree_position *posit
               unsigned char *key_out, size_t *key_len_out)
 {
     const struct adb_page *page = (const struct adb_page *)position->node;
+    const struct adb_tree_leaf *leaf = &position->leaf;
     *key_len_out = 0;
     if (slot >= adb_node_meta(page).count)
         return 0;
     uint64_t location = adb_node_location(&tree->layout, page, slot);
-    if (has_short_keys(&tree->layout)) {
-        const struct short_key key = load_short_key(&tree->layout, page, slot);
-        *key_len_out = store_short_key(&tree->layout, &key, key_out);
+    if (slot < leaf->capacity) {
+        const struct short_key key = load_short_key(leaf, page, slot);
+        store_short_key(leaf, &key, key_out);
+        *key_len_out = tree->layout.key_bytes;
     } else {
         *key_len_out = adb_node_read_key(&tree->layout, page, slot, key_out);
     }

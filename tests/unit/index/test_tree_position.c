@@ -82,6 +82,44 @@ test_position__location_replaced__is_seen_without_a_seek(void **state)
 }
 
 static void
+test_position__step_near__agrees_with_a_step_or_changes_nothing(void **state)
+{
+    (void)state;
+    static const struct adb_tree_config configs[] = {{.key_bytes = 16}, {.key_bytes = 40}, {0}};
+    for (size_t c = 0; c < sizeof configs / sizeof *configs; c++) {
+        struct model model;
+        struct adb_tree_position near, far;
+        uint32_t n_near = 0;
+        memset(&near, 0, sizeof near);
+        model_open(&model, configs[c], SHAPE_RANDOM, 1000);
+        for (uint32_t i = 0; i < model.n; i++)
+            put(&model, i, i + 1);
+        assert_true(adb_tree_seek(model.tree, ADB_SEEK_FIRST, (armdb_slice){0}, &near));
+        for (far = near; adb_tree_next(model.tree, &far);) {
+            if (adb_tree_step_near(&near, true)) {
+                n_near++;
+                assert_memory_equal(near.key, far.key, far.key_len);
+                assert_int_equal(near.location, far.location);
+                assert_true(adb_tree_step_near(&near, false));
+                assert_true(adb_tree_step_near(&near, true));
+            } else {
+                near = far; /* another leaf, or keys that are not short */
+            }
+        }
+        assert_true(c == 0 ? n_near > model.n / 2 : n_near == 0);
+        /* In a leaf that has changed nothing is near. */
+        if (c == 0) {
+            assert_int_equal(seek(&model, ADB_SEEK_GE, key_of(&model, 500), &near), 500);
+            take_out(&model, 500);
+            assert_false(adb_tree_step_near(&near, true));
+            assert_false(adb_tree_step_near(&near, false));
+            assert_memory_equal(near.key, model.items[500].key.bytes, near.key_len);
+        }
+        model_close(&model);
+    }
+}
+
+static void
 test_position__its_node_reused__is_never_mistaken(void **state)
 {
     (void)state;
@@ -126,6 +164,7 @@ main(void)
         cmocka_unit_test(test_position__key_removed_under_it__goes_on_in_both_directions),
         cmocka_unit_test(test_position__tree_grows_around_it__meets_each_old_key_once),
         cmocka_unit_test(test_position__location_replaced__is_seen_without_a_seek),
+        cmocka_unit_test(test_position__step_near__agrees_with_a_step_or_changes_nothing),
         cmocka_unit_test(test_position__its_node_reused__is_never_mistaken),
     };
     return cmocka_run_group_tests_name("index/tree_position", tests, NULL, NULL);
