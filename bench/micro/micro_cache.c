@@ -138,7 +138,7 @@ loop_batch(struct worker *worker)
         for (uint32_t i = 0; i < BATCH; i++)
             adb_cache_approach(&spot[i], READ_BYTES);
         for (uint32_t i = 0; i < BATCH; i++) {
-            if (adb_cache_take(worker->cache, &spot[i], READ_BYTES, to))
+            if (adb_cache_take(&spot[i], READ_BYTES, to))
                 continue;
             check(adb_cache_read(worker->cache, &source, offset[i], READ_BYTES, to, &reads) ==
                       ARMDB_OK,

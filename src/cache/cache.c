@@ -198,16 +198,20 @@ adb_cache_approach(struct adb_cache_spot *spot, size_t bytes)
 }
 
 bool
-adb_cache_take(struct adb_cache *cache, const struct adb_cache_spot *spot, size_t bytes, void *to)
+adb_cache_take(const struct adb_cache_spot *spot, size_t bytes, void *to)
 {
     struct cache_frame *frame = (struct cache_frame *)spot->frame;
     uint32_t from = (uint32_t)(spot->offset % CACHE_BLOCK_BYTES);
     const struct cache_id id = {spot->file_key, spot->offset / CACHE_BLOCK_BYTES};
-    if (frame == NULL || bytes > CACHE_BLOCK_BYTES - from ||
-        !adb_cache_frame_copy(frame, id, from, bytes, (unsigned char *)to))
-        return false;
-    adb_counter_add(&cache->hits, 1);
-    return true;
+    return frame != NULL && bytes <= CACHE_BLOCK_BYTES - from &&
+           adb_cache_frame_copy(frame, id, from, bytes, (unsigned char *)to);
+}
+
+void
+adb_cache_add_hits(struct adb_cache *cache, uint64_t n)
+{
+    if (cache != NULL)
+        adb_counter_add(&cache->hits, n);
 }
 
 /* ------------------------------------------------------------------ reading */

@@ -125,9 +125,11 @@ void adb_cache_ask(const struct adb_cache *cache, uint64_t file_key, uint64_t of
                    struct adb_cache_spot *spot_out);
 void adb_cache_approach(struct adb_cache_spot *spot, size_t bytes);
 /** False if the bytes are not all in the block that was found, or it has gone: `to` holds anything.
- * Such a look in vain is not counted as a miss. */
-bool adb_cache_take(struct adb_cache *cache, const struct adb_cache_spot *spot, size_t bytes,
-                    void *to);
+ * Nothing is counted: see adb_cache_add_hits(). */
+bool adb_cache_take(const struct adb_cache_spot *spot, size_t bytes, void *to);
+/** Counts hits of adb_cache_take(), many at a time: counting each would keep the next one's loads
+ * from starting. */
+void adb_cache_add_hits(struct adb_cache *cache, uint64_t n);
 
 /**
  * Drops all blocks of a file that will not be read any more. A read of it that is under way may

@@ -11,7 +11,7 @@
 armdb_err
 adb_collection_check(const struct collection *collection)
 {
-    if (ADB_LIKELY(!atomic_load_explicit(&collection->index.is_dropped, memory_order_acquire)))
+    if (ADB_LIKELY(!adb_collection_is_dropped(collection)))
         return ARMDB_OK;
     return adb_fail(ARMDB_NO_COLLECTION, "collection", "collection \"%.100s\" was dropped",
                     collection->name);

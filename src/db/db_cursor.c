@@ -41,9 +41,10 @@ struct cursor {
     struct adb_tree_position position; /* in a map: only its key, location and value */
     struct ahead ahead;                /* in a tree */
     struct adb_map_walk walk;          /* in a map */
-    unsigned char *value;              /* owned, value_capacity bytes */
-    size_t value_capacity;
-    size_t value_len; /* bytes read for the key under the cursor; 0 if keys_only or failed */
+    unsigned char *room;               /* owned, `capacity` bytes: of values that were read */
+    size_t capacity;
+    armdb_slice value; /* of the key under the cursor; empty if keys_only or failed */
+    uint64_t n_hits;   /* of the cache, not yet counted there */
 };
 
 /* ---------------------------------------------------------------------- range */
@@ -158,11 +159,20 @@ adb_cursor_open(struct collection *collection, const armdb_cursor_options *optio
     return ARMDB_OK;
 }
 
+static void
+count_hits(struct cursor *cursor)
+{
+    if (cursor->n_hits != 0)
+        adb_cache_add_hits(cursor->collection->db->cache, cursor->n_hits);
+    cursor->n_hits = 0;
+}
+
 void
 adb_cursor_close(struct cursor *cursor)
 {
+    count_hits(cursor);
     atomic_fetch_sub_explicit(&cursor->collection->db->cursors, 1, memory_order_release);
-    adb_mem_free(cursor->value);
+    adb_mem_free(cursor->room);
     adb_mem_free(cursor);
 }
 
@@ -210,57 +220,84 @@ seek_end(struct cursor *cursor, bool is_low)
                          &cursor->position);
 }
 
-/* Reads the value of the key under the cursor. Inside the scope that found it. */
+/* Sees to room for a value, or for a record that is taken from the cache. */
 static armdb_err
-load_value(struct cursor *cursor)
+make_room(struct cursor *cursor, size_t len)
 {
-    cursor->value_len = 0;
-    if (cursor->keys_only)
+    size_t capacity = len < SHARD_TAKEN_BYTES_MAX ? SHARD_TAKEN_BYTES_MAX : len;
+    if (capacity <= cursor->capacity)
         return ARMDB_OK;
-    struct db *db = cursor->collection->db;
-    const armdb_slice key = {cursor->position.key, cursor->position.key_len};
-    size_t len = adb_location_value_len(cursor->position.location);
-    if (cursor->collection->index.keys.value_bytes != 0) {
-        cursor->value_len = len;
-        return ARMDB_OK;
-    }
-    if (len > cursor->value_capacity) {
-        size_t capacity = len < 4096 ? 4096 : len;
-        void *grown = adb_mem_alloc(capacity);
-        if (grown == NULL)
-            return adb_fail(ARMDB_NO_MEMORY, "read cursor", "no memory for a value of %zu bytes",
-                            len);
-        adb_mem_free(cursor->value);
-        cursor->value = (unsigned char *)grown;
-        cursor->value_capacity = capacity;
-    }
-    const struct ahead_entry *entry = adb_ahead_find(&cursor->ahead, &cursor->position);
-    if (entry != NULL)
-        ADB_TRY(adb_shard_take(entry->shard, &entry->reading, key, cursor->value));
-    else
-        ADB_TRY(adb_shard_read_value(adb_db_route(db, key), cursor->position.location, key,
-                                     cursor->value));
-    cursor->value_len = len;
+    void *grown = adb_mem_alloc(capacity);
+    if (grown == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "read cursor", "no memory for a value of %zu bytes", len);
+    adb_mem_free(cursor->room);
+    cursor->room = (unsigned char *)grown;
+    cursor->capacity = capacity;
     return ARMDB_OK;
 }
 
-/* Takes the outcome of a search in direction `up`: on a key of the range, or beyond its end. */
+/* Takes the value of the key under the cursor, if it was asked for and is there. */
+static bool
+take_value(struct cursor *cursor)
+{
+    const struct adb_tree_position *position = &cursor->position;
+    const armdb_slice key = {position->key, position->key_len};
+    const struct shard_reading *reading = adb_ahead_find(&cursor->ahead, position, position->slot);
+    if (reading == NULL || reading->location != position->location)
+        return false;
+    adb_ahead_approach(&cursor->ahead, position->slot);
+    const unsigned char *value = adb_shard_take(reading, key, cursor->room);
+    if (value == NULL)
+        return false;
+    cursor->n_hits++;
+    cursor->value = (armdb_slice){value, adb_location_value_len(position->location)};
+    return true;
+}
+
+/* Reads the value of the key under the cursor, in direction `up` of a walk. Inside the scope that
+ * found it. */
 static armdb_err
+load_value(struct cursor *cursor, bool up)
+{
+    const struct adb_tree_position *position = &cursor->position;
+    const struct adb_index *keys = &cursor->collection->index.keys;
+    struct db *db = cursor->collection->db;
+    const armdb_slice key = {position->key, position->key_len};
+    size_t len = adb_location_value_len(position->location);
+    if (cursor->keys_only)
+        return ARMDB_OK;
+    if (keys->value_bytes != 0) {
+        cursor->value = (armdb_slice){position->value, len};
+        return ARMDB_OK;
+    }
+    ADB_TRY(make_room(cursor, len));
+    if (keys->tree != NULL) {
+        adb_ahead_look(&cursor->ahead, db, keys->tree, position, up);
+        if (take_value(cursor))
+            return ARMDB_OK;
+    }
+    ADB_TRY(adb_shard_read_value(adb_db_route(db, key), position->location, key, cursor->room));
+    cursor->value = (armdb_slice){cursor->room, len};
+    return ARMDB_OK;
+}
+
+/* Takes the outcome of a search in direction `up`: whether it is on a key of the range, or beyond
+ * its end. */
+static bool
 land(struct cursor *cursor, bool found, bool up)
 {
     const armdb_slice key = {cursor->position.key, cursor->position.key_len};
+    cursor->value = (armdb_slice){NULL, 0};
     /* It comes from within the range, or its other end: only this one can have been passed. */
-    if (found && (up ? is_below_high(cursor, key) : is_above_low(cursor, key))) {
-        const struct adb_index *keys = &cursor->collection->index.keys;
-        cursor->place = PLACE_ON;
-        if (!cursor->keys_only && keys->value_bytes == 0)
-            adb_ahead_look(&cursor->ahead, cursor->collection->db, keys->tree, &cursor->position,
-                           up);
-        return load_value(cursor);
-    }
-    cursor->place = up ? PLACE_ABOVE : PLACE_BELOW;
-    cursor->value_len = 0;
-    return ARMDB_END;
+    bool is_on = found && (up ? is_below_high(cursor, key) : is_above_low(cursor, key));
+    cursor->place = is_on ? PLACE_ON : up ? PLACE_ABOVE : PLACE_BELOW;
+    return is_on;
+}
+
+static armdb_err
+land_and_load(struct cursor *cursor, bool found, bool up)
+{
+    return land(cursor, found, up) ? load_value(cursor, up) : ARMDB_END;
 }
 
 static armdb_err
@@ -269,10 +306,10 @@ step(struct cursor *cursor, bool up)
     const struct adb_tree *tree = cursor->collection->index.keys.tree;
     switch (cursor->place) {
     case PLACE_ON:
-        return land(cursor,
-                    up ? adb_tree_next(tree, &cursor->position)
-                       : adb_tree_prev(tree, &cursor->position),
-                    up);
+        return land_and_load(cursor,
+                             up ? adb_tree_next(tree, &cursor->position)
+                                : adb_tree_prev(tree, &cursor->position),
+                             up);
     case PLACE_BELOW:
         if (!up)
             return ARMDB_END;
@@ -284,7 +321,7 @@ step(struct cursor *cursor, bool up)
     case PLACE_FRESH:
         break;
     }
-    return land(cursor, seek_end(cursor, up), up);
+    return land_and_load(cursor, seek_end(cursor, up), up);
 }
 
 /* A step, or the first one, in a map. */
@@ -299,7 +336,7 @@ move_in_map(struct cursor *cursor, enum cursor_move move)
                                           move == CURSOR_LAST ? "last" : "step back");
     if (move == CURSOR_FIRST)
         *walk = (struct adb_map_walk){0};
-    cursor->value_len = 0;
+    cursor->value = (armdb_slice){NULL, 0};
     cursor->place = PLACE_ABOVE;
     if (!adb_map_walk_next(keys->map, walk))
         return ARMDB_END;
@@ -308,7 +345,7 @@ move_in_map(struct cursor *cursor, enum cursor_move move)
     memcpy(position->key, walk->key, walk->key_len);
     memcpy(position->value, walk->value, keys->value_bytes);
     cursor->place = PLACE_ON;
-    return load_value(cursor);
+    return load_value(cursor, true);
 }
 
 static armdb_err
@@ -320,15 +357,64 @@ move_inside(struct cursor *cursor, enum cursor_move move)
     if (cursor->collection->order == ARMDB_UNORDERED)
         return move_in_map(cursor, move);
     if (move == CURSOR_FIRST || move == CURSOR_LAST)
-        return land(cursor, seek_end(cursor, up), up);
+        return land_and_load(cursor, seek_end(cursor, up), up);
     return step(cursor, up);
+}
+
+/* Reads the value of the key under the cursor, which was found outside of a scope, and could not be
+ * taken. If the key has gone by now, the next one is as good. */
+static armdb_err
+load_again(struct cursor *cursor, bool up)
+{
+    const struct adb_tree *tree = cursor->collection->index.keys.tree;
+    adb_rcu_enter();
+    armdb_err err = adb_collection_check(cursor->collection);
+    if (err == ARMDB_OK) {
+        uint64_t location = adb_tree_location(tree, &cursor->position);
+        if (location != 0)
+            cursor->position.location = location;
+        err = location != 0 ? load_value(cursor, up) : step(cursor, up);
+    }
+    adb_rcu_leave();
+    return err;
+}
+
+/*
+ * Most steps lead to the next slot of a leaf that has not changed, and to a value that was asked
+ * for. These need no RCU scope: pages of nodes and frames of the cache stay mapped as long as the
+ * database is open, and say by their versions whether what was read is right. Says whether the step
+ * was made; if not, the cursor is where it was.
+ */
+static inline bool
+step_near(struct cursor *cursor, bool up, armdb_err *err_out)
+{
+    struct adb_tree_position *position = &cursor->position;
+    const struct ahead *ahead = &cursor->ahead;
+    uint32_t slot = up ? position->slot + 1 : position->slot - 1;
+    if (cursor->place != PLACE_ON || adb_collection_is_dropped(cursor->collection))
+        return false;
+    if (!cursor->keys_only && (ahead->is_up != up || adb_ahead_is_due(ahead, slot) ||
+                               adb_ahead_find(ahead, position, slot) == NULL))
+        return false;
+    if (!adb_tree_step_near(position, up))
+        return false;
+    *err_out = !land(cursor, true, up)                   ? ARMDB_END
+               : cursor->keys_only || take_value(cursor) ? ARMDB_OK
+                                                         : load_again(cursor, up);
+    return true;
 }
 
 armdb_err
 adb_cursor_move(struct cursor *cursor, enum cursor_move move)
 {
+    armdb_err err;
+    bool is_step = move == CURSOR_NEXT || move == CURSOR_PREV;
+    bool up = (move == CURSOR_NEXT) != cursor->is_descending;
+    if (is_step && step_near(cursor, up, &err))
+        return err;
+    count_hits(cursor);
     adb_rcu_enter();
-    armdb_err err = move_inside(cursor, move);
+    err = move_inside(cursor, move);
     adb_rcu_leave();
     return err;
 }
@@ -341,12 +427,12 @@ seek_inside(struct cursor *cursor, armdb_slice key)
     ADB_TRY(adb_collection_check(cursor->collection));
     ADB_TRY(adb_collection_check_order(cursor->collection, "seek"));
     if (is_before)
-        return land(cursor, seek_end(cursor, up), up);
+        return land_and_load(cursor, seek_end(cursor, up), up);
     adb_ahead_reset(&cursor->ahead);
-    return land(cursor,
-                adb_tree_seek(cursor->collection->index.keys.tree, up ? ADB_SEEK_GE : ADB_SEEK_LE,
-                              key, &cursor->position),
-                up);
+    return land_and_load(cursor,
+                         adb_tree_seek(cursor->collection->index.keys.tree,
+                                       up ? ADB_SEEK_GE : ADB_SEEK_LE, key, &cursor->position),
+                         up);
 }
 
 armdb_err
@@ -374,11 +460,7 @@ adb_cursor_key(const struct cursor *cursor)
 armdb_slice
 adb_cursor_value(const struct cursor *cursor)
 {
-    if (cursor->place != PLACE_ON || cursor->value_len == 0)
-        return (armdb_slice){NULL, 0};
-    if (cursor->collection->index.keys.value_bytes != 0)
-        return (armdb_slice){cursor->position.value, cursor->value_len};
-    return (armdb_slice){cursor->value, cursor->value_len};
+    return cursor->value;
 }
 
 size_t

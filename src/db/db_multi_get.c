@@ -22,6 +22,8 @@ struct group {
     uint64_t locations[GROUP];
     struct shard *shards[GROUP];
     struct shard_reading readings[GROUP];
+    uint64_t n_hits; /* values that came from the cache without further ado */
+    unsigned char room[SHARD_TAKEN_BYTES_MAX];
     unsigned char values[GROUP * ARMDB_CONST_VALUE_MAX]; /* of collections that keep them */
     armdb_err err;                                       /* the first failure of all groups */
     armdb_error_detail detail;                           /* of it */
@@ -50,21 +52,26 @@ check_keys(struct group *group)
     }
 }
 
-/* Brings near all that the values will be copied from. */
+/* Brings near where the values are looked for. */
 static void
-approach_values(struct group *group)
+ask_for_values(struct group *group)
 {
     const struct db *db = group->collection->db;
     for (size_t i = 0; i < group->n; i++) {
         if (group->locations[i] == 0)
             continue;
         group->shards[i] = adb_db_route(db, group->keys[i]);
-        adb_shard_ask(group->shards[i], group->locations[i], &group->readings[i]);
+        adb_shard_ask(group->shards[i], group->locations[i], group->keys[i].len,
+                      &group->readings[i]);
     }
-    for (size_t i = 0; i < group->n; i++) {
-        if (group->locations[i] != 0)
-            adb_shard_approach(&group->readings[i], group->keys[i].len);
-    }
+}
+
+/* Brings a value near. */
+static void
+approach_value(struct group *group, size_t i)
+{
+    if (i < group->n && group->locations[i] != 0 && group->collection->index.keys.value_bytes == 0)
+        adb_shard_approach(&group->readings[i]);
 }
 
 static armdb_err
@@ -79,7 +86,15 @@ fetch(struct group *group, size_t i)
         memcpy(read->buffer, group->values + i * value_bytes, value_bytes);
         return ARMDB_OK;
     }
-    armdb_err err = adb_shard_take(group->shards[i], &group->readings[i], read->key, read->buffer);
+    const unsigned char *value = adb_shard_take(&group->readings[i], read->key, group->room);
+    if (ADB_LIKELY(value != NULL)) {
+        group->n_hits++;
+        if (read->len > 0)
+            memcpy(read->buffer, value, read->len);
+        return ARMDB_OK;
+    }
+    armdb_err err = adb_shard_read_value(group->shards[i], group->locations[i], read->key,
+                                         read->buffer);
     if (err != ARMDB_OK)
         read->len = 0;
     return err;
@@ -105,10 +120,17 @@ get_group(struct group *group)
         adb_index_get_batch(keys, group->keys, group->n, group->locations,
                             keys->value_bytes != 0 ? group->values : NULL);
         if (keys->value_bytes == 0)
-            approach_values(group);
+            ask_for_values(group);
     }
-    for (size_t i = 0; i < group->n; i++)
+    group->n_hits = 0;
+    for (size_t i = 0; i < SHARD_APPROACH_AT_ONCE; i++)
+        approach_value(group, i);
+    for (size_t i = 0; i < group->n; i++) {
+        approach_value(group, i + SHARD_APPROACH_AT_ONCE);
         note(group, i, settle(group, i, dropped));
+    }
+    if (group->n_hits != 0)
+        adb_cache_add_hits(group->collection->db->cache, group->n_hits);
 }
 
 armdb_err

@@ -71,6 +71,12 @@ adb_db_route(const struct db *db, armdb_slice key)
     return db->shards[adb_router_shard(&db->router, key)];
 }
 
+static inline bool
+adb_collection_is_dropped(const struct collection *collection)
+{
+    return atomic_load_explicit(&collection->index.is_dropped, memory_order_acquire);
+}
+
 /** Whether the collection was dropped: raised then. Readers ask inside their RCU scope. */
 ADB_MUST_USE armdb_err adb_collection_check(const struct collection *collection);
 

@@ -258,15 +258,6 @@ damaged(const struct data_file *file, uint64_t offset, const char *what)
     return adb_fail_at(ARMDB_CORRUPT, "read record", file->path, offset, "%s", what);
 }
 
-/* Whether a record's header and key are those that were looked for. */
-static inline bool
-is_record_of(const struct log_record *record, const unsigned char *head, armdb_slice key,
-             uint32_t value_len)
-{
-    return record->flags == 0 && record->key_len == key.len && record->value_len == value_len &&
-           memcmp(head + LOG_RECORD_HEADER_BYTES, key.data, key.len) == 0;
-}
-
 /* Whether a record is whole, and the one that was looked for. `head` is its header and key. */
 static armdb_err
 check_record(const struct data_file *file, uint64_t offset, armdb_slice key, uint32_t value_len,
@@ -276,24 +267,9 @@ check_record(const struct data_file *file, uint64_t offset, armdb_slice key, uin
     adb_log_decode_record(head, &record);
     if (ADB_UNLIKELY(record.crc != crc))
         return damaged(file, offset, "bad checksum");
-    if (ADB_UNLIKELY(!is_record_of(&record, head, key, value_len)))
+    if (ADB_UNLIKELY(!adb_log_record_is_of(&record, head, key, value_len)))
         return damaged(file, offset, "another record than the index says");
     return ARMDB_OK;
-}
-
-bool
-adb_data_file_take_value(const struct data_file *file, uint64_t offset, armdb_slice key,
-                         uint32_t value_len, const unsigned char *bytes, void *to)
-{
-    struct log_record record;
-    adb_log_decode_record(bytes, &record);
-    uint64_t record_bytes = adb_log_record_bytes((uint32_t)key.len, value_len);
-    if (ADB_UNLIKELY(record.crc != adb_log_record_crc(file->seed, offset, bytes, record_bytes) ||
-                     !is_record_of(&record, bytes, key, value_len)))
-        return false;
-    if (value_len > 0)
-        memcpy(to, bytes + LOG_RECORD_HEADER_BYTES + key.len, value_len);
-    return true;
 }
 
 static armdb_err

@@ -156,15 +156,4 @@ ADB_MUST_USE armdb_err adb_data_file_read_value(struct data_file *file, uint64_t
                                                 armdb_slice key, uint32_t value_len, void *to,
                                                 uint32_t *reads_out);
 
-/**
- * Copies the value out of a record that lies whole in memory, if it is whole and what it should be.
- *
- * @param record  adb_log_record_bytes() of these lengths.
- * @param to      room for value_len bytes.
- *
- * Returns:  whether it is; nothing is raised.
- */
-bool adb_data_file_take_value(const struct data_file *file, uint64_t offset, armdb_slice key,
-                              uint32_t value_len, const unsigned char *record, void *to);
-
 #endif

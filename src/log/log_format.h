@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "armdb/error.h"
 #include "armdb/types.h"
@@ -147,6 +148,16 @@ static inline uint32_t
 adb_log_record_crc(uint32_t file_seed, uint64_t offset, const unsigned char *record, uint64_t bytes)
 {
     return adb_crc32c(adb_log_record_seed(file_seed, offset), record + 4, (size_t)bytes - 4);
+}
+
+/** Whether a decoded record is a put of `key` with a value of that length. `head` is its header and
+ * key. */
+static inline bool
+adb_log_record_is_of(const struct log_record *record, const unsigned char *head, armdb_slice key,
+                     uint32_t value_len)
+{
+    return record->flags == 0 && record->key_len == key.len && record->value_len == value_len &&
+           memcmp(head + LOG_RECORD_HEADER_BYTES, key.data, key.len) == 0;
 }
 
 /** Writes a MARK or SEAL record (40 bytes) for `offset` saying `synced_offset`. */

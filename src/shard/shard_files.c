@@ -217,6 +217,7 @@ adb_shard_add_file(struct shard *shard, struct data_file *file)
     file->source = shard->cache != NULL ? &shard->source : NULL;
     if (file->header.file_id > shard->newest_file_id)
         shard->newest_file_id = file->header.file_id;
+    atomic_store_explicit(&shard->file_keys[slot], adb_shard_file_key(file), memory_order_release);
     atomic_store_explicit(&shard->files[slot], file, memory_order_release);
     shard->file_count++;
     if (slot >= shard->slot_limit)

@@ -59,7 +59,9 @@ new_shard(const struct shard_config *config, struct shard **shard_out)
         goto out;
     shard->files = (_Atomic(struct data_file *) *)adb_mem_zalloc(LOCATION_SLOTS,
                                                                  sizeof *shard->files);
-    if (shard->files == NULL) {
+    shard->file_keys = (_Atomic(uint64_t) *)adb_mem_zalloc(LOCATION_SLOTS,
+                                                           sizeof *shard->file_keys);
+    if (shard->files == NULL || shard->file_keys == NULL) {
         err = adb_fail(ARMDB_NO_MEMORY, "open shard", "no memory for a table of files");
         goto out;
     }
@@ -128,6 +130,7 @@ adb_shard_close(struct shard *shard)
         adb_data_file_discard(atomic_load_explicit(&shard->files[slot], memory_order_relaxed));
     adb_spare_fini(&shard->spare, shard->pages);
     adb_log_writer_fini(&shard->writer);
+    adb_mem_free(shard->file_keys);
     adb_mem_free(shard->files);
     adb_mem_free(shard->path);
     adb_mutex_fini(&shard->compact_lock);

@@ -42,6 +42,10 @@ struct shard {
         *files; /* owned, [LOCATION_SLOTS]; entries owned, stored under lock,
                                          * loaded by readers inside an RCU scope */
 
+    /* owned, [LOCATION_SLOTS]; atomic: what the cache calls the file in a slot; stored (release) under
+     * lock before the file is, and loaded by anybody, in an RCU scope or not. */
+    _Atomic(uint64_t) *file_keys;
+
     struct shard_listing found; /* owned: what recovery met; until adb_shard_clear() */
 
     struct adb_mutex lock; /* writers, one at a time */
@@ -104,6 +108,13 @@ void adb_shard_retire(struct shard *shard, struct data_file *file);
 
 /** Closes and removes retired files that nobody needs any more. Under compact_lock alone. */
 void adb_shard_sweep(struct shard *shard);
+
+/** What the cache calls a file: no two files of a database ever have the same shard and id. */
+static inline uint64_t
+adb_shard_file_key(const struct data_file *file)
+{
+    return (uint64_t)file->header.shard << 56 | file->header.file_id;
+}
 
 /** Drops the blocks of a file from the cache. */
 void adb_shard_forget_blocks(struct shard *shard, const struct data_file *file);

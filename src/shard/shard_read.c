@@ -2,8 +2,6 @@
 #include "base/err.h"
 #include "shard/shard_private.h"
 
-enum { TAKEN_BYTES_MAX = 4096 }; /* of a record; longer ones are not cached */
-
 /* ------------------------------------------------------------------ through the cache */
 
 /* An adb_cache_read_fn. */
@@ -15,20 +13,13 @@ read_file(void *context, uint64_t offset, size_t bytes, void *to, size_t *got_ou
     return adb_file_read(file->file, &iov, 1, offset, got_out);
 }
 
-/* What the cache calls a file: no two files of a database ever have the same shard and id. */
-static uint64_t
-cache_key(const struct data_file *file)
-{
-    return (uint64_t)file->header.shard << 56 | file->header.file_id;
-}
-
 static armdb_err
 read_cached(void *context, struct data_file *file, uint64_t offset, size_t bytes, void *to,
             size_t *got_out, uint32_t *reads_out)
 {
     const struct shard *shard = (const struct shard *)context;
     const struct adb_cache_source source = {
-        .file_key = cache_key(file),
+        .file_key = adb_shard_file_key(file),
         .valid_bytes = atomic_load_explicit(&file->written, memory_order_acquire),
         .read = read_file,
         .context = file,
@@ -43,14 +34,14 @@ static void
 forget_cached(void *context, struct data_file *file, uint64_t offset, size_t bytes)
 {
     const struct shard *shard = (const struct shard *)context;
-    adb_cache_drop_blocks(shard->cache, cache_key(file), offset, bytes);
+    adb_cache_drop_blocks(shard->cache, adb_shard_file_key(file), offset, bytes);
 }
 
 void
 adb_shard_forget_blocks(struct shard *shard, const struct data_file *file)
 {
     if (shard->cache != NULL)
-        adb_cache_drop_file(shard->cache, cache_key(file));
+        adb_cache_drop_file(shard->cache, adb_shard_file_key(file));
 }
 
 void
@@ -85,29 +76,39 @@ adb_shard_read_value(struct shard *shard, uint64_t location, armdb_slice key, vo
 /* ------------------------------------------------------------------ many values */
 
 void
-adb_shard_ask(struct shard *shard, uint64_t location, struct shard_reading *reading_out)
+adb_shard_ask(struct shard *shard, uint64_t location, size_t key_len,
+              struct shard_reading *reading_out)
 {
+    const struct data_file *file = file_at(shard, location);
     reading_out->location = location;
-    adb_cache_ask(shard->cache, cache_key(file_at(shard, location)), adb_location_offset(location),
+    reading_out->file_key_now = &shard->file_keys[adb_location_slot(location)];
+    reading_out->seed = file->seed;
+    reading_out->bytes = (uint32_t)adb_log_record_bytes((uint32_t)key_len,
+                                                        adb_location_value_len(location));
+    adb_cache_ask(shard->cache, adb_shard_file_key(file), adb_location_offset(location),
                   &reading_out->spot);
 }
 
 void
-adb_shard_approach(struct shard_reading *reading, size_t key_len)
+adb_shard_approach(struct shard_reading *reading)
 {
-    uint32_t value_len = adb_location_value_len(reading->location);
-    adb_cache_approach(&reading->spot, (size_t)adb_log_record_bytes((uint32_t)key_len, value_len));
+    adb_cache_approach(&reading->spot, reading->bytes);
 }
 
-armdb_err
-adb_shard_take(struct shard *shard, const struct shard_reading *reading, armdb_slice key, void *to)
+const unsigned char *
+adb_shard_take(const struct shard_reading *reading, armdb_slice key, unsigned char *room)
 {
-    unsigned char record[TAKEN_BYTES_MAX];
+    struct log_record record;
     uint32_t value_len = adb_location_value_len(reading->location);
-    size_t bytes = (size_t)adb_log_record_bytes((uint32_t)key.len, value_len);
-    if (bytes <= sizeof record && adb_cache_take(shard->cache, &reading->spot, bytes, record) &&
-        adb_data_file_take_value(file_at(shard, reading->location), reading->spot.offset, key,
-                                 value_len, record, to))
-        return ARMDB_OK;
-    return adb_shard_read_value(shard, reading->location, key, to);
+    uint32_t bytes = reading->bytes;
+    if (ADB_UNLIKELY(atomic_load_explicit(reading->file_key_now, memory_order_acquire) !=
+                     reading->spot.file_key))
+        return NULL;
+    if (ADB_UNLIKELY(bytes > SHARD_TAKEN_BYTES_MAX || !adb_cache_take(&reading->spot, bytes, room)))
+        return NULL;
+    adb_log_decode_record(room, &record);
+    uint32_t crc = adb_log_record_crc(reading->seed, reading->spot.offset, room, bytes);
+    if (ADB_UNLIKELY(record.crc != crc || !adb_log_record_is_of(&record, room, key, value_len)))
+        return NULL;
+    return room + LOG_RECORD_HEADER_BYTES + key.len;
 }

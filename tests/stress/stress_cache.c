@@ -116,7 +116,7 @@ run_reader(void *context)
             struct adb_cache_spot spot;
             adb_cache_ask(stress->cache, actor->file_key, offset, &spot);
             adb_cache_approach(&spot, bytes);
-            if (adb_cache_take(stress->cache, &spot, bytes, to))
+            if (adb_cache_take(&spot, bytes, to))
                 check_bytes(actor->file_key, offset, bytes, to);
             if (adb_cache_try(stress->cache, actor->file_key, offset, bytes, to))
                 check_bytes(actor->file_key, offset, bytes, to);

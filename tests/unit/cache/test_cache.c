@@ -155,7 +155,7 @@ test_cache__none_or_no_budget__reads_as_asked(void **state)
         struct adb_cache_spot spot;
         adb_cache_ask(none[i], fixture->file.key, 100, &spot);
         adb_cache_approach(&spot, 50);
-        assert_false(adb_cache_take(none[i], &spot, 50, bytes));
+        assert_false(adb_cache_take(&spot, 50, bytes));
         adb_cache_drop_file(none[i], fixture->file.key);
         assert_int_equal(stats_of(none[i]).blocks, 0);
         adb_cache_free(none[i]);
@@ -219,7 +219,7 @@ test_cache__asked_for__is_taken_if_it_is_there_and_in_one_block(void **state)
         uint64_t offset = i * 100;
         bool is_there = offset < 2 * BLOCK && offset % BLOCK + 150 <= BLOCK;
         memset(bytes, 0, sizeof bytes);
-        assert_int_equal(adb_cache_take(fixture->cache, &spots[i], 150, bytes), is_there);
+        assert_int_equal(adb_cache_take(&spots[i], 150, bytes), is_there);
         if (is_there)
             assert_true(fake_is(&fixture->file, offset, 150, bytes));
     }
@@ -227,7 +227,7 @@ test_cache__asked_for__is_taken_if_it_is_there_and_in_one_block(void **state)
     assert_int_equal(atomic_load(&fixture->file.n_reads), 1);
     adb_cache_drop_file(fixture->cache, fixture->file.key);
     for (uint64_t i = 0; i < FILE_BYTES / 100; i++)
-        assert_false(adb_cache_take(fixture->cache, &spots[i], 150, bytes));
+        assert_false(adb_cache_take(&spots[i], 150, bytes));
 }
 
 static void
