@@ -20,7 +20,12 @@ find_live(void *context, uint32_t collection_id)
 static struct shard_compaction
 background(struct db *db)
 {
-    return (struct shard_compaction){find_live, db, db->settings.compaction_percent, 0};
+    return (struct shard_compaction){
+        .find = find_live,
+        .context = db,
+        .percent = db->settings.compaction_percent,
+        .choose = adb_compact_choose,
+    };
 }
 
 /* ----------------------------------------------------------------- background */
@@ -143,6 +148,7 @@ compact_shard(struct db *db, uint32_t number, const armdb_compact_options *optio
         .context = db,
         .percent = options->percent != 0 ? options->percent : PERCENT_THOROUGH,
         .thorough_up_to = adb_shard_newest_sequence(shard),
+        .choose = adb_compact_choose,
     };
     struct shard_compact_step step;
     *is_stopped_out = false;

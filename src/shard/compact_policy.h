@@ -53,6 +53,10 @@ bool adb_compact_is_worth_looking(uint64_t bytes, uint64_t garbage, uint64_t new
 struct compact_choice adb_compact_choose(struct compact_file *files, uint32_t n_files,
                                          const struct compact_rule *rule);
 
+/** That function, or another one in its place. */
+typedef struct compact_choice (*adb_choose_fn)(struct compact_file *files, uint32_t n_files,
+                                               const struct compact_rule *rule);
+
 /**
  * Up to which sequence number tombstones are needed no more in a file with `n_older` files before
  * it: those that are newer may hide a value in one of these.

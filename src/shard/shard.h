@@ -15,6 +15,7 @@
 #include "index/index.h"
 #include "log/log_scan.h"
 #include "os/os.h"
+#include "shard/compact_policy.h"
 
 struct shard;
 
@@ -196,6 +197,7 @@ struct shard_compaction {
     /* 0: in the background, when the whole log has so much; after a failure not for a while. Else:
      * each file that has so much and does not know of later sequence numbers, now. */
     uint64_t thorough_up_to;
+    adb_choose_fn choose; /* adb_compact_choose(); tests try every run */
 };
 
 /** What a step did. */

@@ -246,7 +246,7 @@ look(struct shard *shard, const struct shard_compaction *how, struct shard_compa
     struct survey survey;
     const struct compact_rule rule = rule_of(shard, how);
     ADB_TRY(make_survey(shard, &survey));
-    struct compact_choice choice = adb_compact_choose(survey.figures, survey.count, &rule);
+    struct compact_choice choice = how->choose(survey.figures, survey.count, &rule);
     armdb_err err = ARMDB_OK;
     step->is_idle = choice.what == COMPACT_NOTHING;
     step->is_behind = is_behind(&survey, how);

@@ -293,7 +293,8 @@ try_step(struct compact_fixture *fixture, bool is_thorough, struct shard_compact
         .find = engine_find_live,
         .context = engine,
         .percent = is_thorough ? 1 : 30,
-        .thorough_up_to = is_thorough ? adb_shard_newest_sequence(engine->shard) : 0};
+        .thorough_up_to = is_thorough ? adb_shard_newest_sequence(engine->shard) : 0,
+        .choose = adb_compact_choose};
     return adb_shard_compact(engine->shard, &how, step);
 }
 
