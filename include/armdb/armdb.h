@@ -151,6 +151,38 @@ ARMDB_API armdb_err armdb_sync(armdb_db *db);
 ARMDB_API armdb_err armdb_compact(armdb_db *db, const armdb_compact_options *options,
                                   armdb_compact_progress *progress_out);
 
+/**
+ * Makes a copy of the database in another directory, as it is at one moment during the call, while
+ * reads, writes and compaction go on. The copy is a database like any other: armdb_open() opens it.
+ *
+ * It has every write that returned before the call began, and none that began after it returned;
+ * of those in between it has each one that a write it has could have seen. A write counts whatever
+ * its durability: the copy may have some that the database itself would lose in a power cut. The
+ * collections are those of the same moment.
+ *
+ * Data files that are full are not copied but linked, where the file system can: the copy takes
+ * next to no space until compaction replaces them here, and shares their blocks, so it is no
+ * protection against a broken disk. On another file system, all is copied. It has the same database
+ * id: do not mix files of the two.
+ *
+ * @param destination  directory of the copy: must be missing (but not its parent) or empty, and not
+ *                     in the database. It becomes a database when all is done: if the process is
+ *                     killed before, it does not open, and can be removed; nor after an error,
+ *                     which empties it again, unless the very last sync failed: then it is whole.
+ *
+ * Returns:  ARMDB_OK; ARMDB_EXISTS (the destination is not empty); ARMDB_INVALID (it lies in the
+ *           database); ARMDB_NO_DATABASE (no parent of the destination); ARMDB_BUSY (somebody has
+ *           it open); ARMDB_FAILED (a shard refuses writes: what its files hold is in doubt);
+ *           ARMDB_LIMIT (16384 data files in a shard); ARMDB_IO, ARMDB_NO_SPACE, ARMDB_NO_MEMORY,
+ *           ARMDB_READ_ONLY.
+ * Threads:  any. Compaction gives no space back while the files of a shard are linked or copied.
+ * Durable:  on return.
+ * Cost:     a link for each data file; a copy of the newest of each shard, up to 32 MiB. Writers
+ *           wait as for armdb_flush(), and once for all shards' writers of the moment.
+ * Source:   docs/checkpoint.md.
+ */
+ARMDB_API armdb_err armdb_checkpoint(armdb_db *db, const char *destination);
+
 /** Figures of a database since it was opened. Counters only grow; gauges are a moment's value. */
 typedef struct armdb_stats {
     uint32_t struct_bytes;      /* sizeof(armdb_stats); to be set by the caller */

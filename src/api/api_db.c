@@ -82,6 +82,14 @@ armdb_compact(armdb_db *db, const armdb_compact_options *options,
 }
 
 armdb_err
+armdb_checkpoint(armdb_db *db, const char *destination)
+{
+    API_OBJECT(struct db, inner, db, HANDLE_DB, "checkpoint");
+    API_NEED(destination, "checkpoint");
+    return adb_db_checkpoint(inner, destination);
+}
+
+armdb_err
 armdb_ticket_wait(armdb_db *db, const armdb_ticket *tickets, size_t n_tickets)
 {
     API_OBJECT(struct db, inner, db, HANDLE_DB, "wait for tickets");

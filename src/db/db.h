@@ -53,6 +53,9 @@ ADB_MUST_USE armdb_err adb_db_ticket_poll(struct db *db, const armdb_ticket *tic
 ADB_MUST_USE armdb_err adb_db_compact(struct db *db, const armdb_compact_options *options,
                                       armdb_compact_progress *progress_out);
 
+/** As armdb_checkpoint(), on any operating system. */
+ADB_MUST_USE armdb_err adb_db_checkpoint(struct db *db, const char *destination);
+
 void adb_db_get_stats(struct db *db, armdb_stats *stats_out);
 ADB_MUST_USE armdb_err adb_db_get_shard_info(struct db *db, uint32_t shard,
                                              armdb_shard_info *info_out);

@@ -236,9 +236,8 @@ switch_manifest(struct db *db, struct manifest *next)
     return err;
 }
 
-/* A copy with room for one more collection; end it with adb_manifest_fini(). */
-static armdb_err
-copy_manifest(const struct db *db, struct manifest *copy_out)
+armdb_err
+adb_collections_copy_manifest(const struct db *db, struct manifest *copy_out)
 {
     *copy_out = db->manifest;
     copy_out->collections = adb_new_array(struct manifest_collection,
@@ -272,7 +271,7 @@ create_locked(struct db *db, const char *name, const armdb_collection_options *o
                         "can be",
                         LOG_COLLECTION_ID_MAX);
     ADB_TRY(grow_list(db));
-    ADB_TRY(copy_manifest(db, &next));
+    ADB_TRY(adb_collections_copy_manifest(db, &next));
     struct manifest_collection *entry = &next.collections[next.collection_count++];
     next.next_collection_id = id + 1;
     adb_options_describe(options, name, id, entry);
@@ -338,7 +337,7 @@ drop_stopped(struct db *db, struct collection *collection)
 {
     struct manifest next;
     uint32_t at = 0;
-    ADB_TRY(copy_manifest(db, &next));
+    ADB_TRY(adb_collections_copy_manifest(db, &next));
     while (next.collections[at].id != collection->index.collection_id)
         at++;
     next.collection_count--;

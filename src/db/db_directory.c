@@ -16,6 +16,7 @@ struct looker {
     const char *shard_path; /* being looked into */
     uint32_t shards_end;    /* larger than the number of any shard's directory */
     bool has_manifest;
+    bool has_unfinished;
     bool has_data_files;
     bool has_others;
 };
@@ -61,6 +62,8 @@ look_at_name(void *context, const char *name, bool is_directory)
         looker->shards_end = shard + 1 > looker->shards_end ? shard + 1 : looker->shards_end;
     else if (!is_directory && strcmp(name, FILENAME_MANIFEST) == 0)
         looker->has_manifest = true;
+    else if (!is_directory && strcmp(name, FILENAME_UNFINISHED) == 0)
+        looker->has_unfinished = true;
     else if (is_directory ? strcmp(name, "lost+found") != 0 /* the root of a file system */
                           : strcmp(name, FILENAME_LOCK) != 0 && !adb_filename_is_temporary(name))
         looker->has_others = true;
@@ -102,6 +105,10 @@ adb_directory_look(struct adb_os *os, const char *path, enum directory_state *st
         *state_out = DIRECTORY_DATABASE;
         return ARMDB_OK;
     }
+    if (looker.has_unfinished) {
+        *state_out = DIRECTORY_UNFINISHED;
+        return ARMDB_OK;
+    }
     ADB_TRY(look_into_shards(&looker));
     if (looker.has_data_files)
         *state_out = DIRECTORY_HEADLESS;
@@ -121,6 +128,9 @@ adb_directory_refuse(const char *path, enum directory_state state)
     case DIRECTORY_FOREIGN:
         return adb_fail_at(ARMDB_NO_DATABASE, "open", path, 0,
                            "not a database: no MANIFEST, but other files");
+    case DIRECTORY_UNFINISHED:
+        return adb_fail_at(ARMDB_NO_DATABASE, "open", path, 0,
+                           "not a database: a checkpoint that did not come to its end");
     case DIRECTORY_HEADLESS:
     case DIRECTORY_DATABASE:
         break;
@@ -285,23 +295,87 @@ adb_directory_lock_unchanged(struct adb_os *os, const char *path, struct adb_fil
     return err;
 }
 
+/* ---------------------------------------------------------------- destination */
+
+/* Whether `path` is `directory`, or lies in it; both absolute. */
+static bool
+is_inside(const char *path, const char *directory)
+{
+    size_t len = strlen(directory);
+    while (len > 0 && directory[len - 1] == '/')
+        len--;
+    return strncmp(path, directory, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+/* Cuts a path to the directory above it; "" if it names none. */
+static void
+cut_to_parent(char *path)
+{
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    while (len > 0 && path[len - 1] != '/')
+        len--;
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    path[len] = '\0';
+}
+
+static char *
+parent_of(const char *path)
+{
+    char *parent = adb_mem_strdup(path);
+    if (parent != NULL)
+        cut_to_parent(parent);
+    return parent;
+}
+
+/* The absolute path of a directory that is there, or of the one above one that is not. */
+static armdb_err
+resolve_destination(struct adb_os *os, const char *operation, const char *destination,
+                    bool is_there, char **absolute_out)
+{
+    if (is_there)
+        return adb_os_resolve(os, destination, absolute_out);
+    char *parent = parent_of(destination);
+    if (parent == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, operation, "no memory for a path");
+    armdb_err err = adb_os_resolve(os, parent[0] != '\0' ? parent : ".", absolute_out);
+    adb_mem_free(parent);
+    if (err != ARMDB_OK && adb_err_detail()->os_errno == ENOENT)
+        return adb_fail_at(ARMDB_NO_DATABASE, operation, destination, 0,
+                           "the directory above it does not exist");
+    return err;
+}
+
+armdb_err
+adb_directory_check_destination(struct adb_os *os, const char *operation, const char *destination,
+                                const char *source)
+{
+    enum directory_state state;
+    char *absolute;
+    ADB_TRY(adb_directory_look(os, destination, &state));
+    if (state != DIRECTORY_MISSING && state != DIRECTORY_EMPTY)
+        return adb_fail_at(ARMDB_EXISTS, operation, destination, 0,
+                           "it must be missing or empty, to take the new database");
+    ADB_TRY(resolve_destination(os, operation, destination, state == DIRECTORY_EMPTY, &absolute));
+    bool is_bad = is_inside(absolute, source);
+    adb_mem_free(absolute);
+    if (is_bad)
+        return adb_fail_at(ARMDB_INVALID, operation, destination, 0,
+                           "it lies in the database that it is to be made of");
+    return ARMDB_OK;
+}
+
 /* --------------------------------------------------------------------- parent */
 
 armdb_err
 adb_directory_sync_parent(struct adb_os *os, const char *path)
 {
-    size_t len = strlen(path);
-    char *parent = adb_mem_strdup(path);
+    char *parent = parent_of(path);
     if (parent == NULL)
         return adb_fail(ARMDB_NO_MEMORY, "open", "no memory for a path");
-    while (len > 1 && parent[len - 1] == '/')
-        len--;
-    while (len > 0 && parent[len - 1] != '/')
-        len--;
-    while (len > 1 && parent[len - 1] == '/')
-        len--;
-    parent[len] = '\0';
-    armdb_err err = adb_os_sync_dir(os, len > 0 ? parent : ".");
+    armdb_err err = adb_os_sync_dir(os, parent[0] != '\0' ? parent : ".");
     adb_mem_free(parent);
     return err;
 }

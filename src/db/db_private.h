@@ -109,6 +109,11 @@ const char *adb_collections_find_index(void *db, const struct shard_origin *orig
 /** The index of a live collection; NULL if there is none of that id, or it was dropped. */
 struct shard_index *adb_collections_find_live(struct db *db, uint32_t id);
 
+/** A copy of the manifest, with room for one more collection; end it with adb_manifest_fini().
+ * Under collections_lock. ARMDB_NO_MEMORY is raised. */
+ADB_MUST_USE armdb_err adb_collections_copy_manifest(const struct db *db,
+                                                     struct manifest *copy_out);
+
 /** Why a record that claims to be of `origin` cannot be; NULL if it can. */
 const char *adb_origin_check(const struct shard_origin *origin, const struct manifest *manifest,
                              const struct router *router);
@@ -118,10 +123,11 @@ const char *adb_origin_check(const struct shard_origin *origin, const struct man
 /** What is in a directory that may be a database. */
 enum directory_state {
     DIRECTORY_MISSING,
-    DIRECTORY_EMPTY,    /* nothing, or what an interrupted creation leaves */
-    DIRECTORY_FOREIGN,  /* other files, and no manifest */
-    DIRECTORY_DATABASE, /* a manifest */
-    DIRECTORY_HEADLESS  /* data files, and no manifest: it was lost */
+    DIRECTORY_EMPTY,      /* nothing, or what an interrupted creation leaves */
+    DIRECTORY_FOREIGN,    /* other files, and no manifest */
+    DIRECTORY_UNFINISHED, /* a checkpoint that has not come to its end */
+    DIRECTORY_DATABASE,   /* a manifest */
+    DIRECTORY_HEADLESS    /* data files, and no manifest: it was lost */
 };
 
 ADB_MUST_USE armdb_err adb_directory_look(struct adb_os *os, const char *path,
@@ -159,6 +165,18 @@ ADB_MUST_USE armdb_err adb_directory_note_boot(struct adb_os *os, struct adb_fil
 
 /** Raises ARMDB_NO_DATABASE or ARMDB_CORRUPT for a state in which there is nothing to open. */
 ADB_MUST_USE armdb_err adb_directory_refuse(const char *path, enum directory_state state);
+
+/**
+ * Whether a copy of the database at `source` can be made at `destination`: that must be missing,
+ * but not the directory above it, or empty, and must not lie in the source.
+ *
+ * @param operation  named in errors.
+ * @param source     absolute.
+ *
+ * Returns:  ARMDB_OK; ARMDB_EXISTS, ARMDB_INVALID, ARMDB_NO_DATABASE (no directory above it) ...
+ */
+ADB_MUST_USE armdb_err adb_directory_check_destination(struct adb_os *os, const char *operation,
+                                                       const char *destination, const char *source);
 
 /** Makes the name of the directory itself durable. */
 ADB_MUST_USE armdb_err adb_directory_sync_parent(struct adb_os *os, const char *path);

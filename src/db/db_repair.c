@@ -444,57 +444,6 @@ copy_shards(struct repair *repair)
 
 /* ---------------------------------------------------------------- destination */
 
-/* Whether `path` is `directory`, or lies in it; both absolute. */
-static bool
-is_inside(const char *path, const char *directory)
-{
-    size_t len = strlen(directory);
-    while (len > 0 && directory[len - 1] == '/')
-        len--;
-    return strncmp(path, directory, len) == 0 && (path[len] == '/' || path[len] == '\0');
-}
-
-/* The absolute path of a directory that is there, or of the one above one that is not. */
-static armdb_err
-resolve_destination(struct repair *repair, bool is_there, char **absolute_out)
-{
-    size_t len = strlen(repair->destination);
-    if (is_there)
-        return adb_os_resolve(repair->os, repair->destination, absolute_out);
-    char *parent = adb_mem_strdup(repair->destination);
-    if (parent == NULL)
-        return adb_fail(ARMDB_NO_MEMORY, "repair", "no memory for a path");
-    while (len > 1 && parent[len - 1] == '/')
-        len--;
-    while (len > 0 && parent[len - 1] != '/')
-        len--;
-    parent[len] = '\0';
-    armdb_err err = adb_os_resolve(repair->os, len > 0 ? parent : ".", absolute_out);
-    adb_mem_free(parent);
-    if (err != ARMDB_OK && adb_err_detail()->os_errno == ENOENT)
-        return adb_fail_at(ARMDB_NO_DATABASE, "repair", repair->destination, 0,
-                           "the directory above it does not exist");
-    return err;
-}
-
-static armdb_err
-check_destination(struct repair *repair)
-{
-    enum directory_state state;
-    char *absolute;
-    ADB_TRY(adb_directory_look(repair->os, repair->destination, &state));
-    if (state != DIRECTORY_MISSING && state != DIRECTORY_EMPTY)
-        return adb_fail_at(ARMDB_EXISTS, "repair", repair->destination, 0,
-                           "it must be missing or empty, to take the new database");
-    ADB_TRY(resolve_destination(repair, state == DIRECTORY_EMPTY, &absolute));
-    bool is_bad = is_inside(absolute, repair->source.path);
-    adb_mem_free(absolute);
-    if (is_bad)
-        return adb_fail_at(ARMDB_INVALID, "repair", repair->destination, 0,
-                           "it lies in the database that is to be repaired");
-    return ARMDB_OK;
-}
-
 static armdb_err
 close_destination(struct repair *repair)
 {
@@ -610,7 +559,8 @@ repair_at(struct repair *repair, const char *path)
     if (state == DIRECTORY_MISSING)
         return adb_directory_refuse(path, state);
     ADB_TRY(adb_os_resolve(repair->os, path, &repair->source.path));
-    ADB_TRY(check_destination(repair));
+    ADB_TRY(adb_directory_check_destination(repair->os, "repair", repair->destination,
+                                            repair->source.path));
     ADB_TRY(adb_repair_source_open(repair));
     ADB_TRY(adb_repair_collections_init(repair));
     armdb_err err = repair_into(repair);

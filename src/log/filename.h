@@ -10,6 +10,7 @@
 
 #define FILENAME_LOCK "LOCK"
 #define FILENAME_MANIFEST "MANIFEST"
+#define FILENAME_UNFINISHED "MANIFEST.unfinished" /* of a copy that is being made */
 #define FILENAME_BUFFER "buffer"
 #define FILENAME_TEMPORARY_SUFFIX ".tmp"
 

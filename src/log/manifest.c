@@ -104,17 +104,17 @@ store_bytes(struct adb_os *os, const char *directory, const char *temporary, con
     return adb_os_sync_dir(os, directory);
 }
 
-armdb_err
-adb_manifest_store(struct adb_os *os, const char *directory, const struct manifest *manifest,
-                   bool *is_unsure_out)
+static armdb_err
+store_under(struct adb_os *os, const char *directory, const char *name,
+            const struct manifest *manifest, bool *is_unsure_out)
 {
     *is_unsure_out = false;
     char *path = NULL;
     char *temporary = NULL;
-    armdb_err err = adb_filename_join(directory, FILENAME_MANIFEST, "", &path);
+    armdb_err err = adb_filename_join(directory, name, "", &path);
     if (err != ARMDB_OK)
         goto out;
-    err = adb_filename_join(directory, FILENAME_MANIFEST, FILENAME_TEMPORARY_SUFFIX, &temporary);
+    err = adb_filename_join(directory, name, FILENAME_TEMPORARY_SUFFIX, &temporary);
     if (err != ARMDB_OK)
         goto out;
     err = store_bytes(os, directory, temporary, path, manifest, is_unsure_out);
@@ -122,4 +122,19 @@ out:
     adb_mem_free(temporary);
     adb_mem_free(path);
     return err;
+}
+
+armdb_err
+adb_manifest_store(struct adb_os *os, const char *directory, const struct manifest *manifest,
+                   bool *is_unsure_out)
+{
+    return store_under(os, directory, FILENAME_MANIFEST, manifest, is_unsure_out);
+}
+
+armdb_err
+adb_manifest_store_as(struct adb_os *os, const char *directory, const char *name,
+                      const struct manifest *manifest)
+{
+    bool is_unsure;
+    return store_under(os, directory, name, manifest, &is_unsure);
 }

@@ -34,4 +34,9 @@ ADB_MUST_USE armdb_err adb_manifest_load_damaged(struct adb_os *os, const char *
 ADB_MUST_USE armdb_err adb_manifest_store(struct adb_os *os, const char *directory,
                                           const struct manifest *manifest, bool *is_unsure_out);
 
+/** Stores it under another name in the directory, by which that is no database yet. After an error
+ * it may be there. Returns as adb_manifest_store(). */
+ADB_MUST_USE armdb_err adb_manifest_store_as(struct adb_os *os, const char *directory,
+                                             const char *name, const struct manifest *manifest);
+
 #endif

@@ -78,6 +78,10 @@ struct adb_os_ops {
     armdb_err (*lock)(struct adb_file *file);
     /* Atomically replaces `to`. Durable after sync_dir. */
     armdb_err (*rename)(struct adb_os *os, const char *from, const char *to);
+    /* Gives the file `from` a second name, `to`, which must be free. ARMDB_UNSUPPORTED (no record)
+     * if this file cannot have one there: another file system, one without such links, too many of
+     * them. Durable after sync_dir of the directory of `to`. */
+    armdb_err (*link)(struct adb_os *os, const char *from, const char *to);
     /* ARMDB_NOT_FOUND (no record) if there is no such file. Durable after sync_dir. */
     armdb_err (*unlink)(struct adb_os *os, const char *path);
     /* ARMDB_EXISTS (no record) if there is something of that name. Mode 0755. */
@@ -204,6 +208,12 @@ static inline armdb_err
 adb_os_rename(struct adb_os *os, const char *from, const char *to)
 {
     return os->ops->rename(os, from, to);
+}
+
+static inline armdb_err
+adb_os_link(struct adb_os *os, const char *from, const char *to)
+{
+    return os->ops->link(os, from, to);
 }
 
 static inline armdb_err

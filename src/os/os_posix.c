@@ -330,6 +330,23 @@ os_rename(struct adb_os *os, const char *from, const char *to)
     return rename(from, to) == 0 ? ARMDB_OK : adb_fail_errno(errno, "rename", from, 0);
 }
 
+/* EPERM: a file system without links, or a system that lets only the owner make them. */
+static bool
+cannot_link(int os_errno)
+{
+    return os_errno == EXDEV || os_errno == EMLINK || os_errno == EPERM || os_errno == EOPNOTSUPP ||
+           os_errno == ENOSYS;
+}
+
+static armdb_err
+os_link(struct adb_os *os, const char *from, const char *to)
+{
+    (void)os;
+    if (link(from, to) == 0)
+        return ARMDB_OK;
+    return cannot_link(errno) ? ARMDB_UNSUPPORTED : adb_fail_errno(errno, "link", to, 0);
+}
+
 static armdb_err
 os_unlink(struct adb_os *os, const char *path)
 {
@@ -482,6 +499,7 @@ static const struct adb_os_ops posix_ops = {
     .unmap = file_unmap,
     .lock = file_lock,
     .rename = os_rename,
+    .link = os_link,
     .unlink = os_unlink,
     .mkdir = os_mkdir,
     .sync_dir = os_sync_dir,

@@ -208,18 +208,6 @@ note_failure(struct shard *shard, armdb_err err)
 
 /* ---------------------------------------------------------------------- begin */
 
-static armdb_err
-seal_newest(struct shard *shard)
-{
-    ADB_TRY(adb_shard_sync(shard)); /* so that there is little left to sync under the lock */
-    adb_mutex_lock(&shard->lock);
-    armdb_err err = adb_shard_failed(shard);
-    if (err == ARMDB_OK)
-        err = adb_shard_rotate(shard);
-    adb_mutex_unlock(&shard->lock);
-    return err;
-}
-
 static struct compact_rule
 rule_of(const struct shard *shard, const struct shard_compaction *how)
 {
@@ -323,7 +311,7 @@ begin(struct shard *shard, const struct shard_compaction *how, struct shard_comp
     if (err != ARMDB_OK || step->is_idle)
         return err;
     if (seal)
-        return seal_newest(shard);
+        return adb_shard_seal(shard);
     ADB_ASSERT(shard->pass != NULL);
     return adb_log_copy_begin(&shard->pass->copy, shard->os, shard->path, &header);
 }

@@ -143,9 +143,8 @@ read_header(struct adb_os *os, const char *path, const struct log_file_header *i
     return ARMDB_OK;
 }
 
-/* Marks those that a copy has replaced. */
-static void
-find_replaced(struct shard_listing *listing)
+void
+adb_shard_find_replaced(struct shard_listing *listing)
 {
     const struct log_file_header *cover = NULL; /* the copy that reaches furthest */
     qsort(listing->files, listing->count, sizeof *listing->files, compare_covers);
@@ -181,7 +180,7 @@ adb_shard_arrange(struct adb_os *os, const char *path, const struct log_file_hea
         }
         base = file->header.base_sequence;
     }
-    find_replaced(listing);
+    adb_shard_find_replaced(listing);
     return ARMDB_OK;
 }
 

@@ -126,6 +126,9 @@ void adb_shard_init_source(struct shard *shard);
  * stays the active one, and the next write comes here again. */
 ADB_MUST_USE armdb_err adb_shard_rotate(struct shard *shard);
 
+/** The same, after a sync without the lock, so that little is left to be synced under it. */
+ADB_MUST_USE armdb_err adb_shard_seal(struct shard *shard);
+
 /** Raises synced_sequence. */
 void adb_shard_note_synced(struct shard *shard, uint64_t sequence);
 
@@ -165,6 +168,10 @@ void adb_shard_listing_fini(struct shard_listing *listing);
 ADB_MUST_USE armdb_err adb_shard_arrange(struct adb_os *os, const char *path,
                                          const struct log_file_header *identity, bool tolerate,
                                          struct shard_listing *listing);
+
+/** The last part of it: from headers that are known, finds the order of the log and what copies
+ * have replaced. */
+void adb_shard_find_replaced(struct shard_listing *listing);
 
 /** The path of a shard's directory; free with adb_mem_free(). */
 ADB_MUST_USE armdb_err adb_shard_path(const struct shard_config *config, char **path_out);

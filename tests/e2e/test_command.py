@@ -148,7 +148,7 @@ NASTY = sorted({
 
 
 class UsageTest(CommandTest):
-    COMMANDS = ("create put get del scan load dump stat verify compact repair time "
+    COMMANDS = ("create put get del scan load dump stat verify compact backup repair time "
                 "collections drop").split()
 
     def test_help_and_version_everywhere(self):
@@ -586,7 +586,7 @@ class SetTest(CommandTest):
         for words in (("get", self.db, "k"), ("del", self.db, "k"), ("scan", self.db),
                       ("dump", self.db), ("stat", self.db), ("collections", self.db),
                       ("drop", self.db), ("verify", self.db), ("compact", self.db),
-                      ("time", self.db)):
+                      ("backup", self.db, self.path("copy")), ("time", self.db)):
             with self.subTest(words=words):
                 self.fails(NOT_THERE, *words, "--collection", "nope", says=(self.db, '"nope"'))
         self.assertEqual(self.stat()["collections"], 1)
@@ -661,7 +661,8 @@ class BadDatabaseTest(CommandTest):
     """Databases that are missing, damaged, of a newer format, in use."""
 
     READERS = [("get", "k"), ("del", "k"), ("scan",), ("dump",), ("stat",), ("collections",),
-               ("verify",), ("compact",), ("time",), ("drop", "--collection", "c")]
+               ("verify",), ("compact",), ("time",), ("drop", "--collection", "c"),
+               ("backup", "copy of it")]
 
     def all_refuse(self, status, path, says, commands=None):
         for words in commands or self.READERS:
@@ -733,6 +734,41 @@ class BadDatabaseTest(CommandTest):
             self.change(path, flip(64 + 25))
         result = self.fails(DAMAGE, "verify", self.db, says="2 damaged places")
         self.assertEqual(len(result.out.splitlines()), 3, result)
+
+    def test_backup(self):
+        self.fill()
+        self.ok("create", self.db, "--collection", "other")
+        self.ok("put", self.db, "k", "v", "--collection", "other")
+        before = self.ok("scan", self.db)
+        copy = self.path("copy")
+        self.assertRegex(self.ok("backup", self.db, copy),
+                         rb"^copied 21 keys in 2 collections, \d+ bytes\n$")
+        self.ok("put", self.db, "later", "v")
+        self.assertEqual(self.ok("scan", copy), before)
+        self.assertEqual(self.ok("scan", copy, "--collection", "other"), b"k\tv\n")
+        self.assertIn(b"no damage", self.ok("verify", copy))
+        self.ok("put", copy, "in the copy", "v")
+        self.assertEqual(self.run_command("get", self.db, "in the copy").status, NOT_THERE)
+        self.ok("backup", copy, self.path("again"), "--collection", "other")
+        self.fails(USAGE, "backup", self.db, copy, says=(copy, "missing or empty"))
+        self.fails(USAGE, "backup", self.db, self.path("db", "in"), says="lies in the database")
+        self.fails(USAGE, "backup", self.db, says="DIR DEST")
+        self.fails(NOT_THERE, "backup", self.db, self.path("no", "parent"), says="directory above")
+        self.fails(NOT_THERE, "backup", self.path("missing"), self.path("new"),
+                   says=self.path("missing"))
+        self.assertFalse(os.path.exists(self.path("new")))
+        # A restored copy is the database.
+        shutil.rmtree(self.db)
+        shutil.copytree(copy, self.db)
+        self.ok("get", self.db, "in the copy")
+        # An unfinished one is none.
+        os.rename(os.path.join(copy, "MANIFEST"), os.path.join(copy, "MANIFEST.unfinished"))
+        self.fails(NOT_THERE, "scan", copy, says="did not come to its end")
+        self.fails(NOT_THERE, "put", copy, "k", "v", says="did not come to its end")
+        # Of a damaged one there is none.
+        self.change(self.data_files()[0], flip(64 + 40 + 25))
+        self.fails(DAMAGE, "backup", self.db, self.path("new"), says=self.db)
+        self.assertFalse(os.path.exists(self.path("new")))
 
     def test_repair(self):
         self.fill()

@@ -184,6 +184,15 @@ hook_rename(struct adb_os *os, const char *from, const char *to)
 }
 
 static armdb_err
+hook_link(struct adb_os *os, const char *from, const char *to)
+{
+    const struct os_call call = {.op = SIM_OP_LINK, .path = to};
+    armdb_err err = before(hook_of(os), &call);
+    return err != ARMDB_OK ? err
+                           : after(hook_of(os), &call, adb_os_link(hook_of(os)->inner, from, to));
+}
+
+static armdb_err
 hook_unlink(struct adb_os *os, const char *path)
 {
     const struct os_call call = {.op = SIM_OP_UNLINK, .path = path};
@@ -266,6 +275,7 @@ static const struct adb_os_ops hook_ops = {
     .unmap = hook_unmap,
     .lock = hook_lock,
     .rename = hook_rename,
+    .link = hook_link,
     .unlink = hook_unlink,
     .mkdir = hook_mkdir,
     .sync_dir = hook_sync_dir,

@@ -16,7 +16,7 @@ static const char *const op_names[SIM_OP_COUNT] = {
     [SIM_OP_SIZE] = "size",       [SIM_OP_TRUNCATE] = "truncate", [SIM_OP_ALLOCATE] = "allocate",
     [SIM_OP_LOCK] = "lock",       [SIM_OP_RENAME] = "rename",     [SIM_OP_UNLINK] = "unlink",
     [SIM_OP_MKDIR] = "mkdir",     [SIM_OP_SYNC_DIR] = "sync_dir", [SIM_OP_LIST] = "list",
-    [SIM_OP_ENTROPY] = "entropy",
+    [SIM_OP_ENTROPY] = "entropy", [SIM_OP_LINK] = "link",
 };
 
 /* An operation on its way through the simulator. */
@@ -52,7 +52,7 @@ ops_of_fault(enum sim_fault_kind kind)
         return SIM_WRITES;
     case SIM_FAULT_NO_SPACE:
         return SIM_WRITES | SIM_SYNCS | SIM_BIT(SIM_OP_CREATE) | SIM_BIT(SIM_OP_ALLOCATE) |
-               SIM_BIT(SIM_OP_MKDIR) | SIM_BIT(SIM_OP_RENAME);
+               SIM_BIT(SIM_OP_MKDIR) | SIM_BIT(SIM_OP_RENAME) | SIM_BIT(SIM_OP_LINK);
     case SIM_FAULT_SYNC:
         return SIM_SYNCS;
     case SIM_FAULT_READ:
@@ -476,6 +476,31 @@ os_rename(struct adb_os *os, const char *from, const char *to)
 }
 
 static armdb_err
+os_link(struct adb_os *os, const char *from, const char *to)
+{
+    struct call call = begin(os, SIM_OP_LINK, to, 0, 0);
+    armdb_err answer = ARMDB_OK;
+    char name[SIM_NAME_BYTES];
+    struct sim_node *node = NULL;
+    struct sim_node *dir = NULL;
+    if (call.os_errno == 0)
+        call.os_errno = sim_walk(call.sim, from, &node);
+    if (call.os_errno == 0)
+        call.os_errno = sim_walk_parent(call.sim, to, name, &dir);
+    if (call.os_errno == 0 && (name[0] == '\0' || sim_dir_find(dir, name) != NULL))
+        call.os_errno = EEXIST;
+    if (call.os_errno == 0 && node->is_directory)
+        call.os_errno = EPERM;
+    if (call.os_errno == 0)
+        sim_dir_change(dir, NULL, name, node);
+    if (call.os_errno == EXDEV || call.os_errno == EMLINK || call.os_errno == EPERM) {
+        call.os_errno = 0;
+        answer = ARMDB_UNSUPPORTED;
+    }
+    return end_with(&call, answer);
+}
+
+static armdb_err
 os_unlink(struct adb_os *os, const char *path)
 {
     struct call call = begin(os, SIM_OP_UNLINK, path, 0, 0);
@@ -633,6 +658,7 @@ static const struct adb_os_ops sim_ops = {
     .unmap = file_unmap,
     .lock = file_lock,
     .rename = os_rename,
+    .link = os_link,
     .unlink = os_unlink,
     .mkdir = os_mkdir,
     .sync_dir = os_sync_dir,

@@ -54,6 +54,7 @@ enum sim_op {
     SIM_OP_ALLOCATE,
     SIM_OP_LOCK,
     SIM_OP_RENAME,
+    SIM_OP_LINK,
     SIM_OP_UNLINK,
     SIM_OP_MKDIR,
     SIM_OP_SYNC_DIR,
@@ -70,7 +71,7 @@ enum sim_op {
 #define SIM_OPENS (SIM_BIT(SIM_OP_OPEN) | SIM_BIT(SIM_OP_CREATE))
 #define SIM_METADATA                                                                               \
     (SIM_BIT(SIM_OP_TRUNCATE) | SIM_BIT(SIM_OP_ALLOCATE) | SIM_BIT(SIM_OP_RENAME) |                \
-     SIM_BIT(SIM_OP_UNLINK) | SIM_BIT(SIM_OP_MKDIR))
+     SIM_BIT(SIM_OP_LINK) | SIM_BIT(SIM_OP_UNLINK) | SIM_BIT(SIM_OP_MKDIR))
 #define SIM_ALL (SIM_BIT(SIM_OP_COUNT) - 1)
 /** All that change the disk or its durable part: where a cut makes a difference. */
 #define SIM_CHANGES (SIM_WRITES | SIM_SYNCS | SIM_METADATA | SIM_BIT(SIM_OP_CREATE))

@@ -17,6 +17,7 @@ int cmd_dump(const struct args *args);
 int cmd_stat(const struct args *args);
 int cmd_verify(const struct args *args);
 int cmd_compact(const struct args *args);
+int cmd_backup(const struct args *args);
 int cmd_repair(const struct args *args);
 int cmd_time(const struct args *args);
 int cmd_collections(const struct args *args);

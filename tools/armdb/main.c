@@ -92,6 +92,13 @@ static const struct command COMMANDS[] = {
      "far it is, if standard error is a terminal, and what it did.\n",
      {BIT(OPTION_COLLECTION) | BIT(OPTION_PERCENT), 1, 1, "DIR"},
      cmd_compact},
+    {"backup",
+     "copy the database as it is",
+     "Makes the database DEST, the same as DIR: by links to data files that do not change any\n"
+     "more, and copies of the others, or of all if DEST is on another file system. DEST must be\n"
+     "missing or empty. After an error it is no database.\n",
+     {BIT(OPTION_COLLECTION), 2, 2, "DIR DEST"},
+     cmd_backup},
     {"repair",
      "save what is whole in a damaged database",
      "Makes the new database DEST of all records in DIR whose bytes are whole. DIR is only read.\n"

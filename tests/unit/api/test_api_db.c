@@ -93,6 +93,7 @@ test_api_db__closed_or_foreign_handle__is_refused(void **state)
     expect_refused(armdb_close(closed), ARMDB_CLOSED);
     expect_refused(armdb_flush(closed), ARMDB_CLOSED);
     expect_refused(armdb_sync(closed), ARMDB_CLOSED);
+    expect_refused(armdb_checkpoint(closed, "/tmp"), ARMDB_CLOSED);
     expect_refused(armdb_get_stats(closed, &stats), ARMDB_CLOSED);
     expect_refused(armdb_get_shard_info(closed, 0, &info), ARMDB_CLOSED);
     open_db(fixture);
@@ -410,6 +411,27 @@ test_api_db__repair__makes_a_new_database(void **state)
     assert_int_equal(armdb_repair(fixture->path, copy, NULL, NULL, NULL), ARMDB_EXISTS);
 }
 
+static void
+test_api_db__checkpoint__is_a_database_of_its_own(void **state)
+{
+    struct api_fixture *fixture = (struct api_fixture *)*state;
+    char copy[420], inside[420];
+    put(fixture->collection, "key", "value");
+    snprintf(copy, sizeof copy, "%s/copy", fixture->root);
+    snprintf(inside, sizeof inside, "%s/shard-000/../copy", fixture->path);
+    assert_int_equal(armdb_checkpoint(fixture->db, NULL), ARMDB_INVALID);
+    assert_int_equal(armdb_checkpoint(fixture->db, inside), ARMDB_INVALID);
+    assert_int_equal(armdb_checkpoint(fixture->db, "/proc/copy"), ARMDB_IO);
+    assert_ok(armdb_checkpoint(fixture->db, copy));
+    assert_int_equal(armdb_checkpoint(fixture->db, copy), ARMDB_EXISTS);
+    assert_ok(armdb_delete(fixture->collection, armdb_str("key"), NULL));
+    assert_ok(armdb_verify(copy, NULL, NULL, NULL));
+    close_db(fixture);
+    snprintf(fixture->path, sizeof fixture->path, "%s/copy", fixture->root);
+    open_db(fixture);
+    expect_get(fixture->collection, "key", "value");
+}
+
 /* The database stays where it is, wherever the process goes. */
 static void
 test_api_db__relative_path_and_chdir__stays_in_its_directory(void **state)
@@ -481,6 +503,7 @@ main(void)
         API_TEST(test_api_db__flush_and_sync__reach_the_file),
         API_TEST(test_api_db__verify__reads_what_a_closed_database_holds),
         API_TEST(test_api_db__repair__makes_a_new_database),
+        API_TEST(test_api_db__checkpoint__is_a_database_of_its_own),
         DIRECTORY_TEST(test_api_db__relative_path_and_chdir__stays_in_its_directory),
         API_TEST(test_api_db__closed_while_a_forked_child_lives__can_be_opened),
         cmocka_unit_test(test_api_db__version__is_that_of_the_header),

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "os_conformance.h"
+#include "os_conformance_link.h"
 #include "support/tmpdir.h"
 
 /* What the stand-ins do. */
@@ -429,6 +430,7 @@ main(void)
 {
     static const struct CMUnitTest tests[] = {
         OS_CONFORMANCE_TESTS(set_up, tear_down),
+        OS_LINK_TESTS(set_up, tear_down),
         OS_TEST(test_os_posix__short_and_interrupted_transfers__continued, set_up, tear_down),
         OS_TEST(test_os_posix__write_moves_nothing__raised, set_up, tear_down),
         OS_TEST(test_os_posix__failed_sync__raised_and_not_repeated, set_up, tear_down),

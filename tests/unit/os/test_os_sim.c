@@ -1,5 +1,6 @@
 /* The simulator: the promises of os/os.h, and its own: kills, clones, faults, space, tools. */
 #include "os_conformance.h"
+#include "os_conformance_link.h"
 #include "sim_fixture.h"
 
 #include "os/thread.h"
@@ -63,6 +64,7 @@ test_os_sim__boot_over__nothing_works_or_counts(void **state)
     assert_dead(adb_os_open(os, "/db/b", ADB_OPEN_CREATE_NEW, &other), "open");
     assert_dead(adb_os_open(os, "/db/a", ADB_OPEN_READ, &other), "open");
     assert_dead(adb_os_rename(os, "/db/a", "/db/b"), "rename");
+    assert_dead(adb_os_link(os, "/db/a", "/db/b"), "link");
     assert_dead(adb_os_unlink(os, "/db/a"), "unlink");
     assert_dead(adb_os_mkdir(os, "/db/d"), "mkdir");
     assert_dead(adb_os_sync_dir(os, "/db"), "sync_dir");
@@ -525,6 +527,7 @@ main(void)
 {
     static const struct CMUnitTest tests[] = {
         OS_CONFORMANCE_TESTS(set_up, tear_down),
+        OS_LINK_TESTS(set_up, tear_down),
         OS_TEST(test_os_sim__killed__written_data_stays_and_lock_goes, set_up, tear_down),
         OS_TEST(test_os_sim__boot_over__nothing_works_or_counts, set_up, tear_down),
         OS_TEST(test_os_sim__clone__independent_both_ways, set_up, tear_down),

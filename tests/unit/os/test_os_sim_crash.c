@@ -332,6 +332,27 @@ test_sim_cut__rename_over_existing__old_or_new(void **state)
     assert_after_cut(fixture->sim, "/db/a", SIM_CUT_LOSE, "new");
 }
 
+/* A name is durable by its own directory; what is in the file, by a sync of the file. */
+static void
+test_sim_cut__link__durable_with_its_directory(void **state)
+{
+    struct sim_fixture *fixture = (struct sim_fixture *)*state;
+    struct adb_os *os = fixture->base.os;
+    close_file(make_durable_file(fixture, "a", "abc"));
+    sim_make_dir(fixture->sim, "/db/d");
+    assert_int_equal(adb_os_link(os, "/db/a", "/db/d/b"), ARMDB_OK);
+    size_t bytes;
+    assert_null(read_after_cut(fixture->sim, "/db/d/b", SIM_CUT_LOSE, 1, &bytes));
+    assert_after_cut(fixture->sim, "/db/d/b", SIM_CUT_KEEP, "abc");
+    assert_int_equal(adb_os_sync_dir(os, "/db/d"), ARMDB_OK);
+    assert_int_equal(adb_os_unlink(os, "/db/a"), ARMDB_OK);
+    assert_after_cut(fixture->sim, "/db/a", SIM_CUT_LOSE, "abc");
+    assert_after_cut(fixture->sim, "/db/d/b", SIM_CUT_LOSE, "abc");
+    sync_root(fixture);
+    assert_null(read_after_cut(fixture->sim, "/db/a", SIM_CUT_LOSE, 1, &bytes));
+    assert_after_cut(fixture->sim, "/db/d/b", SIM_CUT_LOSE, "abc");
+}
+
 static void
 test_sim_cut__directory_changes__first_ones_in_order(void **state)
 {
@@ -490,6 +511,7 @@ main(void)
         SIM_TEST(test_sim_cut__truncate_pending__old_tail_or_none),
         SIM_TEST(test_sim_cut__any__synced_data_is_never_lost),
         SIM_TEST(test_sim_cut__rename_over_existing__old_or_new),
+        SIM_TEST(test_sim_cut__link__durable_with_its_directory),
         SIM_TEST(test_sim_cut__directory_changes__first_ones_in_order),
         SIM_TEST(test_sim_cut__unlink_not_durable__file_is_back),
         SIM_TEST(test_sim_cut__directory_not_durable__gone_with_all_in_it),
