@@ -341,14 +341,22 @@ ARMDB_API armdb_err armdb_collection_get_info(armdb_collection *collection,
  * On any error but ARMDB_FAILED and ARMDB_IO nothing was changed. An answer that writes nothing
  * (ARMDB_EXISTS, ARMDB_NOT_FOUND) makes nothing durable, whatever the level.
  *
+ * A key can have a deadline (expires_at_ms or ttl_ms in the options), by the clock of the machine.
+ * Once that has passed, the key is absent for every function, but for armdb_count() and the
+ * statistics: these count it until the background has deleted it. If the clock is set back before
+ * that, the key is there again. Each write of a value says anew until when the key is there: one
+ * without deadline makes it stay for ever.
+ *
  * Returns:  ARMDB_OK; ARMDB_KEY_LENGTH; ARMDB_VALUE_LENGTH; ARMDB_TOO_BIG; ARMDB_NO_COLLECTION
  *           (dropped);
  *           ARMDB_NO_SPACE (the disk is full: writes work again once there is room);
  *           ARMDB_NO_MEMORY; ARMDB_IO (this write broke the shard, or the next data file could not
  *           be made); ARMDB_FAILED (an earlier one broke it); ARMDB_LIMIT (16384 data files in the
- *           shard: raise max_file_bytes).
+ *           shard: raise max_file_bytes); ARMDB_CORRUPT, ARMDB_IO of insert and delete (the
+ *           deadline of the key could not be read: nothing was changed).
  * Threads:  any; writers of one shard take turns, and share their syncs.
- * Cost:     one append of 20 bytes + key + value, rounded up to 8; one index walk. Now and then
+ * Cost:     one append of 20 bytes (32 with a deadline) + key + value, rounded up to 8; one index
+ *           walk; for insert and delete of a key with a deadline a read of that. Now and then
  *           (a full write buffer) a wait for the readers of the moment; and when a data file is
  *           full, the sync of what is unsynced in it.
  */
@@ -361,7 +369,8 @@ ARMDB_API armdb_err armdb_put(armdb_collection *collection, armdb_slice key, arm
 ARMDB_API armdb_err armdb_insert(armdb_collection *collection, armdb_slice key, armdb_slice value,
                                  const armdb_write_options *options);
 
-/** Removes `key`; ARMDB_NOT_FOUND if it was not there (then nothing is written). */
+/** Removes `key`; ARMDB_NOT_FOUND if it was not there (then nothing is written). Takes no deadline:
+ * ARMDB_INVALID. */
 ARMDB_API armdb_err armdb_delete(armdb_collection *collection, armdb_slice key,
                                  const armdb_write_options *options);
 
@@ -408,7 +417,8 @@ ARMDB_API armdb_err armdb_ticket_poll(armdb_db *db, const armdb_ticket *ticket,
  * Returns:  ARMDB_OK; ARMDB_NOT_FOUND; ARMDB_KEY_LENGTH; ARMDB_NO_COLLECTION (dropped);
  *           ARMDB_CORRUPT, ARMDB_IO (the detail names file and offset); ARMDB_NO_MEMORY.
  * Cost:     one index walk, and at most one read of the file, none if the block cache has it; in a
- *           collection whose values have one length never one.
+ *           collection whose values have one length never one. What is said to read no file does
+ *           read one, or the block cache, for a key that has a deadline.
  */
 
 /**
@@ -455,7 +465,17 @@ ARMDB_API armdb_err armdb_contains(armdb_collection *collection, armdb_slice key
 /** Length of the value of `key`, bytes. Reads no file. */
 ARMDB_API armdb_err armdb_value_len(armdb_collection *collection, armdb_slice key, size_t *len_out);
 
-/** Number of keys in the collection; exact when no writer is running. Cost: a load per shard. */
+/**
+ * Until when `key` is there: armdb_write_options.expires_at_ms, or the moment that ttl_ms led to.
+ *
+ * @param deadline_ms_out  milliseconds since the epoch; 0: for ever. Never one that has passed:
+ *                         then it is ARMDB_NOT_FOUND.
+ */
+ARMDB_API armdb_err armdb_deadline(armdb_collection *collection, armdb_slice key,
+                                   uint64_t *deadline_ms_out);
+
+/** Number of keys in the collection, expired ones that the background has not deleted yet included;
+ * exact when no writer is running. Cost: a load per shard. */
 ARMDB_API armdb_err armdb_count(armdb_collection *collection, uint64_t *count_out);
 
 /**

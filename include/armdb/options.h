@@ -156,11 +156,16 @@ typedef struct armdb_write_options {
      * once, and `*ticket` (borrowed for the call) is what to wait for; many writes can be on their
      * way to the device so. At other levels, and on error, `*ticket` is zeroed. */
     armdb_ticket *ticket;
+    /* Until when the key is to be there, 0: for ever. From that moment on no read or walk meets it,
+     * and some time later its memory and space are given back. At most one of the two is set.
+     * Milliseconds since the epoch (1970-01-01 UTC); may have passed: then the key is not there. */
+    uint64_t expires_at_ms;
+    uint64_t ttl_ms; /* the same, in milliseconds from now on */
 } armdb_write_options;
 
 #define ARMDB_WRITE_OPTIONS_INIT                                                                   \
     {                                                                                              \
-        sizeof(armdb_write_options), ARMDB_DURABILITY_DEFAULT, NULL                                \
+        sizeof(armdb_write_options), ARMDB_DURABILITY_DEFAULT, NULL, 0, 0                          \
     }
 
 /** One end of a range. */

@@ -115,6 +115,16 @@ armdb_value_len(armdb_collection *collection, armdb_slice key, size_t *len_out)
 }
 
 armdb_err
+armdb_deadline(armdb_collection *collection, armdb_slice key, uint64_t *deadline_ms_out)
+{
+    API_NEED(deadline_ms_out, "deadline");
+    *deadline_ms_out = 0;
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "deadline");
+    ADB_TRY(adb_check_slice("deadline", "key", key));
+    return adb_db_deadline(inner, key, deadline_ms_out);
+}
+
+armdb_err
 armdb_count(armdb_collection *collection, uint64_t *count_out)
 {
     API_NEED(count_out, "count");

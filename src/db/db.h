@@ -101,6 +101,8 @@ ADB_MUST_USE armdb_err adb_db_contains(struct collection *collection, armdb_slic
                                        bool *found_out);
 ADB_MUST_USE armdb_err adb_db_value_len(struct collection *collection, armdb_slice key,
                                         size_t *len_out);
+ADB_MUST_USE armdb_err adb_db_deadline(struct collection *collection, armdb_slice key,
+                                       uint64_t *deadline_ms_out);
 ADB_MUST_USE armdb_err adb_db_count(struct collection *collection, uint64_t *count_out);
 /** The first (or last) pair in the collection's order; either of the outputs may be NULL. */
 ADB_MUST_USE armdb_err adb_db_end(struct collection *collection, bool is_last, armdb_value *key_out,

@@ -254,8 +254,8 @@ take_value(struct cursor *cursor)
     return true;
 }
 
-/* Reads the value of the key under the cursor, in direction `up` of a walk. Inside the scope that
- * found it. */
+/* Reads the value of the key under the cursor, in direction `up` of a walk; ARMDB_NOT_FOUND if it
+ * has expired. Inside the scope that found it. */
 static armdb_err
 load_value(struct cursor *cursor, bool up)
 {
@@ -264,6 +264,11 @@ load_value(struct cursor *cursor, bool up)
     struct db *db = cursor->collection->db;
     const armdb_slice key = {position->key, position->key_len};
     size_t len = adb_location_value_len(position->location);
+    uint64_t deadline_ms;
+    if ((cursor->keys_only || keys->value_bytes != 0) &&
+        adb_location_has_deadline(position->location))
+        ADB_TRY(
+            adb_shard_read_deadline(adb_db_route(db, key), position->location, key, &deadline_ms));
     if (cursor->keys_only)
         return ARMDB_OK;
     if (keys->value_bytes != 0) {
@@ -379,6 +384,15 @@ load_again(struct cursor *cursor, bool up)
     return err;
 }
 
+/* Whether there is nothing more to read for the key under the cursor. */
+static inline bool
+take_near(struct cursor *cursor)
+{
+    if (cursor->keys_only)
+        return !adb_location_has_deadline(cursor->position.location);
+    return take_value(cursor);
+}
+
 /*
  * Most steps lead to the next slot of a leaf that has not changed, and to a value that was asked
  * for. These need no RCU scope: pages of nodes and frames of the cache stay mapped as long as the
@@ -398,14 +412,14 @@ step_near(struct cursor *cursor, bool up, armdb_err *err_out)
         return false;
     if (!adb_tree_step_near(position, up))
         return false;
-    *err_out = !land(cursor, true, up)                   ? ARMDB_END
-               : cursor->keys_only || take_value(cursor) ? ARMDB_OK
-                                                         : load_again(cursor, up);
+    *err_out = !land(cursor, true, up) ? ARMDB_END
+               : take_near(cursor)     ? ARMDB_OK
+                                       : load_again(cursor, up);
     return true;
 }
 
-armdb_err
-adb_cursor_move(struct cursor *cursor, enum cursor_move move)
+static armdb_err
+move_once(struct cursor *cursor, enum cursor_move move)
 {
     armdb_err err;
     bool is_step = move == CURSOR_NEXT || move == CURSOR_PREV;
@@ -417,6 +431,27 @@ adb_cursor_move(struct cursor *cursor, enum cursor_move move)
     err = move_inside(cursor, move);
     adb_rcu_leave();
     return err;
+}
+
+/* Passes keys that have expired, from the one under the cursor on. Each step is in a scope of its
+ * own: there may be many in a row. */
+static armdb_err
+pass_expired(struct cursor *cursor, enum cursor_move onward)
+{
+    armdb_err err = ARMDB_NOT_FOUND;
+    while (err == ARMDB_NOT_FOUND)
+        err = move_once(cursor, onward);
+    return err;
+}
+
+armdb_err
+adb_cursor_move(struct cursor *cursor, enum cursor_move move)
+{
+    armdb_err err = move_once(cursor, move);
+    if (ADB_LIKELY(err != ARMDB_NOT_FOUND))
+        return err;
+    return pass_expired(cursor,
+                        move == CURSOR_NEXT || move == CURSOR_FIRST ? CURSOR_NEXT : CURSOR_PREV);
 }
 
 static armdb_err
@@ -444,7 +479,7 @@ adb_cursor_seek(struct cursor *cursor, armdb_slice key)
     adb_rcu_enter();
     armdb_err err = seek_inside(cursor, key);
     adb_rcu_leave();
-    return err;
+    return err == ARMDB_NOT_FOUND ? pass_expired(cursor, CURSOR_NEXT) : err;
 }
 
 /* ---------------------------------------------------------------- under it */

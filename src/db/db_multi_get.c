@@ -81,7 +81,7 @@ fetch(struct group *group, size_t i)
     uint32_t value_bytes = group->collection->index.keys.value_bytes;
     if (group->locations[i] == 0)
         return ARMDB_NOT_FOUND;
-    ADB_TRY(adb_db_fit(group->locations[i], read));
+    ADB_TRY(adb_db_fit(group->collection->db, group->locations[i], value_bytes != 0, read));
     if (value_bytes != 0) {
         memcpy(read->buffer, group->values + i * value_bytes, value_bytes);
         return ARMDB_OK;

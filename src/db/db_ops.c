@@ -15,6 +15,9 @@ adb_db_write(struct collection *collection, enum shard_verb verb, armdb_slice ke
         .verb = verb, .index = &collection->index, .key = key, .value = value};
     adb_db_ticket_clear(options);
     ADB_TRY(adb_write_options_settle(options, db->settings.durability, &write.durability));
+    write.deadline_ms = adb_write_options_deadline(options, db->os);
+    if (verb == SHARD_DELETE && write.deadline_ms != 0)
+        return adb_fail(ARMDB_INVALID, "delete", "a delete with a deadline");
     ADB_TRY(adb_collection_check_key(collection, key));
     if (verb != SHARD_DELETE)
         ADB_TRY(adb_collection_check_value(collection, value));
@@ -40,6 +43,17 @@ find(struct collection *collection, armdb_slice key, void *value_out, uint64_t *
     return *location_out != 0 ? ARMDB_OK : ARMDB_NOT_FOUND;
 }
 
+/* Finds out until when the key at a location is there; ARMDB_NOT_FOUND: not any more. In the scope
+ * that found it. */
+static armdb_err
+look_at_deadline(struct db *db, armdb_slice key, uint64_t location, uint64_t *deadline_ms_out)
+{
+    *deadline_ms_out = 0;
+    if (ADB_LIKELY(!adb_location_has_deadline(location)))
+        return ARMDB_OK;
+    return adb_shard_read_deadline(adb_db_route(db, key), location, key, deadline_ms_out);
+}
+
 /* Copies the value at a location into a handle, from the log unless it was `inlined` in the index.
  * Inside the scope that found it. */
 static armdb_err
@@ -47,6 +61,9 @@ read_value(struct db *db, armdb_slice key, uint64_t location, const void *inline
            armdb_value *value_out)
 {
     void *to;
+    uint64_t deadline_ms;
+    if (inlined != NULL)
+        ADB_TRY(look_at_deadline(db, key, location, &deadline_ms));
     ADB_TRY(adb_value_new(db->account, adb_location_value_len(location), value_out, &to));
     if (inlined != NULL) {
         memcpy(to, inlined, adb_location_value_len(location));
@@ -59,10 +76,14 @@ read_value(struct db *db, armdb_slice key, uint64_t location, const void *inline
 }
 
 armdb_err
-adb_db_fit(uint64_t location, armdb_read *read)
+adb_db_fit(struct db *db, uint64_t location, bool is_inlined, armdb_read *read)
 {
-    read->len = adb_location_value_len(location);
-    if (ADB_LIKELY(read->len <= read->capacity))
+    uint64_t deadline_ms;
+    size_t len = adb_location_value_len(location);
+    if (is_inlined || len > read->capacity)
+        ADB_TRY(look_at_deadline(db, read->key, location, &deadline_ms));
+    read->len = len;
+    if (ADB_LIKELY(len <= read->capacity))
         return ARMDB_OK;
     return adb_fail(ARMDB_BUFFER_TOO_SMALL, "get",
                     "the value has %zu bytes, the buffer has room for %zu", read->len,
@@ -76,7 +97,7 @@ get_inside(struct collection *collection, armdb_read *read)
     bool is_inlined = value_bytes != 0 && value_bytes <= read->capacity;
     uint64_t location;
     ADB_TRY(find(collection, read->key, is_inlined ? read->buffer : NULL, &location));
-    ADB_TRY(adb_db_fit(location, read));
+    ADB_TRY(adb_db_fit(collection->db, location, value_bytes != 0, read));
     if (value_bytes != 0)
         return ARMDB_OK;
     armdb_err err = adb_shard_read_value(adb_db_route(collection->db, read->key), location,
@@ -118,13 +139,16 @@ adb_db_get_value(struct collection *collection, armdb_slice key, armdb_value *va
     return err;
 }
 
-/* Where the value of a key is, without looking at it. */
+/* Where the value of a key is, and until when, without looking at it. */
 static armdb_err
-locate(struct collection *collection, armdb_slice key, uint64_t *location_out)
+locate(struct collection *collection, armdb_slice key, uint64_t *location_out,
+       uint64_t *deadline_ms_out)
 {
     ADB_TRY(adb_collection_check_key(collection, key));
     adb_rcu_enter();
     armdb_err err = find(collection, key, NULL, location_out);
+    if (err == ARMDB_OK)
+        err = look_at_deadline(collection->db, key, *location_out, deadline_ms_out);
     adb_rcu_leave();
     return err;
 }
@@ -132,8 +156,8 @@ locate(struct collection *collection, armdb_slice key, uint64_t *location_out)
 armdb_err
 adb_db_contains(struct collection *collection, armdb_slice key, bool *found_out)
 {
-    uint64_t location;
-    armdb_err err = locate(collection, key, &location);
+    uint64_t location, deadline_ms;
+    armdb_err err = locate(collection, key, &location, &deadline_ms);
     *found_out = err == ARMDB_OK;
     return err == ARMDB_NOT_FOUND ? ARMDB_OK : err;
 }
@@ -141,11 +165,19 @@ adb_db_contains(struct collection *collection, armdb_slice key, bool *found_out)
 armdb_err
 adb_db_value_len(struct collection *collection, armdb_slice key, size_t *len_out)
 {
-    uint64_t location;
+    uint64_t location, deadline_ms;
     *len_out = 0;
-    ADB_TRY(locate(collection, key, &location));
+    ADB_TRY(locate(collection, key, &location, &deadline_ms));
     *len_out = adb_location_value_len(location);
     return ARMDB_OK;
+}
+
+armdb_err
+adb_db_deadline(struct collection *collection, armdb_slice key, uint64_t *deadline_ms_out)
+{
+    uint64_t location;
+    *deadline_ms_out = 0;
+    return locate(collection, key, &location, deadline_ms_out);
 }
 
 armdb_err
@@ -170,6 +202,26 @@ copy_key(struct db *db, const struct adb_tree_position *position, armdb_value *k
     return ARMDB_OK;
 }
 
+/* Takes the pair under a position; ARMDB_NOT_FOUND if it has expired. */
+static armdb_err
+take_pair(struct collection *collection, const struct adb_tree_position *position,
+          armdb_value *key_out, armdb_value *value_out)
+{
+    const armdb_slice key = {position->key, position->key_len};
+    const void *inlined = collection->index.keys.value_bytes != 0 ? position->value : NULL;
+    uint64_t deadline_ms;
+    if (value_out != NULL)
+        ADB_TRY(read_value(collection->db, key, position->location, inlined, value_out));
+    else
+        ADB_TRY(look_at_deadline(collection->db, key, position->location, &deadline_ms));
+    if (key_out == NULL)
+        return ARMDB_OK;
+    armdb_err err = copy_key(collection->db, position, key_out);
+    if (err != ARMDB_OK && value_out != NULL)
+        adb_value_release(value_out);
+    return err;
+}
+
 static armdb_err
 end_inside(struct collection *collection, bool is_last, armdb_value *key_out,
            armdb_value *value_out)
@@ -178,18 +230,15 @@ end_inside(struct collection *collection, bool is_last, armdb_value *key_out,
     bool is_largest = is_last == (collection->order == ARMDB_ASCENDING);
     ADB_TRY(adb_collection_check(collection));
     ADB_TRY(adb_collection_check_order(collection, is_last ? "last" : "first"));
-    if (!adb_tree_seek(collection->index.keys.tree, is_largest ? ADB_SEEK_LAST : ADB_SEEK_FIRST,
-                       (armdb_slice){NULL, 0}, &position))
-        return ARMDB_NOT_FOUND;
-    const armdb_slice key = {position.key, position.key_len};
-    if (key_out != NULL)
-        ADB_TRY(copy_key(collection->db, &position, key_out));
-    if (value_out == NULL)
-        return ARMDB_OK;
-    const void *inlined = collection->index.keys.value_bytes != 0 ? position.value : NULL;
-    armdb_err err = read_value(collection->db, key, position.location, inlined, value_out);
-    if (err != ARMDB_OK && key_out != NULL)
-        adb_value_release(key_out);
+    const struct adb_tree *tree = collection->index.keys.tree;
+    bool is_there = adb_tree_seek(tree, is_largest ? ADB_SEEK_LAST : ADB_SEEK_FIRST,
+                                  (armdb_slice){NULL, 0}, &position);
+    armdb_err err = ARMDB_NOT_FOUND;
+    while (is_there && err == ARMDB_NOT_FOUND) {
+        err = take_pair(collection, &position, key_out, value_out);
+        if (err == ARMDB_NOT_FOUND)
+            is_there = is_largest ? adb_tree_prev(tree, &position) : adb_tree_next(tree, &position);
+    }
     return err;
 }
 

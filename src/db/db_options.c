@@ -322,7 +322,22 @@ adb_write_options_settle(const armdb_write_options *options, armdb_durability ot
         return ARMDB_OK;
     ADB_TRY(check_struct_bytes("armdb_write_options", options->struct_bytes, sizeof *options));
     ADB_TRY(check_range("durability", (uint64_t)options->durability, ARMDB_BUFFERED, ARMDB_SYNCED));
+    if (options->expires_at_ms != 0 && options->ttl_ms != 0)
+        return adb_fail(ARMDB_INVALID, "write",
+                        "expires_at_ms is %" PRIu64 " and ttl_ms is %" PRIu64
+                        ", allowed is one of the two",
+                        options->expires_at_ms, options->ttl_ms);
     if (options->durability != ARMDB_DURABILITY_DEFAULT)
         *durability_out = options->durability;
     return ARMDB_OK;
+}
+
+uint64_t
+adb_write_options_deadline(const armdb_write_options *options, struct adb_os *os)
+{
+    if (options == NULL || options->ttl_ms == 0)
+        return options != NULL ? options->expires_at_ms : 0;
+    uint64_t now_ms = adb_os_wall_ms(os);
+    /* What is beyond the end of time is there for as long as there is. */
+    return options->ttl_ms < UINT64_MAX - now_ms ? now_ms + options->ttl_ms : UINT64_MAX;
 }

@@ -5,6 +5,7 @@
 #include "armdb/armdb.h"
 #include "base/attr.h"
 #include "log/manifest_format.h"
+#include "os/os.h"
 
 /** Options with every 0 replaced by what it stands for. */
 struct db_settings {
@@ -52,9 +53,13 @@ ADB_MUST_USE armdb_err adb_collection_options_compare(const armdb_collection_opt
 struct db_settings adb_options_settle(const armdb_options *options, const struct manifest *manifest,
                                       uint64_t memory_bytes);
 
-/** The level of one write: ARMDB_INVALID if it is none. */
+/** Checks the options of one write, NULL or not, and fills in the level. ARMDB_INVALID names field
+ * and value. */
 ADB_MUST_USE armdb_err adb_write_options_settle(const armdb_write_options *options,
                                                 armdb_durability otherwise,
                                                 armdb_durability *durability_out);
+
+/** The deadline that checked options ask for at a time of day, 0: none. */
+uint64_t adb_write_options_deadline(const armdb_write_options *options, struct adb_os *os);
 
 #endif

@@ -92,9 +92,16 @@ ADB_MUST_USE armdb_err adb_collection_check_order(const struct collection *colle
 ADB_MUST_USE armdb_err adb_collection_check_key(const struct collection *collection,
                                                 armdb_slice key);
 
-/** Sets the length of a read whose key is at `location`; ARMDB_BUFFER_TOO_SMALL (raised) if its
- * buffer has no room for that. */
-ADB_MUST_USE armdb_err adb_db_fit(uint64_t location, armdb_read *read);
+/**
+ * Sets the length of a read whose key is at `location`, in the scope that found it.
+ *
+ * @param is_inlined  the value is in the index: whether the key has expired must be seen here.
+ *
+ * Returns:  ARMDB_OK; ARMDB_BUFFER_TOO_SMALL (raised) if its buffer has no room; ARMDB_NOT_FOUND if
+ *           it has expired (a value that is to be read from the log may have, too).
+ */
+ADB_MUST_USE armdb_err adb_db_fit(struct db *db, uint64_t location, bool is_inlined,
+                                  armdb_read *read);
 
 /** Makes the collections of db->manifest. */
 ADB_MUST_USE armdb_err adb_collections_load(struct db *db);

@@ -403,6 +403,7 @@ copy_newest(struct walk *walk, const struct log_search_record *found)
     if (found->record.flags == LOG_FLAG_TOMBSTONE)
         return ARMDB_OK;
     options.durability = ARMDB_BUFFERED;
+    options.expires_at_ms = found->record.deadline_ms;
     ADB_TRY(adb_db_write(collection->target, SHARD_PUT, found->key, found->value, &options));
     walk->repair->report->saved++;
     return ARMDB_OK;

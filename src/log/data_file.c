@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "log/filename.h"
+#include "log/location.h"
 
 enum { SMALL_RECORD_BYTES = 4096 }; /* read whole, to the stack */
 
@@ -21,6 +22,7 @@ new_data_file(const char *directory, const struct log_file_header *header,
     if (file == NULL)
         return adb_fail(ARMDB_NO_MEMORY, "open data file", "no memory for a data file");
     file->header = *header;
+    file->header.version = LOG_FORMAT_VERSION;
     file->as_of = header->base_sequence;
     file->seed = adb_log_file_seed(header);
     adb_filename_log(header->file_id, name);
@@ -258,18 +260,51 @@ damaged(const struct data_file *file, uint64_t offset, const char *what)
     return adb_fail_at(ARMDB_CORRUPT, "read record", file->path, offset, "%s", what);
 }
 
+/* A record that is looked for. */
+struct wanted {
+    uint64_t offset;
+    uint64_t bytes;
+    armdb_slice key;
+    uint32_t key_at;          /* behind its first byte */
+    struct log_record record; /* as far as the location tells */
+};
+
+static inline struct wanted
+want(uint64_t location, armdb_slice key)
+{
+    const struct log_record record = adb_location_record(location, key.len);
+    return (struct wanted){
+        .offset = adb_location_offset(location),
+        .bytes = adb_log_record_bytes(&record),
+        .key = key,
+        .key_at = adb_log_head_bytes(record.flags),
+        .record = record,
+    };
+}
+
+/* Takes the deadline of a record that is the one that was looked for. */
+static armdb_err
+take_deadline(const struct data_file *file, const struct wanted *wanted, const unsigned char *head,
+              struct log_record *record, uint64_t *deadline_ms_out)
+{
+    if (ADB_UNLIKELY(!adb_log_record_is_of(record, head, &wanted->record, wanted->key)))
+        return damaged(file, wanted->offset, "another record than the index says");
+    if (ADB_UNLIKELY(!adb_log_decode_deadline(file->seed, wanted->offset, head, record)))
+        return damaged(file, wanted->offset, "bad checksum of the deadline");
+    *deadline_ms_out = record->deadline_ms;
+    return ARMDB_OK;
+}
+
 /* Whether a record is whole, and the one that was looked for. `head` is its header and key. */
 static armdb_err
-check_record(const struct data_file *file, uint64_t offset, armdb_slice key, uint32_t value_len,
-             const unsigned char *head, uint32_t crc)
+check_record(const struct data_file *file, const struct wanted *wanted, const unsigned char *head,
+             uint32_t crc, uint64_t *deadline_ms_out)
 {
     struct log_record record;
     adb_log_decode_record(head, &record);
     if (ADB_UNLIKELY(record.crc != crc))
-        return damaged(file, offset, "bad checksum");
-    if (ADB_UNLIKELY(!adb_log_record_is_of(&record, head, key, value_len)))
-        return damaged(file, offset, "another record than the index says");
-    return ARMDB_OK;
+        return damaged(file, wanted->offset, "bad checksum");
+    return take_deadline(file, wanted, head, &record, deadline_ms_out);
 }
 
 static armdb_err
@@ -278,119 +313,168 @@ cut_short(const struct data_file *file, uint64_t offset)
     return damaged(file, offset, "the file ends inside the record");
 }
 
-/* A record in one piece. */
-struct small_record {
-    uint64_t offset;
+/* The front of a record, or all of it, in one piece. */
+struct piece {
+    const struct wanted *wanted;
     size_t bytes;
-    armdb_slice key;
-    uint32_t value_len;
+    uint64_t deadline_ms; /* once it is checked */
     unsigned char at[SMALL_RECORD_BYTES];
 };
 
 static armdb_err
-check_small(const struct data_file *file, const struct small_record *record, size_t got)
+check_piece(const struct data_file *file, struct piece *piece, size_t got)
 {
-    if (ADB_UNLIKELY(got < record->bytes))
-        return cut_short(file, record->offset);
-    return check_record(file, record->offset, record->key, record->value_len, record->at,
-                        adb_log_record_crc(file->seed, record->offset, record->at, record->bytes));
+    const struct wanted *wanted = piece->wanted;
+    struct log_record record;
+    if (ADB_UNLIKELY(got < piece->bytes))
+        return cut_short(file, wanted->offset);
+    if (piece->bytes == wanted->bytes)
+        return check_record(
+            file, wanted, piece->at,
+            adb_log_record_crc(file->seed, wanted->offset, piece->at, wanted->bytes),
+            &piece->deadline_ms);
+    adb_log_decode_record(piece->at, &record);
+    return take_deadline(file, wanted, piece->at, &record, &piece->deadline_ms);
 }
 
 static armdb_err
-read_directly(struct data_file *file, struct small_record *record)
+read_directly(struct data_file *file, struct piece *piece)
 {
-    const struct iovec iov = {record->at, record->bytes};
+    const struct iovec iov = {piece->at, piece->bytes};
     size_t got;
-    ADB_TRY(adb_file_read(file->file, &iov, 1, record->offset, &got));
-    return check_small(file, record, got);
+    ADB_TRY(adb_file_read(file->file, &iov, 1, piece->wanted->offset, &got));
+    return check_piece(file, piece, got);
 }
 
-/* Reads a record through the file's source. If that has it wrong, the file itself decides. */
+/* Reads through the file's source. If that has it wrong, the file itself decides. */
 static armdb_err
-read_through_source(struct data_file *file, struct small_record *record, uint32_t *reads_out)
+read_through_source(struct data_file *file, struct piece *piece, uint32_t *reads)
 {
     const struct data_file_source *source = file->source;
+    uint64_t offset = piece->wanted->offset;
     size_t got;
-    ADB_TRY(source->read(source->context, file, record->offset, record->bytes, record->at, &got,
-                         reads_out));
-    armdb_err err = check_small(file, record, got);
+    ADB_TRY(source->read(source->context, file, offset, piece->bytes, piece->at, &got, reads));
+    armdb_err err = check_piece(file, piece, got);
     if (ADB_LIKELY(err == ARMDB_OK))
         return ARMDB_OK;
-    source->forget(source->context, file, record->offset, record->bytes);
-    ++*reads_out;
-    return read_directly(file, record);
+    source->forget(source->context, file, offset, piece->bytes);
+    ++*reads;
+    return read_directly(file, piece);
+}
+
+static armdb_err
+read_piece(struct data_file *file, struct piece *piece, struct data_file_reading *reading)
+{
+    reading->reads = 1;
+    if (file->source != NULL)
+        ADB_TRY(read_through_source(file, piece, &reading->reads));
+    else
+        ADB_TRY(read_directly(file, piece));
+    reading->deadline_ms = piece->deadline_ms;
+    return ARMDB_OK;
 }
 
 /* Reads a record in one piece and copies its value out. */
 static armdb_err
-read_small(struct data_file *file, uint64_t offset, armdb_slice key, uint32_t value_len,
-           unsigned char *to, uint32_t *reads_out)
+read_small(struct data_file *file, const struct wanted *wanted, unsigned char *to,
+           struct data_file_reading *reading)
 {
-    struct small_record record;
-    record.offset = offset;
-    record.bytes = (size_t)adb_log_record_bytes((uint32_t)key.len, value_len);
-    record.key = key;
-    record.value_len = value_len;
-    *reads_out = 1;
-    if (file->source != NULL)
-        ADB_TRY(read_through_source(file, &record, reads_out));
-    else
-        ADB_TRY(read_directly(file, &record));
-    if (value_len > 0)
-        memcpy(to, record.at + LOG_RECORD_HEADER_BYTES + key.len, value_len);
+    struct piece piece;
+    piece.wanted = wanted;
+    piece.bytes = (size_t)wanted->bytes;
+    ADB_TRY(read_piece(file, &piece, reading));
+    if (wanted->record.value_len > 0)
+        memcpy(to, piece.at + wanted->key_at + wanted->key.len, wanted->record.value_len);
     return ARMDB_OK;
 }
 
 /* Reads a record in three pieces: header and key; the value, straight to the caller; padding. */
 static armdb_err
-read_large(struct data_file *file, uint64_t offset, armdb_slice key, uint32_t value_len,
-           unsigned char *to)
+read_large(struct data_file *file, const struct wanted *wanted, unsigned char *to,
+           struct data_file_reading *reading)
 {
-    unsigned char head[LOG_RECORD_HEADER_BYTES + ARMDB_KEY_MAX];
+    unsigned char head[LOG_RECORD_HEAD_MAX + ARMDB_KEY_MAX];
     unsigned char pad[LOG_RECORD_ALIGNMENT];
-    size_t head_len = LOG_RECORD_HEADER_BYTES + key.len;
-    size_t bytes = (size_t)adb_log_record_bytes((uint32_t)key.len, value_len);
-    size_t pad_len = bytes - head_len - value_len;
-    const struct iovec iov[3] = {{head, head_len}, {to, value_len}, {pad, pad_len}};
+    size_t head_len = wanted->key_at + wanted->key.len;
+    size_t pad_len = (size_t)wanted->bytes - head_len - wanted->record.value_len;
+    const struct iovec iov[3] = {{head, head_len}, {to, wanted->record.value_len}, {pad, pad_len}};
     size_t got;
-    ADB_TRY(adb_file_read(file->file, iov, 3, offset, &got));
-    if (got < bytes)
-        return cut_short(file, offset);
-    uint32_t crc = adb_log_record_seed(file->seed, offset);
+    reading->reads = 1;
+    ADB_TRY(adb_file_read(file->file, iov, 3, wanted->offset, &got));
+    if (got < wanted->bytes)
+        return cut_short(file, wanted->offset);
+    uint32_t crc = adb_log_record_seed(file->seed, wanted->offset);
     crc = adb_crc32c(crc, head + 4, head_len - 4);
-    crc = adb_crc32c(crc, to, value_len);
-    return check_record(file, offset, key, value_len, head, adb_crc32c(crc, pad, pad_len));
+    crc = adb_crc32c(crc, to, wanted->record.value_len);
+    crc = adb_crc32c(crc, pad, pad_len);
+    return check_record(file, wanted, head, crc, &reading->deadline_ms);
 }
 
 static armdb_err
-read_from_file(struct data_file *file, uint64_t offset, armdb_slice key, uint32_t value_len,
-               unsigned char *to, uint32_t *reads_out)
+read_from_file(struct data_file *file, const struct wanted *wanted, unsigned char *to,
+               struct data_file_reading *reading)
 {
-    if (adb_log_record_bytes((uint32_t)key.len, value_len) <= SMALL_RECORD_BYTES)
-        return read_small(file, offset, key, value_len, to, reads_out);
-    *reads_out = 1;
-    return read_large(file, offset, key, value_len, to);
+    if (wanted->bytes <= SMALL_RECORD_BYTES)
+        return read_small(file, wanted, to, reading);
+    return read_large(file, wanted, to, reading);
 }
 
-armdb_err
-adb_data_file_read_value(struct data_file *file, uint64_t offset, armdb_slice key,
-                         uint32_t value_len, void *to, uint32_t *reads_out)
+/* Looks where a record is: behind *at_out in memory, or (NULL) in the file. */
+static armdb_err
+place_of(struct data_file *file, const struct wanted *wanted, const unsigned char **at_out)
 {
-    uint64_t end = offset + adb_log_record_bytes((uint32_t)key.len, value_len);
-    *reads_out = 0;
+    uint64_t end = wanted->offset + wanted->bytes;
+    *at_out = NULL;
     for (;;) {
         if (end <= atomic_load_explicit(&file->written, memory_order_acquire))
-            return read_from_file(file, offset, key, value_len, (unsigned char *)to, reads_out);
+            return ARMDB_OK;
         const struct log_tail *tail = atomic_load_explicit(&file->tail, memory_order_acquire);
-        if (tail != NULL && offset >= tail->base && end <= tail->base + tail->capacity) {
-            if (value_len > 0)
-                memcpy(to, tail->bytes + (offset - tail->base) + LOG_RECORD_HEADER_BYTES + key.len,
-                       value_len);
+        if (tail != NULL && wanted->offset >= tail->base && end <= tail->base + tail->capacity) {
+            *at_out = tail->bytes + (wanted->offset - tail->base);
             return ARMDB_OK;
         }
         /* The tail moved on after `written` was looked at; the newer value covers the record, so
          * the second round always ends here unless a location was wrong. */
         if (end > atomic_load_explicit(&file->written, memory_order_acquire))
-            return damaged(file, offset, "the index points behind the end of the log");
+            return damaged(file, wanted->offset, "the index points behind the end of the log");
     }
+}
+
+armdb_err
+adb_data_file_read_value(struct data_file *file, uint64_t location, armdb_slice key, void *to,
+                         struct data_file_reading *reading_out)
+{
+    const struct wanted wanted = want(location, key);
+    const unsigned char *at;
+    *reading_out = (struct data_file_reading){0};
+    ADB_TRY(place_of(file, &wanted, &at));
+    if (at == NULL)
+        return read_from_file(file, &wanted, (unsigned char *)to, reading_out);
+    if (wanted.record.value_len > 0)
+        memcpy(to, at + wanted.key_at + key.len, wanted.record.value_len);
+    if (ADB_LIKELY(!adb_location_has_deadline(location)))
+        return ARMDB_OK;
+    struct log_record record;
+    adb_log_decode_record(at, &record);
+    return take_deadline(file, &wanted, at, &record, &reading_out->deadline_ms);
+}
+
+armdb_err
+adb_data_file_read_deadline(struct data_file *file, uint64_t location, armdb_slice key,
+                            struct data_file_reading *reading_out)
+{
+    const struct wanted wanted = want(location, key);
+    const unsigned char *at;
+    struct log_record record;
+    struct piece piece;
+    *reading_out = (struct data_file_reading){0};
+    ADB_TRY(place_of(file, &wanted, &at));
+    if (at != NULL) {
+        adb_log_decode_record(at, &record);
+        return take_deadline(file, &wanted, at, &record, &reading_out->deadline_ms);
+    }
+    piece.wanted = &wanted;
+    piece.bytes = wanted.bytes <= SMALL_RECORD_BYTES ? (size_t)wanted.bytes
+                                                     : wanted.key_at + key.len;
+    return read_piece(file, &piece, reading_out);
 }

@@ -140,20 +140,32 @@ armdb_err adb_data_file_close(struct data_file *file);
 /** The same where its error does not matter: the calling thread's detail record stays. */
 void adb_data_file_discard(struct data_file *file);
 
+/** What a read has found, beside the value. */
+struct data_file_reading {
+    uint32_t reads;       /* system calls made */
+    uint64_t deadline_ms; /* of the record; 0: it has none */
+};
+
 /**
  * Copies the value of a record, and checks the record if it comes from the file.
  *
- * @param offset     of the record.
- * @param key        what the record must hold.
- * @param value_len  what the record must hold, bytes.
- * @param to         room for value_len bytes.
- * @param reads_out  system calls made.
+ * @param location  whose offset, length and deadline bit count.
+ * @param key       what the record must hold.
+ * @param to        room for adb_location_value_len(location) bytes.
  *
  * Returns:  ARMDB_OK; ARMDB_CORRUPT (bad checksum, or another record than expected), ARMDB_IO.
  * Threads:  any, inside an RCU scope.
  */
-ADB_MUST_USE armdb_err adb_data_file_read_value(struct data_file *file, uint64_t offset,
-                                                armdb_slice key, uint32_t value_len, void *to,
-                                                uint32_t *reads_out);
+ADB_MUST_USE armdb_err adb_data_file_read_value(struct data_file *file, uint64_t location,
+                                                armdb_slice key, void *to,
+                                                struct data_file_reading *reading_out);
+
+/**
+ * The same for the deadline alone, of a record that has one: of a large record only the front is
+ * read.
+ */
+ADB_MUST_USE armdb_err adb_data_file_read_deadline(struct data_file *file, uint64_t location,
+                                                   armdb_slice key,
+                                                   struct data_file_reading *reading_out);
 
 #endif

@@ -250,12 +250,14 @@ chain_bytes(const struct data_file *file, const unsigned char *from, uint64_t by
     while (bytes - done >= LOG_PAD_RECORD_BYTES_MIN) {
         struct log_record record;
         adb_log_decode_record(from + done, &record);
-        uint64_t record_bytes = adb_log_record_bytes(record.key_len, record.value_len);
+        uint64_t record_bytes = adb_log_record_bytes(&record);
         if (!adb_log_record_is_sane(&record) || record_bytes > bytes - done)
             break;
         sequence += record.flags == LOG_FLAG_META ? 0 : 1;
         if (record.sequence != sequence ||
-            record.crc != adb_log_record_crc(file->seed, offset + done, from + done, record_bytes))
+            record.crc !=
+                adb_log_record_crc(file->seed, offset + done, from + done, record_bytes) ||
+            !adb_log_decode_deadline(file->seed, offset + done, from + done, &record))
             break;
         done += record_bytes;
     }

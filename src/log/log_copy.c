@@ -9,7 +9,7 @@
 
 enum { BUFFER_BYTES = 1024 * 1024 };
 
-_Static_assert(LOG_SCAN_VALUE_MAX + ARMDB_KEY_MAX + LOG_RECORD_HEADER_BYTES < BUFFER_BYTES,
+_Static_assert(LOG_SCAN_VALUE_MAX + ARMDB_KEY_MAX + LOG_RECORD_HEAD_MAX < BUFFER_BYTES,
                "a record whose value is handed out fits the buffer");
 
 armdb_err
@@ -102,21 +102,24 @@ transfer_rest(struct log_copy *copy, struct transfer *transfer)
 static armdb_err
 add_large(struct log_copy *copy, const struct data_file *from, const struct log_scan_record *found)
 {
-    unsigned char head[LOG_RECORD_HEADER_BYTES + ARMDB_KEY_MAX];
+    unsigned char head[LOG_RECORD_HEAD_MAX + ARMDB_KEY_MAX];
     const struct log_record *record = &found->record;
-    size_t head_len = LOG_RECORD_HEADER_BYTES + found->key.len;
+    size_t front_len = adb_log_head_bytes(record->flags);
+    size_t head_len = front_len + found->key.len;
     uint64_t offset = copy->end;
     const struct iovec iov = {head, head_len};
     size_t written;
     ADB_TRY(write_buffer(copy));
-    adb_log_encode_record(record, head);
-    memcpy(head + LOG_RECORD_HEADER_BYTES, found->key.data, found->key.len);
+    memcpy(head + front_len, found->key.data, found->key.len);
+    adb_log_encode_head(from->seed, found->offset, record, head);
+    uint32_t crc_from = adb_crc32c(adb_log_record_seed(from->seed, found->offset), head + 4,
+                                   head_len - 4);
+    adb_log_encode_head(copy->file->seed, offset, record, head);
     struct transfer transfer = {
         .from = from,
         .read_at = found->offset + head_len,
-        .left = adb_log_record_bytes(record->key_len, record->value_len) - head_len,
-        .crc_from = adb_crc32c(adb_log_record_seed(from->seed, found->offset), head + 4,
-                               head_len - 4),
+        .left = adb_log_record_bytes(record) - head_len,
+        .crc_from = crc_from,
         .crc_to = adb_crc32c(adb_log_record_seed(copy->file->seed, offset), head + 4, head_len - 4),
     };
     copy->end += head_len;
@@ -144,7 +147,7 @@ adb_log_copy_add(struct log_copy *copy, const struct data_file *from,
     if (found->value == NULL && record->value_len > 0) {
         ADB_TRY(add_large(copy, from, found));
     } else {
-        ADB_TRY(make_room(copy, adb_log_record_bytes(record->key_len, record->value_len), &to));
+        ADB_TRY(make_room(copy, adb_log_record_bytes(record), &to));
         adb_log_encode_whole(copy->file->seed, offset, record, found->key, found->value, to);
     }
     *offset_out = offset;

@@ -26,6 +26,11 @@ enum {
 
 enum { KIND_FILLED = 0, KIND_COPY = 1 };
 
+/* In a record that has a deadline. */
+enum { AT_DEADLINE = LOG_RECORD_HEADER_BYTES, AT_DEADLINE_CRC = AT_DEADLINE + 8 };
+
+_Static_assert(AT_DEADLINE_CRC + 4 == LOG_RECORD_HEAD_MAX, "the key follows the deadline");
+
 _Static_assert(AT_CRC + 4 == LOG_FILE_HEADER_BYTES, "the header is 64 bytes");
 _Static_assert(AT_DB_ID + LOG_DB_ID_BYTES == AT_BASE_SEQUENCE, "the database id has its place");
 _Static_assert(ARMDB_KEY_MAX < (1u << LOG_KEY_LEN_BITS), "key lengths fit a record header");
@@ -60,13 +65,15 @@ adb_log_decode_file_header(const unsigned char *from, struct log_file_header *he
     if (memcmp(from, MAGIC, sizeof MAGIC) != 0 ||
         adb_load_u32(from + AT_CRC) != adb_crc32c(0, from, AT_CRC))
         return LOG_HEADER_BAD;
-    if (adb_load_u32(from + AT_VERSION) > LOG_FORMAT_VERSION)
+    uint32_t version = adb_load_u32(from + AT_VERSION);
+    if (version > LOG_FORMAT_VERSION)
         return LOG_HEADER_NEWER;
     uint32_t kind = adb_load_u32(from + AT_KIND);
     uint64_t base = adb_load_u64(from + AT_BASE_SEQUENCE);
     uint64_t last = adb_load_u64(from + AT_LAST_SEQUENCE);
-    if (adb_load_u32(from + AT_VERSION) == 0 || !is_kind_sane(kind, base, last))
+    if (version == 0 || !is_kind_sane(kind, base, last))
         return LOG_HEADER_BAD;
+    header_out->version = version;
     header_out->shard = adb_load_u32(from + AT_SHARD);
     header_out->file_id = adb_load_u64(from + AT_FILE_ID);
     header_out->base_sequence = base;
@@ -96,7 +103,44 @@ adb_log_record_is_sane(const struct log_record *record)
         return false;
     if (record->flags == LOG_FLAG_TOMBSTONE)
         return record->value_len == 0;
-    return record->flags == 0 && record->value_len <= ARMDB_VALUE_MAX;
+    return adb_log_record_is_value(record) && record->value_len <= ARMDB_VALUE_MAX;
+}
+
+static void
+encode_record(const struct log_record *record, unsigned char *to)
+{
+    adb_store_u32(to + 4, record->value_len);
+    adb_store_u64(to + 8, record->sequence | (uint64_t)record->flags << 56);
+    adb_store_u32(to + 16, record->key_len | record->collection_id << LOG_KEY_LEN_BITS);
+}
+
+/* Of the header, but for the record's checksum, and the deadline. */
+static uint32_t
+deadline_crc(uint32_t file_seed, uint64_t offset, const unsigned char *record)
+{
+    return adb_crc32c(adb_log_record_seed(file_seed, offset), record + 4, AT_DEADLINE_CRC - 4);
+}
+
+void
+adb_log_encode_head(uint32_t file_seed, uint64_t offset, const struct log_record *record,
+                    unsigned char *to)
+{
+    encode_record(record, to);
+    if ((record->flags & LOG_FLAG_DEADLINE) == 0)
+        return;
+    adb_store_u64(to + AT_DEADLINE, record->deadline_ms);
+    adb_store_u32(to + AT_DEADLINE_CRC, deadline_crc(file_seed, offset, to));
+}
+
+bool
+adb_log_decode_deadline(uint32_t file_seed, uint64_t offset, const unsigned char *from,
+                        struct log_record *record)
+{
+    if ((record->flags & LOG_FLAG_DEADLINE) == 0)
+        return true;
+    record->deadline_ms = adb_load_u64(from + AT_DEADLINE);
+    return record->deadline_ms != 0 &&
+           adb_load_u32(from + AT_DEADLINE_CRC) == deadline_crc(file_seed, offset, from);
 }
 
 void
@@ -106,7 +150,7 @@ adb_log_encode_mark(uint32_t file_seed, uint64_t offset, uint32_t kind, uint64_t
     const struct log_record record = {
         .value_len = LOG_MARK_VALUE_BYTES, .sequence = sequence, .flags = LOG_FLAG_META};
     memset(to, 0, LOG_MARK_RECORD_BYTES);
-    adb_log_encode_record(&record, to);
+    encode_record(&record, to);
     to[LOG_RECORD_HEADER_BYTES] = (unsigned char)kind;
     adb_store_u64(to + LOG_RECORD_HEADER_BYTES + 8, synced_offset);
     adb_store_u32(to, adb_log_record_crc(file_seed, offset, to, LOG_MARK_RECORD_BYTES));
@@ -120,7 +164,7 @@ adb_log_encode_pad(uint32_t file_seed, uint64_t offset, uint64_t sequence, uint6
                                       .sequence = sequence,
                                       .flags = LOG_FLAG_META};
     memset(to, 0, (size_t)bytes);
-    adb_log_encode_record(&record, to);
+    encode_record(&record, to);
     adb_store_u32(to, adb_log_record_crc(file_seed, offset, to, bytes));
 }
 
@@ -128,12 +172,13 @@ void
 adb_log_encode_whole(uint32_t file_seed, uint64_t offset, const struct log_record *record,
                      armdb_slice key, const void *value, unsigned char *to)
 {
-    uint64_t bytes = adb_log_record_bytes(record->key_len, record->value_len);
-    unsigned char *value_to = to + LOG_RECORD_HEADER_BYTES + record->key_len;
+    uint64_t bytes = adb_log_record_bytes(record);
+    unsigned char *key_to = to + adb_log_head_bytes(record->flags);
+    unsigned char *value_to = key_to + record->key_len;
     unsigned char *pad = value_to + record->value_len;
-    adb_log_encode_record(record, to);
+    adb_log_encode_head(file_seed, offset, record, to);
     if (record->key_len > 0)
-        memcpy(to + LOG_RECORD_HEADER_BYTES, key.data, record->key_len);
+        memcpy(key_to, key.data, record->key_len);
     if (record->value_len > 0)
         memcpy(value_to, value, record->value_len);
     memset(pad, 0, (size_t)(to + bytes - pad));

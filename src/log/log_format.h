@@ -2,7 +2,7 @@
  * log_format.h: every byte of a data file. docs/format.md draws the same with a worked example.
  *
  * File:   header (64 bytes), then records back to back, each starting at a multiple of 8.
- * Record: header (20 bytes) key value zeros-to-8.
+ * Record: header (20 bytes) [deadline (12 bytes)] key value zeros-to-8.
  *
  * This module encodes, decodes and validates; it does no I/O. All numbers are little-endian.
  * Threads: pure functions.
@@ -22,10 +22,13 @@
 #include "base/crc32c.h"
 
 enum {
-    LOG_FORMAT_VERSION = 1,
+    LOG_FORMAT_VERSION = 2,    /* of the data files that are made here */
+    LOG_VERSION_DEADLINES = 2, /* the first in which records have deadlines */
     LOG_DB_ID_BYTES = 16,
     LOG_FILE_HEADER_BYTES = 64,
     LOG_RECORD_HEADER_BYTES = 20,
+    LOG_DEADLINE_BYTES = 12,
+    LOG_RECORD_HEAD_MAX = LOG_RECORD_HEADER_BYTES + LOG_DEADLINE_BYTES,
     LOG_RECORD_ALIGNMENT = 8,
     LOG_KEY_LEN_BITS = 12,
     LOG_COLLECTION_ID_MAX = (1 << 20) - 1,
@@ -39,6 +42,7 @@ enum {
 /* Flags of a record, the top byte of its sequence word. All others must be zero. */
 enum {
     LOG_FLAG_TOMBSTONE = 0x01, /* the key was deleted; no value */
+    LOG_FLAG_DEADLINE = 0x02,  /* a value that is there until a deadline, which the record has */
     LOG_FLAG_META = 0x10 /* about the log itself: no key, collection 0, first value byte = kind */
 };
 
@@ -56,7 +60,8 @@ struct log_file_header {
     uint64_t base_sequence;               /* newest sequence before what the file stands for */
     uint64_t last_sequence;               /* of a copy: the newest it stands for; else 0 */
     uint32_t shard;
-    bool is_copy; /* made by compaction from other files, not filled by writers */
+    uint32_t version; /* as read; what is written is LOG_FORMAT_VERSION */
+    bool is_copy;     /* made by compaction from other files, not filled by writers */
 };
 
 /** The order of two files in a log: negative, 0 or positive, for qsort(). */
@@ -95,26 +100,38 @@ struct log_record {
     uint32_t flags;
     uint32_t key_len;
     uint32_t collection_id;
+    uint64_t deadline_ms; /* since the epoch, with LOG_FLAG_DEADLINE; else 0 */
 };
+
+/** Bytes of a record with these flags in front of its key. */
+static inline uint32_t
+adb_log_head_bytes(uint32_t flags)
+{
+    return (flags & LOG_FLAG_DEADLINE) != 0 ? LOG_RECORD_HEAD_MAX : LOG_RECORD_HEADER_BYTES;
+}
 
 /** Bytes of a whole record in the file, padding included. */
 static inline uint64_t
-adb_log_record_bytes(uint32_t key_len, uint32_t value_len)
+adb_log_record_bytes(const struct log_record *record)
 {
-    return adb_round_up((uint64_t)LOG_RECORD_HEADER_BYTES + key_len + value_len,
+    return adb_round_up((uint64_t)adb_log_head_bytes(record->flags) + record->key_len +
+                            record->value_len,
                         LOG_RECORD_ALIGNMENT);
 }
 
-/** Writes the 20 header bytes of a record; the checksum field is left to the caller. */
-static inline void
-adb_log_encode_record(const struct log_record *record, unsigned char *to)
+/** Whether a record gives its key a value. */
+static inline bool
+adb_log_record_is_value(const struct log_record *record)
 {
-    adb_store_u32(to + 4, record->value_len);
-    adb_store_u64(to + 8, record->sequence | (uint64_t)record->flags << 56);
-    adb_store_u32(to + 16, record->key_len | record->collection_id << LOG_KEY_LEN_BITS);
+    return (record->flags & ~(uint32_t)LOG_FLAG_DEADLINE) == 0;
 }
 
-/** Reads 20 bytes. Nothing is checked. */
+/** Writes what stands in front of a record's key, adb_log_head_bytes(), for `offset`; the checksum
+ * of the record is left to the caller. */
+void adb_log_encode_head(uint32_t file_seed, uint64_t offset, const struct log_record *record,
+                         unsigned char *to);
+
+/** Reads the header, 20 bytes, but not the deadline. Nothing is checked. */
 static inline void
 adb_log_decode_record(const unsigned char *from, struct log_record *record_out)
 {
@@ -126,7 +143,13 @@ adb_log_decode_record(const unsigned char *from, struct log_record *record_out)
     record_out->flags = (uint32_t)(word >> 56);
     record_out->key_len = ids & ((1u << LOG_KEY_LEN_BITS) - 1);
     record_out->collection_id = ids >> LOG_KEY_LEN_BITS;
+    record_out->deadline_ms = 0;
 }
+
+/** Reads the deadline of a record whose header was decoded, if it has one; that has a checksum of
+ * its own, so that it can be trusted without the value. Returns whether it fits. */
+bool adb_log_decode_deadline(uint32_t file_seed, uint64_t offset, const unsigned char *from,
+                             struct log_record *record);
 
 /** Whether a decoded header could be one of ours: known flags, lengths in range and in keeping. */
 bool adb_log_record_is_sane(const struct log_record *record);
@@ -150,14 +173,15 @@ adb_log_record_crc(uint32_t file_seed, uint64_t offset, const unsigned char *rec
     return adb_crc32c(adb_log_record_seed(file_seed, offset), record + 4, (size_t)bytes - 4);
 }
 
-/** Whether a decoded record is a put of `key` with a value of that length. `head` is its header and
- * key. */
+/** Whether a decoded record is of `key`, with flags and lengths as expected. `head` is all of it up
+ * to the end of the key. */
 static inline bool
-adb_log_record_is_of(const struct log_record *record, const unsigned char *head, armdb_slice key,
-                     uint32_t value_len)
+adb_log_record_is_of(const struct log_record *record, const unsigned char *head,
+                     const struct log_record *expected, armdb_slice key)
 {
-    return record->flags == 0 && record->key_len == key.len && record->value_len == value_len &&
-           memcmp(head + LOG_RECORD_HEADER_BYTES, key.data, key.len) == 0;
+    return record->flags == expected->flags && record->key_len == expected->key_len &&
+           record->value_len == expected->value_len &&
+           memcmp(head + adb_log_head_bytes(expected->flags), key.data, key.len) == 0;
 }
 
 /** Writes a MARK or SEAL record (40 bytes) for `offset` saying `synced_offset`. */

@@ -107,7 +107,7 @@ struct found {
     const unsigned char *value;         /* in the window; NULL if that has only a part of it */
 };
 
-_Static_assert(LOG_SCAN_VALUE_MAX + ARMDB_KEY_MAX + LOG_RECORD_HEADER_BYTES < WINDOW_BYTES,
+_Static_assert(LOG_SCAN_VALUE_MAX + ARMDB_KEY_MAX + LOG_RECORD_HEAD_MAX < WINDOW_BYTES,
                "a record with a value that is handed out lies in the window");
 
 static armdb_err
@@ -121,7 +121,8 @@ parse_record(struct scanner *scanner, uint64_t offset, struct found *found)
         return ARMDB_OK;
     adb_log_decode_record(at, &found->record);
     const struct log_record *record = &found->record;
-    found->bytes = adb_log_record_bytes(record->key_len, record->value_len);
+    uint32_t head_bytes = adb_log_head_bytes(record->flags);
+    found->bytes = adb_log_record_bytes(record);
     if (!adb_log_record_is_sane(record)) {
         found->why_not = "damaged record header";
         return ARMDB_OK;
@@ -133,17 +134,17 @@ parse_record(struct scanner *scanner, uint64_t offset, struct found *found)
     if (record->flags == LOG_FLAG_META)
         front_len = record->value_len < LOG_MARK_VALUE_BYTES ? record->value_len
                                                              : LOG_MARK_VALUE_BYTES;
-    uint64_t first = found->bytes < WINDOW_BYTES ? found->bytes
-                                                 : LOG_RECORD_HEADER_BYTES + front_len;
+    uint64_t first = found->bytes < WINDOW_BYTES ? found->bytes : head_bytes + front_len;
     ADB_TRY(look_at(scanner, offset, (size_t)first, &at));
     if (at == NULL)
         return ARMDB_OK;
-    memcpy(found->front, at + LOG_RECORD_HEADER_BYTES, front_len);
-    found->value = first == found->bytes ? at + LOG_RECORD_HEADER_BYTES + record->key_len : NULL;
+    memcpy(found->front, at + head_bytes, front_len);
+    found->value = first == found->bytes ? at + head_bytes + record->key_len : NULL;
+    bool is_in_time = adb_log_decode_deadline(scanner->file->seed, offset, at, &found->record);
     uint32_t crc = adb_log_record_seed(scanner->file->seed, offset);
     crc = adb_crc32c(crc, at + 4, (size_t)first - 4);
     ADB_TRY(checksum_file(scanner, offset + first, found->bytes - first, &crc));
-    found->is_whole = crc == record->crc;
+    found->is_whole = crc == record->crc && is_in_time;
     found->why_not = "bad checksum";
     return ARMDB_OK;
 }

@@ -133,7 +133,7 @@ is_plausible(const struct seeker *seeker, uint64_t offset, const struct log_reco
     uint64_t most = SPEND_TIMES * (place->end - place->start) + SPEND_BYTES_MIN;
     if (!adb_log_record_is_sane(record) || bytes > place->end - offset)
         return false;
-    if (record->flags == 0 && record->value_len >= LOCATION_LARGE &&
+    if (adb_log_record_is_value(record) && record->value_len >= LOCATION_LARGE &&
         offset % LOCATION_LARGE_ALIGNMENT != 0)
         return false;
     return seeker->gap == UINT64_MAX || seeker->spent < most || bytes <= SMALL_RECORD_BYTES;
@@ -153,7 +153,7 @@ look_for_record(struct seeker *seeker, uint64_t offset, struct log_search_record
     if (at == NULL)
         return ARMDB_OK;
     adb_log_decode_record(at, record);
-    uint64_t bytes = adb_log_record_bytes(record->key_len, record->value_len);
+    uint64_t bytes = adb_log_record_bytes(record);
     if (!is_plausible(seeker, offset, record, bytes))
         return ARMDB_OK;
     ADB_TRY(look_at(seeker, offset, bytes, &at));
@@ -163,9 +163,11 @@ look_for_record(struct seeker *seeker, uint64_t offset, struct log_search_record
         seeker->spent += bytes;
         return ARMDB_OK;
     }
-    found_out->key = (armdb_slice){at + LOG_RECORD_HEADER_BYTES, record->key_len};
-    found_out->value = (armdb_slice){at + LOG_RECORD_HEADER_BYTES + record->key_len,
-                                     record->value_len};
+    const unsigned char *key = at + adb_log_head_bytes(record->flags);
+    if (!adb_log_decode_deadline(seeker->place->seed, offset, at, record))
+        return ARMDB_OK;
+    found_out->key = (armdb_slice){key, record->key_len};
+    found_out->value = (armdb_slice){key + record->key_len, record->value_len};
     found_out->offset = offset;
     *bytes_out = bytes;
     return ARMDB_OK;

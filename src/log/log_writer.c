@@ -81,18 +81,33 @@ adb_log_writer_use(struct log_writer *writer, struct data_file *file)
     atomic_store_explicit(&file->tail, window, memory_order_release);
 }
 
+/* The record that an entry becomes. */
+static struct log_record
+record_of(const struct log_writer *writer, const struct log_entry *entry)
+{
+    return (struct log_record){.value_len = (uint32_t)entry->value.len,
+                               .sequence = writer->sequence + 1,
+                               .flags = entry->flags,
+                               .key_len = (uint32_t)entry->key.len,
+                               .collection_id = entry->collection_id,
+                               .deadline_ms = entry->deadline_ms};
+}
+
 bool
-adb_log_writer_is_full(const struct log_writer *writer, uint32_t key_len, uint32_t value_len)
+adb_log_writer_is_full(const struct log_writer *writer, const struct log_entry *entry)
 {
     const struct data_file *file = writer->active;
+    const struct log_record record = record_of(writer, entry);
     if (file == NULL || file->is_sealed)
         return true;
+    if (entry->deadline_ms != 0 && file->header.version < LOG_VERSION_DEADLINES)
+        return true; /* an older library would take the record for damage */
     if (writer->sequence == file->header.base_sequence)
         return false; /* a file takes at least one record, however long */
     uint64_t end = file->end + LOG_MARK_RECORD_BYTES;
-    if (value_len >= LOCATION_LARGE)
+    if (record.value_len >= LOCATION_LARGE)
         end = adb_round_up(end, LOCATION_LARGE_ALIGNMENT) + LOCATION_LARGE_ALIGNMENT;
-    return end + adb_log_record_bytes(key_len, value_len) > writer->max_file_bytes;
+    return end + adb_log_record_bytes(&record) > writer->max_file_bytes;
 }
 
 /* ---------------------------------------------------------------------- space */
@@ -228,7 +243,7 @@ encode_in_tail(struct log_writer *writer, const struct log_record *record,
     struct log_tail *tail = current_tail(writer);
     adb_log_encode_whole(file->seed, file->end, record, entry->key, entry->value.data,
                          tail->bytes + (file->end - tail->base));
-    file->end += adb_log_record_bytes(record->key_len, record->value_len);
+    file->end += adb_log_record_bytes(record);
 }
 
 /* Writes a record that is larger than a window from where it is. */
@@ -238,15 +253,16 @@ write_directly(struct log_writer *writer, const struct log_record *record,
 {
     static const unsigned char zeros[LOG_RECORD_ALIGNMENT] = {0};
     struct data_file *file = writer->active;
-    unsigned char head[LOG_RECORD_HEADER_BYTES + ARMDB_KEY_MAX];
-    size_t head_len = LOG_RECORD_HEADER_BYTES + entry->key.len;
-    uint64_t bytes = adb_log_record_bytes(record->key_len, record->value_len);
+    unsigned char head[LOG_RECORD_HEAD_MAX + ARMDB_KEY_MAX];
+    size_t front_len = adb_log_head_bytes(record->flags);
+    size_t head_len = front_len + entry->key.len;
+    uint64_t bytes = adb_log_record_bytes(record);
     size_t pad_len = (size_t)(bytes - head_len - record->value_len);
     size_t written = 0;
 
     ADB_TRY(adb_log_writer_flush(writer));
-    adb_log_encode_record(record, head);
-    memcpy(head + LOG_RECORD_HEADER_BYTES, entry->key.data, entry->key.len);
+    adb_log_encode_head(file->seed, file->end, record, head);
+    memcpy(head + front_len, entry->key.data, entry->key.len);
     uint32_t crc = adb_log_record_seed(file->seed, file->end);
     crc = adb_crc32c(crc, head + 4, head_len - 4);
     crc = adb_crc32c(crc, entry->value.data, record->value_len);
@@ -317,17 +333,14 @@ adb_log_writer_append(struct log_writer *writer, const struct log_entry *entry,
                       uint64_t *offset_out)
 {
     struct data_file *file = writer->active;
-    const struct log_record record = {.value_len = (uint32_t)entry->value.len,
-                                      .sequence = writer->sequence + 1,
-                                      .flags = entry->flags,
-                                      .key_len = (uint32_t)entry->key.len,
-                                      .collection_id = entry->collection_id};
+    const struct log_record record = record_of(writer, entry);
     bool is_large = record.value_len >= LOCATION_LARGE;
-    uint64_t bytes = adb_log_record_bytes(record.key_len, record.value_len);
+    uint64_t bytes = adb_log_record_bytes(&record);
     /* Room for what may come before the record, too. */
     uint64_t most = bytes + LOG_MARK_RECORD_BYTES + (is_large ? 2 * LOCATION_LARGE_ALIGNMENT : 0);
     *offset_out = 0;
     ADB_ASSERT(adb_log_record_is_sane(&record) && !file->is_sealed);
+    ADB_ASSERT((record.flags == LOG_FLAG_DEADLINE) == (record.deadline_ms != 0));
     ADB_ASSERT(record.sequence <= LOG_SEQUENCE_MAX);
 
     ADB_TRY(reserve(writer, file->end + most));

@@ -48,16 +48,17 @@ void adb_log_writer_fini(struct log_writer *writer);
 /** Makes `file` (new, or recovered up to file->end) the active one. */
 void adb_log_writer_use(struct log_writer *writer, struct data_file *file);
 
-/** Whether a record of these lengths needs a new file first. */
-bool adb_log_writer_is_full(const struct log_writer *writer, uint32_t key_len, uint32_t value_len);
-
 /** What to append. */
 struct log_entry {
     uint32_t collection_id;
-    uint32_t flags; /* 0 or LOG_FLAG_TOMBSTONE */
+    uint32_t flags; /* 0, LOG_FLAG_TOMBSTONE or LOG_FLAG_DEADLINE */
     armdb_slice key;
     armdb_slice value;
+    uint64_t deadline_ms; /* with LOG_FLAG_DEADLINE; else 0 */
 };
+
+/** Whether an entry needs a new file first. */
+bool adb_log_writer_is_full(const struct log_writer *writer, const struct log_entry *entry);
 
 /**
  * Appends a record with the next sequence number. Not visible to readers before its location is.

@@ -95,6 +95,8 @@ struct adb_os_ops {
     armdb_err (*resolve)(struct adb_os *os, const char *path, char **absolute_out);
     /* Monotonic time, nanoseconds since some start. */
     uint64_t (*now_ns)(struct adb_os *os);
+    /* The time of day: milliseconds since the epoch (1970-01-01 UTC). May be set back. */
+    uint64_t (*wall_ms)(struct adb_os *os);
     /* Fills `bytes` of unpredictable bytes (predictable from the seed in the simulator). */
     armdb_err (*entropy)(struct adb_os *os, void *buffer, size_t bytes);
     /* A text that is the same until the machine is started anew; "" if there is none to be had. */
@@ -250,6 +252,12 @@ static inline uint64_t
 adb_os_now_ns(struct adb_os *os)
 {
     return os->ops->now_ns(os);
+}
+
+static inline uint64_t
+adb_os_wall_ms(struct adb_os *os)
+{
+    return os->ops->wall_ms(os);
 }
 
 static inline armdb_err

@@ -433,6 +433,15 @@ os_now_ns(struct adb_os *os)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+static uint64_t
+os_wall_ms(struct adb_os *os)
+{
+    (void)os;
+    struct timespec now;
+    ADB_ASSERT(clock_gettime(CLOCK_REALTIME, &now) == 0);
+    return now.tv_sec < 0 ? 0 : (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
 static armdb_err
 os_entropy(struct adb_os *os, void *buffer, size_t bytes)
 {
@@ -506,6 +515,7 @@ static const struct adb_os_ops posix_ops = {
     .list = os_list,
     .resolve = os_resolve,
     .now_ns = os_now_ns,
+    .wall_ms = os_wall_ms,
     .entropy = os_entropy,
     .boot_id = os_boot_id,
     .process_id = os_process_id,

@@ -111,8 +111,9 @@ struct shard_write {
     enum shard_verb verb;
     armdb_durability durability; /* not the default */
     struct shard_index *index;
-    armdb_slice key;   /* checked by the caller */
-    armdb_slice value; /* empty for SHARD_DELETE */
+    armdb_slice key;      /* checked by the caller */
+    armdb_slice value;    /* empty for SHARD_DELETE */
+    uint64_t deadline_ms; /* since the epoch; 0: none */
     /* NULL; or, for ARMDB_SYNCED: do not wait for the sync, but say what adb_shard_commit() is to
      * wait for. */
     uint64_t *ticket_out;
@@ -259,10 +260,19 @@ uint64_t adb_shard_newest_sequence(struct shard *shard);
  * @param location  from the index, loaded in the same RCU scope as this call.
  * @param to        room for adb_location_value_len(location) bytes.
  *
- * Returns:  ARMDB_OK; ARMDB_CORRUPT, ARMDB_IO.
+ * Returns:  ARMDB_OK; ARMDB_NOT_FOUND (its deadline has passed); ARMDB_CORRUPT, ARMDB_IO.
  */
 ADB_MUST_USE armdb_err adb_shard_read_value(struct shard *shard, uint64_t location, armdb_slice key,
                                             void *to);
+
+/**
+ * Finds out until when the record at a location can be seen, as adb_shard_read_value(), but without
+ * its value. Reads nothing if the location says that there is no deadline.
+ *
+ * @param deadline_ms_out  milliseconds since the epoch; 0: for ever.
+ */
+ADB_MUST_USE armdb_err adb_shard_read_deadline(struct shard *shard, uint64_t location,
+                                               armdb_slice key, uint64_t *deadline_ms_out);
 
 /** A value on its way from memory. Plain memory. */
 struct shard_reading {
@@ -300,8 +310,8 @@ void adb_shard_approach(struct shard_reading *reading);
  *
  * @param room  for SHARD_TAKEN_BYTES_MAX bytes.
  *
- * Returns:  its value, in `room`; NULL if it is not to be had like this, for whatever reason:
- *           adb_shard_read_value() tells.
+ * Returns:  its value, in `room`; NULL if it is not to be had like this, for whatever reason (it
+ *           may have a deadline): adb_shard_read_value() tells.
  */
 const unsigned char *adb_shard_take(const struct shard_reading *reading, armdb_slice key,
                                     unsigned char *room);

@@ -331,15 +331,13 @@ find_index(const struct step *step, uint32_t collection_id)
 static uint64_t
 location_of(const struct data_file *file, const struct log_scan_record *found)
 {
-    return adb_location_make(file->slot, found->offset, found->record.value_len);
+    return adb_location_of(file->slot, found->offset, &found->record);
 }
 
 static void
 count(_Atomic(uint64_t) *counter, const struct log_scan_record *found)
 {
-    const struct log_record *record = &found->record;
-    atomic_fetch_add_explicit(counter, adb_log_record_bytes(record->key_len, record->value_len),
-                              memory_order_relaxed);
+    atomic_fetch_add_explicit(counter, adb_log_record_bytes(&found->record), memory_order_relaxed);
 }
 
 static armdb_err

@@ -61,16 +61,45 @@ file_at(struct shard *shard, uint64_t location)
     return file;
 }
 
+static void
+count_reads(struct shard *shard, const struct data_file_reading *reading)
+{
+    if (reading->reads > 0)
+        adb_counter_add(&shard->reads, reading->reads);
+}
+
+/* Whether a record with this deadline can be seen. */
+static inline armdb_err
+check_deadline(struct shard *shard, uint64_t deadline_ms)
+{
+    if (ADB_LIKELY(deadline_ms == 0) || adb_os_wall_ms(shard->os) < deadline_ms)
+        return ARMDB_OK;
+    return ARMDB_NOT_FOUND;
+}
+
 armdb_err
 adb_shard_read_value(struct shard *shard, uint64_t location, armdb_slice key, void *to)
 {
-    uint32_t reads;
-    armdb_err err = adb_data_file_read_value(file_at(shard, location),
-                                             adb_location_offset(location), key,
-                                             adb_location_value_len(location), to, &reads);
-    if (reads > 0)
-        adb_counter_add(&shard->reads, reads);
-    return err;
+    struct data_file_reading reading;
+    armdb_err err = adb_data_file_read_value(file_at(shard, location), location, key, to, &reading);
+    count_reads(shard, &reading);
+    return err != ARMDB_OK ? err : check_deadline(shard, reading.deadline_ms);
+}
+
+armdb_err
+adb_shard_read_deadline(struct shard *shard, uint64_t location, armdb_slice key,
+                        uint64_t *deadline_ms_out)
+{
+    struct data_file_reading reading;
+    *deadline_ms_out = 0;
+    if (ADB_LIKELY(!adb_location_has_deadline(location)))
+        return ARMDB_OK;
+    armdb_err err = adb_data_file_read_deadline(file_at(shard, location), location, key, &reading);
+    count_reads(shard, &reading);
+    ADB_TRY(err);
+    ADB_TRY(check_deadline(shard, reading.deadline_ms));
+    *deadline_ms_out = reading.deadline_ms;
+    return ARMDB_OK;
 }
 
 /* ------------------------------------------------------------------ many values */
@@ -83,8 +112,7 @@ adb_shard_ask(struct shard *shard, uint64_t location, size_t key_len,
     reading_out->location = location;
     reading_out->file_key_now = &shard->file_keys[adb_location_slot(location)];
     reading_out->seed = file->seed;
-    reading_out->bytes = (uint32_t)adb_log_record_bytes((uint32_t)key_len,
-                                                        adb_location_value_len(location));
+    reading_out->bytes = (uint32_t)adb_location_record_bytes(location, key_len);
     adb_cache_ask(shard->cache, adb_shard_file_key(file), adb_location_offset(location),
                   &reading_out->spot);
 }
@@ -98,9 +126,12 @@ adb_shard_approach(struct shard_reading *reading)
 const unsigned char *
 adb_shard_take(const struct shard_reading *reading, armdb_slice key, unsigned char *room)
 {
+    const struct log_record expected = {.key_len = (uint32_t)key.len,
+                                        .value_len = adb_location_value_len(reading->location)};
     struct log_record record;
-    uint32_t value_len = adb_location_value_len(reading->location);
     uint32_t bytes = reading->bytes;
+    if (ADB_UNLIKELY(adb_location_has_deadline(reading->location)))
+        return NULL; /* it may have expired */
     if (ADB_UNLIKELY(atomic_load_explicit(reading->file_key_now, memory_order_acquire) !=
                      reading->spot.file_key))
         return NULL;
@@ -108,7 +139,7 @@ adb_shard_take(const struct shard_reading *reading, armdb_slice key, unsigned ch
         return NULL;
     adb_log_decode_record(room, &record);
     uint32_t crc = adb_log_record_crc(reading->seed, reading->spot.offset, room, bytes);
-    if (ADB_UNLIKELY(record.crc != crc || !adb_log_record_is_of(&record, room, key, value_len)))
+    if (ADB_UNLIKELY(record.crc != crc || !adb_log_record_is_of(&record, room, &expected, key)))
         return NULL;
     return room + LOG_RECORD_HEADER_BYTES + key.len;
 }

@@ -64,7 +64,7 @@ apply_record(void *context, const struct log_scan_record *found)
     ADB_TRY(find_index(applier, found, &index));
     if (shard == NULL)
         return ARMDB_OK;
-    uint64_t bytes = adb_log_record_bytes(record->key_len, record->value_len);
+    uint64_t bytes = adb_log_record_bytes(record);
     bool is_tombstone = record->flags == LOG_FLAG_TOMBSTONE;
     if (is_tombstone)
         count(&applier->file->tombstone_bytes, bytes);
@@ -75,8 +75,7 @@ apply_record(void *context, const struct log_scan_record *found)
     if (is_tombstone) {
         old = adb_index_remove(&index->keys, found->key);
     } else {
-        uint64_t location = adb_location_make(applier->file->slot, found->offset,
-                                              record->value_len);
+        uint64_t location = adb_location_of(applier->file->slot, found->offset, record);
         ADB_TRY(adb_index_prepare(&index->keys, found->key, &shard->spare));
         old = adb_index_put(&index->keys, found->key, location,
                             index->keys.value_bytes != 0 ? found->value : NULL, &shard->spare);

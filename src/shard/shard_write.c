@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/err.h"
+#include "os/rcu.h"
 #include "shard/shard_private.h"
 
 /* -------------------------------------------------------------------- failure */
@@ -101,8 +102,16 @@ adb_shard_bury(struct shard *shard, uint64_t location, armdb_slice key)
 {
     struct data_file *file = atomic_load_explicit(&shard->files[adb_location_slot(location)],
                                                   memory_order_acquire);
-    uint64_t bytes = adb_log_record_bytes((uint32_t)key.len, adb_location_value_len(location));
-    atomic_fetch_add_explicit(&file->dead_bytes, bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&file->dead_bytes, adb_location_record_bytes(location, key.len),
+                              memory_order_relaxed);
+}
+
+static uint32_t
+flags_of(const struct shard_write *write)
+{
+    if (write->verb == SHARD_DELETE)
+        return LOG_FLAG_TOMBSTONE;
+    return write->deadline_ms != 0 ? LOG_FLAG_DEADLINE : 0;
 }
 
 /* Makes the appended record what readers see. */
@@ -110,15 +119,17 @@ static void
 publish(struct shard *shard, const struct shard_write *write, uint64_t offset)
 {
     struct data_file *file = shard->writer.active;
+    const struct log_record record = {.flags = flags_of(write),
+                                      .key_len = (uint32_t)write->key.len,
+                                      .value_len = (uint32_t)write->value.len};
     uint64_t old;
     if (write->verb == SHARD_DELETE) {
         old = adb_index_remove(&write->index->keys, write->key);
-        atomic_fetch_add_explicit(&file->tombstone_bytes,
-                                  adb_log_record_bytes((uint32_t)write->key.len, 0),
+        atomic_fetch_add_explicit(&file->tombstone_bytes, adb_log_record_bytes(&record),
                                   memory_order_relaxed);
         shard->deletes++;
     } else {
-        uint64_t location = adb_location_make(file->slot, offset, (uint32_t)write->value.len);
+        uint64_t location = adb_location_of(file->slot, offset, &record);
         const void *value = write->index->keys.value_bytes != 0 ? write->value.data : NULL;
         old = adb_index_put(&write->index->keys, write->key, location, value, &shard->spare);
         shard->puts++;
@@ -153,12 +164,12 @@ append(struct shard *shard, const struct shard_write *write, uint64_t *offset_ou
 {
     const struct log_entry entry = {
         .collection_id = write->index->collection_id,
-        .flags = write->verb == SHARD_DELETE ? LOG_FLAG_TOMBSTONE : 0,
+        .flags = flags_of(write),
         .key = write->key,
         .value = write->value,
+        .deadline_ms = write->deadline_ms,
     };
-    uint32_t key_len = (uint32_t)write->key.len;
-    if (adb_log_writer_is_full(&shard->writer, key_len, (uint32_t)write->value.len))
+    if (adb_log_writer_is_full(&shard->writer, &entry))
         ADB_TRY(adb_shard_rotate(shard));
     if (write->durability == ARMDB_SYNCED)
         ADB_TRY(fence_unless_harmless(shard, adb_log_writer_prewrite(&shard->writer)));
@@ -172,6 +183,25 @@ append(struct shard *shard, const struct shard_write *write, uint64_t *offset_ou
     return fence_unless_harmless(shard, err);
 }
 
+/* Whether an insert or a delete finds its key as it should. */
+static armdb_err
+check_presence(struct shard *shard, const struct shard_write *write)
+{
+    uint64_t location = adb_index_get(&write->index->keys, write->key, NULL);
+    armdb_err err = ARMDB_NOT_FOUND;
+    if (location != 0) {
+        uint64_t deadline_ms;
+        adb_rcu_enter(); /* not to be held longer under the lock: others wait for the end of it */
+        err = adb_shard_read_deadline(shard, location, write->key, &deadline_ms);
+        adb_rcu_leave();
+    }
+    if (write->verb == SHARD_DELETE)
+        return err;
+    if (err == ARMDB_OK)
+        return ARMDB_EXISTS;
+    return err == ARMDB_NOT_FOUND ? ARMDB_OK : err;
+}
+
 static armdb_err
 write_locked(struct shard *shard, const struct shard_write *write, uint64_t *sequence_out)
 {
@@ -181,10 +211,8 @@ write_locked(struct shard *shard, const struct shard_write *write, uint64_t *seq
         return adb_fail(ARMDB_NO_COLLECTION, "write", "the collection was dropped");
     /* Not before: whoever drops it changes the index without this lock. */
     struct adb_index *keys = &write->index->keys;
-    if (write->verb == SHARD_INSERT && adb_index_get(keys, write->key, NULL) != 0)
-        return ARMDB_EXISTS;
-    if (write->verb == SHARD_DELETE && adb_index_get(keys, write->key, NULL) == 0)
-        return ARMDB_NOT_FOUND;
+    if (write->verb != SHARD_PUT)
+        ADB_TRY(check_presence(shard, write));
     if (write->verb != SHARD_DELETE)
         ADB_TRY(adb_index_prepare(keys, write->key, &shard->spare));
     ADB_TRY(append(shard, write, &offset));

@@ -30,7 +30,7 @@ note_records(struct inventory *inventory, struct entry *entry, size_t bytes, uin
     for (size_t at = 0; at + LOG_PAD_RECORD_BYTES_MIN <= bytes;) {
         struct log_record *record = &entry->record;
         adb_log_decode_record(from + at, record);
-        uint64_t len = adb_log_record_bytes(record->key_len, record->value_len);
+        uint64_t len = adb_log_record_bytes(record);
         if (!adb_log_record_is_sane(record) || len > bytes - at ||
             adb_log_record_crc(seed, base + at, from + at, len) != record->crc) {
             at += LOG_RECORD_ALIGNMENT;

@@ -33,6 +33,8 @@ decode(const unsigned char *header)
     if (adb_log_decode_file_header(header, &found) != LOG_HEADER_OK)
         return;
     adb_log_encode_file_header(&found, again);
+    adb_store_u32(again + 8, found.version);
+    adb_store_u32(again + 60, adb_crc32c(0, again, 60));
     ADB_ASSERT(memcmp(again, header, sizeof again) == 0);
 }
 

@@ -152,9 +152,13 @@ put_right(const char *path, unsigned char *bytes, size_t len)
     while (at + LOG_RECORD_HEADER_BYTES <= len) {
         struct log_record record;
         adb_log_decode_record(bytes + at, &record);
-        uint64_t size = adb_log_record_bytes(record.key_len, record.value_len);
+        uint64_t size = adb_log_record_bytes(&record);
         if (size > len - at)
             break;
+        if ((record.flags & LOG_FLAG_DEADLINE) != 0) {
+            record.deadline_ms = adb_load_u64(bytes + at + LOG_RECORD_HEADER_BYTES);
+            adb_log_encode_head(seed, at, &record, bytes + at);
+        }
         adb_store_u32(bytes + at, adb_log_record_crc(seed, at, bytes + at, size));
         at += (size_t)size;
     }

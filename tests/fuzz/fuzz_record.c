@@ -31,12 +31,19 @@ static void
 read_back(struct data_file *file, const struct log_scan_record *found)
 {
     const struct log_record *record = &found->record;
-    uint32_t reads;
+    struct data_file_reading reading;
+    uint64_t location = adb_location_of(0, found->offset, record);
+    if (adb_location_offset(location) != found->offset)
+        return; /* a large value, not at a page: no writer puts one there */
     unsigned char *to = (unsigned char *)malloc(record->value_len + 1);
     ADB_ASSERT(to != NULL);
-    armdb_err err = adb_data_file_read_value(file, found->offset, found->key, record->value_len, to,
-                                             &reads);
-    ADB_ASSERT(err == (record->flags == 0 ? ARMDB_OK : ARMDB_CORRUPT));
+    armdb_err err = adb_data_file_read_value(file, location, found->key, to, &reading);
+    ADB_ASSERT(err == (adb_log_record_is_value(record) ? ARMDB_OK : ARMDB_CORRUPT));
+    ADB_ASSERT(err != ARMDB_OK || reading.deadline_ms == record->deadline_ms);
+    if (adb_location_has_deadline(location)) {
+        ADB_ASSERT(adb_data_file_read_deadline(file, location, found->key, &reading) == ARMDB_OK);
+        ADB_ASSERT(reading.deadline_ms == record->deadline_ms && reading.deadline_ms != 0);
+    }
     if (err == ARMDB_OK && record->value_len < LOG_SCAN_VALUE_MAX)
         ADB_ASSERT(memcmp(found->value, to, record->value_len) == 0);
     free(to);
@@ -47,7 +54,7 @@ on_record(void *context, const struct log_scan_record *found)
 {
     struct walk *walk = (struct walk *)context;
     const struct log_record *record = &found->record;
-    uint64_t bytes = adb_log_record_bytes(record->key_len, record->value_len);
+    uint64_t bytes = adb_log_record_bytes(record);
     ADB_ASSERT(found->offset >= walk->end && found->offset % LOG_RECORD_ALIGNMENT == 0);
     ADB_ASSERT(found->offset + bytes <= walk->size);
     ADB_ASSERT(adb_log_record_is_sane(record) && record->flags != LOG_FLAG_META);
@@ -69,12 +76,16 @@ put_right(unsigned char *bytes, size_t size, uint32_t what)
     while (at + LOG_RECORD_HEADER_BYTES <= size) {
         struct log_record record;
         adb_log_decode_record(bytes + at, &record);
-        uint64_t len = adb_log_record_bytes(record.key_len, record.value_len);
+        uint64_t len = adb_log_record_bytes(&record);
         if (len > size - at)
             return;
         if ((what & FIX_SEQUENCE) != 0) {
             record.sequence = record.flags == LOG_FLAG_META ? sequence : ++sequence;
-            adb_log_encode_record(&record, bytes + at);
+            adb_store_u64(bytes + at + 8, record.sequence | (uint64_t)record.flags << 56);
+        }
+        if ((record.flags & LOG_FLAG_DEADLINE) != 0) {
+            record.deadline_ms = adb_load_u64(bytes + at + LOG_RECORD_HEADER_BYTES);
+            adb_log_encode_head(seed, at, &record, bytes + at);
         }
         if ((what & FIX_MARKS) != 0 && record.flags == LOG_FLAG_META)
             adb_store_u64(bytes + at + LOG_RECORD_HEADER_BYTES + 8, at);

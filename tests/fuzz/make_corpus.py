@@ -26,9 +26,13 @@ def write(target, name, data):
 NEWEST, CRC, SEQUENCE, MARKS = 1, 2, 4, 8
 
 
-def record(key, value, flags=0, collection=0, sequence=0):
-    """A record without its checksum, which the target puts in."""
+def record(key, value, flags=0, collection=0, sequence=0, deadline=0):
+    """A record without its checksums, which the target puts in."""
+    if deadline:
+        flags |= 2
     head = struct.pack("<IIQI", 0, len(value), sequence | flags << 56, len(key) | collection << 12)
+    if flags & 2:
+        head += struct.pack("<QI", deadline, 0)
     body = head + key + value
     return body + bytes(-len(body) % 8)
 
@@ -52,6 +56,14 @@ def records():
     write("record", "gap", bytes([NEWEST | CRC]) + record(b"a", b"", 0, 0, 1) +
           record(b"b", b"", 0, 0, 3))
     write("record", "long_pad", bytes([put_right]) + record(b"", bytes(4000), 0x10) + plain)
+    until = record(b"k", b"v" * 77, deadline=1) + record(b"key", b"", deadline=2**64 - 1)
+    write("record", "deadlines", bytes([put_right]) + until + plain + until)
+    write("record", "deadlines_bad_checksums", bytes([NEWEST]) + until)
+    write("record", "deadline_of_zero", bytes([put_right]) + plain + record(b"k", b"v", 2))
+    write("record", "deadline_of_a_tombstone", bytes([put_right]) + plain + record(b"k", b"", 3))
+    write("record", "deadline_large", bytes([put_right]) + record(b"k", b"v" * 6000, deadline=9))
+    write("record", "deadline_torn", bytes([put_right]) + plain +
+          record(b"k", b"v" * 99, deadline=9)[:28])
     write("record", "large", bytes([put_right]) + record(b"k", b"v" * 6000))
 
 
@@ -66,7 +78,8 @@ def file_header(version=1, shard=0, file_id=1, reserved=bytes(12)):
 def file_headers():
     write("file_header", "good", bytes([1]) + file_header())
     write("file_header", "no_checksum", bytes([0]) + file_header())
-    write("file_header", "newer", bytes([1]) + file_header(version=2))
+    write("file_header", "newer", bytes([1]) + file_header(version=3))
+    write("file_header", "older", bytes([1]) + file_header(version=1))
     write("file_header", "version_0", bytes([1]) + file_header(version=0))
     write("file_header", "misplaced", bytes([1]) + file_header(shard=3, file_id=9))
     write("file_header", "reserved", bytes([1]) + file_header(reserved=b"x" * 12))

@@ -90,6 +90,9 @@ step(struct collection *const *collections, uint32_t *random)
     static const armdb_durability levels[4] = {ARMDB_BUFFERED, ARMDB_WRITTEN, ARMDB_WRITTEN,
                                                ARMDB_SYNCED};
     options.durability = levels[next_random(random) % 4];
+    uint32_t until = next_random(random);
+    if (verb >= 2 && until % 3 == 0)
+        options.expires_at_ms = UINT64_C(32503680000000) + until; /* the year 3000 */
     armdb_err err = adb_db_write(collections[which],
                                  verb < 2    ? SHARD_DELETE
                                  : verb == 2 ? SHARD_INSERT
@@ -175,6 +178,7 @@ dump_collection(struct db *db, const armdb_collection_info *info, FILE *to)
     const armdb_cursor_options options = ARMDB_CURSOR_OPTIONS_INIT;
     struct collection *collection;
     struct cursor *cursor;
+    uint64_t deadline_ms;
     armdb_err err;
     fprintf(to, "collection %" PRIu32 " ", info->id);
     dump_bytes(armdb_str(info->name), to);
@@ -190,6 +194,9 @@ dump_collection(struct db *db, const armdb_collection_info *info, FILE *to)
         dump_bytes(adb_cursor_key(cursor), to);
         fputc('\t', to);
         dump_bytes(adb_cursor_value(cursor), to);
+        ADB_ASSERT(adb_db_deadline(collection, adb_cursor_key(cursor), &deadline_ms) == ARMDB_OK);
+        if (deadline_ms != 0)
+            fprintf(to, "\tuntil %" PRIu64, deadline_ms);
         fputc('\n', to);
     }
     ADB_ASSERT(err == ARMDB_END);

@@ -1,9 +1,10 @@
 /*
- * The golden database of format version 1: files that were committed once, and must open for ever.
+ * The golden databases of all format versions: files that were committed once, and must open for
+ * ever.
  *
- * If the second test fails alone, the library writes another format than it did: either that was
- * not meant, or the format version has to be raised (make_golden.c says how to make new files while
- * nobody has data yet).
+ * If the second test, which is for the newest version, fails alone, the library writes another
+ * format than it did: either that was not meant, or the format version has to be raised
+ * (make_golden.c says how to make new files while nobody has data yet).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -167,6 +168,34 @@ test_golden__written_to__old_pairs_stay(void **state)
     sim_free(sim);
 }
 
+/* An older library must not meet a deadline in a file that it takes for one of its own. */
+static void
+test_golden__written_to_with_a_deadline__goes_on_in_a_new_file(void **state)
+{
+    (void)state;
+    struct sim *sim = sim_new(4);
+    armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
+    struct db *db;
+    bool is_closed;
+    uint64_t deadline_ms;
+    copy_to_sim(sim);
+    options.expires_at_ms = UINT64_MAX;
+    assert_int_equal(adb_db_open(sim_os(sim), GOLDEN_PATH, NULL, &db), ARMDB_OK);
+    const armdb_slice key = armdb_str("a key that is not among them");
+    assert_false(sim_file_exists(sim, GOLDEN_PATH "/shard-000/0000000003.log") ||
+                 sim_file_exists(sim, GOLDEN_PATH "/shard-001/0000000003.log"));
+    assert_int_equal(adb_db_write(adb_db_default(db), SHARD_PUT, key, armdb_str("new"), &options),
+                     ARMDB_OK);
+    assert_true(sim_file_exists(sim, GOLDEN_PATH "/shard-000/0000000003.log") ||
+                sim_file_exists(sim, GOLDEN_PATH "/shard-001/0000000003.log"));
+    assert_int_equal(adb_db_close(db, &is_closed), ARMDB_OK);
+    assert_int_equal(adb_db_open(sim_os(sim), GOLDEN_PATH, NULL, &db), ARMDB_OK);
+    assert_int_equal(adb_db_deadline(adb_db_default(db), key, &deadline_ms), ARMDB_OK);
+    assert_true(deadline_ms == UINT64_MAX);
+    assert_int_equal(adb_db_close(db, &is_closed), ARMDB_OK);
+    sim_free(sim);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -175,10 +204,17 @@ main(int argc, char **argv)
         cmocka_unit_test(test_golden__same_operations__same_bytes),
         cmocka_unit_test(test_golden__written_to__old_pairs_stay),
     };
-    if (argc != 2) {
-        fprintf(stderr, "usage: golden DIRECTORY\n");
+    const struct CMUnitTest older_tests[] = {
+        cmocka_unit_test(test_golden__on_real_files__opens_and_holds_what_the_text_says),
+        cmocka_unit_test(test_golden__written_to__old_pairs_stay),
+        cmocka_unit_test(test_golden__written_to_with_a_deadline__goes_on_in_a_new_file),
+    };
+    bool is_newest = argc == 2;
+    if (!is_newest && (argc != 3 || strcmp(argv[2], "older") != 0)) {
+        fprintf(stderr, "usage: golden DIRECTORY [older]\n");
         return 2;
     }
     golden_directory = argv[1];
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return is_newest ? cmocka_run_group_tests(tests, NULL, NULL)
+                     : cmocka_run_group_tests(older_tests, NULL, NULL);
 }

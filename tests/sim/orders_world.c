@@ -171,8 +171,8 @@ recount_record(void *context, const struct log_scan_record *found)
 {
     struct recount *recount = (struct recount *)context;
     const struct log_record *record = &found->record;
-    uint64_t bytes = adb_log_record_bytes(record->key_len, record->value_len);
-    uint64_t here = adb_location_make(recount->file->slot, found->offset, record->value_len);
+    uint64_t bytes = adb_log_record_bytes(record);
+    uint64_t here = adb_location_of(recount->file->slot, found->offset, record);
     if (record->flags == LOG_FLAG_TOMBSTONE)
         recount->tombstone_bytes += bytes;
     else if (adb_index_get(&recount->world->index.keys, found->key, NULL) != here)
@@ -294,7 +294,7 @@ add_records(struct digest *digest, struct world *world, const char *content, siz
 {
     struct log_record record;
     for (uint64_t at = LOG_FILE_HEADER_BYTES; at + LOG_RECORD_HEADER_BYTES <= bytes;
-         at += adb_log_record_bytes(record.key_len, record.value_len)) {
+         at += adb_log_record_bytes(&record)) {
         const unsigned char *from = (const unsigned char *)content + at;
         adb_log_decode_record(from, &record);
         if (record.sequence == 0 && record.flags == 0)

@@ -249,6 +249,12 @@ hook_now_ns(struct adb_os *os)
     return adb_os_now_ns(hook_of(os)->inner);
 }
 
+static uint64_t
+hook_wall_ms(struct adb_os *os)
+{
+    return adb_os_wall_ms(hook_of(os)->inner);
+}
+
 static armdb_err
 hook_entropy(struct adb_os *os, void *buffer, size_t bytes)
 {
@@ -283,6 +289,7 @@ static const struct adb_os_ops hook_ops = {
     .resolve = hook_resolve,
     .boot_id = hook_boot_id,
     .now_ns = hook_now_ns,
+    .wall_ms = hook_wall_ms,
     .entropy = hook_entropy,
     .process_id = hook_process_id,
 };

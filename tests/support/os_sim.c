@@ -611,6 +611,16 @@ os_now_ns(struct adb_os *os)
     return now_ns;
 }
 
+static uint64_t
+os_wall_ms(struct adb_os *os)
+{
+    struct sim *sim = boot_of(os)->sim;
+    adb_mutex_lock(&sim->lock);
+    uint64_t wall_ms = sim->now_ns / 1000000 + sim->wall_start_ms;
+    adb_mutex_unlock(&sim->lock);
+    return wall_ms;
+}
+
 static armdb_err
 os_entropy(struct adb_os *os, void *buffer, size_t bytes)
 {
@@ -665,6 +675,7 @@ static const struct adb_os_ops sim_ops = {
     .list = os_list,
     .resolve = os_resolve,
     .now_ns = os_now_ns,
+    .wall_ms = os_wall_ms,
     .entropy = os_entropy,
     .boot_id = os_boot_id,
     .process_id = os_process_id,
@@ -703,6 +714,7 @@ sim_new(uint64_t seed)
     sim->entropy = test_rng_make(seed);
     sim->root = sim_node_new(sim, true);
     sim->now_ns = 1000000000;
+    sim->wall_start_ms = UINT64_C(1700000000000);
     (void)sim_boot_start(sim);
     return sim;
 }

@@ -125,6 +125,8 @@ struct sim *sim_clone(struct sim *sim);
 /* Settings. */
 
 void sim_advance_ns(struct sim *sim, uint64_t ns);
+/** Sets the time of day, back or forth; it goes on with sim_advance_ns(). */
+void sim_set_wall_ms(struct sim *sim, uint64_t wall_ms);
 /** Bytes that files may take; UINT64_MAX, the default, for no limit. May fall below what is used:
  * then nothing more can be added. */
 void sim_set_capacity(struct sim *sim, uint64_t bytes);

@@ -308,6 +308,7 @@ sim_clone(struct sim *sim)
     sim_fold_all(sim, false);
     struct sim *clone = sim_new_bare();
     clone->now_ns = sim->now_ns;
+    clone->wall_start_ms = sim->wall_start_ms;
     clone->entropy = sim->entropy;
     clone->capacity_bytes = sim->capacity_bytes;
     clone->sector_bytes = sim->sector_bytes;

@@ -119,7 +119,8 @@ struct sim {
     struct sim_node *root;
     uint64_t next_node_id;
     uint64_t now_ns;
-    uint64_t power_cuts; /* so far: what tells one start of the machine from another */
+    uint64_t wall_start_ms; /* the time of day when now_ns was 0; may be less than 0, modulo 2^64 */
+    uint64_t power_cuts;    /* so far: what tells one start of the machine from another */
     struct test_rng entropy;
     uint64_t capacity_bytes;
     uint64_t used_bytes;

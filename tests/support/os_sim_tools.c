@@ -15,6 +15,14 @@ sim_advance_ns(struct sim *sim, uint64_t ns)
 }
 
 void
+sim_set_wall_ms(struct sim *sim, uint64_t wall_ms)
+{
+    adb_mutex_lock(&sim->lock);
+    sim->wall_start_ms = wall_ms - sim->now_ns / 1000000;
+    adb_mutex_unlock(&sim->lock);
+}
+
+void
 sim_set_capacity(struct sim *sim, uint64_t bytes)
 {
     adb_mutex_lock(&sim->lock);

@@ -218,7 +218,8 @@ cmd_load(const struct args *args)
 {
     struct loader loader = {
         .is_json = args->number[OPTION_FORMAT] == FORMAT_JSONL,
-        .options = {sizeof(armdb_write_options), args_durability(args, ARMDB_BUFFERED), NULL},
+        .options = {.struct_bytes = sizeof(armdb_write_options),
+                    .durability = args_durability(args, ARMDB_BUFFERED)},
         .acknowledge = args->number[OPTION_ACKNOWLEDGE],
     };
     int status = open_input(&loader, args);

@@ -226,7 +226,7 @@ test_db_open__newer_manifest__is_a_format_error(void **state)
     patch_manifest(fixture->sim, 8, ARMDB_FORMAT_VERSION + 1);
     uint64_t digest = sim_digest(fixture->sim);
     expect_open(fixture, ARMDB_FORMAT);
-    expect_detail(ARMDB_FORMAT, "version 2", "newest known", NULL);
+    expect_detail(ARMDB_FORMAT, "version 3", "newest known", NULL);
     assert_string_equal(adb_err_detail()->file, DB_PATH "/MANIFEST");
     assert_int_equal(sim_digest(fixture->sim), digest);
 }

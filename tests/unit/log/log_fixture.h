@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "log/data_file.h"
+#include "log/location.h"
 #include "log/log_scan.h"
 #include "log/log_writer.h"
 #include "os/rcu.h"
@@ -113,17 +114,35 @@ make_value(uint64_t number, size_t len)
     return value;
 }
 
-/** Appends record `number` and returns the error. */
+/** Bytes of a record without a deadline. */
+static inline uint64_t
+record_bytes(uint32_t key_len, uint32_t value_len)
+{
+    const struct log_record record = {.key_len = key_len, .value_len = value_len};
+    return adb_log_record_bytes(&record);
+}
+
+/** Appends record `number`, with a deadline unless that is 0, and returns the error. */
 static inline armdb_err
-try_append(struct log_writer *writer, uint64_t number, size_t value_len, uint64_t *offset_out)
+try_append_until(struct log_writer *writer, uint64_t number, size_t value_len, uint64_t deadline_ms,
+                 uint64_t *offset_out)
 {
     char room[KEY_BYTES + 1];
     unsigned char *value = make_value(number, value_len);
-    const struct log_entry entry = {
-        .collection_id = 3, .key = key_of(number, room), .value = {value, value_len}};
+    const struct log_entry entry = {.collection_id = 3,
+                                    .flags = deadline_ms != 0 ? LOG_FLAG_DEADLINE : 0,
+                                    .key = key_of(number, room),
+                                    .value = {value, value_len},
+                                    .deadline_ms = deadline_ms};
     armdb_err err = adb_log_writer_append(writer, &entry, offset_out);
     free(value);
     return err;
+}
+
+static inline armdb_err
+try_append(struct log_writer *writer, uint64_t number, size_t value_len, uint64_t *offset_out)
+{
+    return try_append_until(writer, number, value_len, 0, offset_out);
 }
 
 static inline uint64_t
@@ -157,8 +176,10 @@ try_read(struct data_file *file, uint64_t offset, uint64_t number, uint32_t valu
     unsigned char *to = (unsigned char *)malloc(value_len > 0 ? value_len : 1);
     assert_non_null(to);
     adb_rcu_enter();
-    armdb_err err = adb_data_file_read_value(file, offset, key_of(number, room), value_len, to,
-                                             reads_out);
+    struct data_file_reading reading;
+    armdb_err err = adb_data_file_read_value(file, adb_location_make(0, offset, value_len),
+                                             key_of(number, room), to, &reading);
+    *reads_out = reading.reads;
     adb_rcu_leave();
     for (size_t i = 0; err == ARMDB_OK && i < value_len; i++)
         assert_int_equal(to[i], value_byte(number, i));
@@ -185,6 +206,7 @@ struct seen_records {
         uint64_t number; /* from the key */
         uint32_t value_len;
         uint32_t flags;
+        uint64_t deadline_ms;
     } at[SEEN_MAX];
 };
 
@@ -207,6 +229,7 @@ note_record(void *context, const struct log_scan_record *found)
     seen->at[seen->count].number = strtoull(text[0] != '\0' ? text + 4 : "0", NULL, 10);
     seen->at[seen->count].value_len = record->value_len;
     seen->at[seen->count].flags = record->flags;
+    seen->at[seen->count].deadline_ms = record->deadline_ms;
     seen->count++;
     return ARMDB_OK;
 }

@@ -55,12 +55,13 @@ image_free(struct log_image *image)
 static inline void
 image_add(struct log_image *image, const struct log_record *record)
 {
-    uint64_t bytes = adb_log_record_bytes(record->key_len, record->value_len);
+    uint64_t bytes = adb_log_record_bytes(record);
     image_grow(image, bytes);
     unsigned char *to = image->bytes + image->len;
-    adb_log_encode_record(record, to);
-    memset(to + LOG_RECORD_HEADER_BYTES, 0x6b, record->key_len);
-    memset(to + LOG_RECORD_HEADER_BYTES + record->key_len, 0x76, record->value_len);
+    unsigned char *key = to + adb_log_head_bytes(record->flags);
+    adb_log_encode_head(image->seed, image->len, record, to);
+    memset(key, 0x6b, record->key_len);
+    memset(key + record->key_len, 0x76, record->value_len);
     if (record->flags == LOG_FLAG_META)
         to[LOG_RECORD_HEADER_BYTES] = LOG_META_PAD;
     adb_store_u32(to, adb_log_record_crc(image->seed, image->len, to, bytes));

@@ -195,7 +195,7 @@ test_data_file__newer_version__format_error(void **state)
     bytes[8] = 9;
     adb_store_u32(bytes + 60, adb_crc32c(0, bytes, 60));
     sim_write_file(fixture->sim, LOG_PATH, bytes, sizeof bytes);
-    assert_open_fails(fixture, ARMDB_FORMAT, "format version 9 is newer than 1");
+    assert_open_fails(fixture, ARMDB_FORMAT, "format version 9 is newer than 2");
     assert_int_equal(adb_err_detail()->offset, 8);
 }
 
@@ -337,7 +337,7 @@ test_data_file__flipped_byte__never_returned(void **state)
     static const uint32_t lengths[] = {0, 37, 5000};
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
         uint64_t offset = make_file_with(fixture, 7, lengths[i]);
-        uint64_t bytes = adb_log_record_bytes(KEY_BYTES, lengths[i]);
+        uint64_t bytes = record_bytes(KEY_BYTES, lengths[i]);
         struct data_file *file = open_log(fixture->os);
         for (uint64_t at = 0; at < bytes; at += at < 100 || at + 100 > bytes ? 1 : 97) {
             sim_corrupt(fixture->sim, LOG_PATH, offset + at, 0x01);
@@ -390,8 +390,8 @@ test_data_file__behind_the_end__damage(void **state)
     assert_read_is_damage(file, file->end, 7, 36);
     assert_read_is_damage(file, file->end + 4096, 7, 36);
     assert_read_is_damage(file, offset, 7, 4000);
-    assert_read_is_damage(file, offset, 7, ARMDB_VALUE_MAX / 256);
-    assert_read_is_damage(file, UINT64_C(1) << 40, 7, 36);
+    assert_read_is_damage(file, offset, 7, LOCATION_LARGE - 1);
+    assert_read_is_damage(file, LOCATION_OFFSET_LIMIT - 8, 7, 36);
     /* Cut from outside, behind our back. */
     sim_truncate_file(fixture->sim, LOG_PATH, file->end - 8);
     assert_read_is_damage(file, offset, 7, 36);

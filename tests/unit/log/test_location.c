@@ -20,7 +20,16 @@ assert_round_trip(uint32_t slot, uint64_t offset, uint32_t value_len)
     assert_int_equal(adb_location_value_len(location), value_len);
     assert_int_equal(adb_location_is_large(location), value_len >= LOCATION_LARGE);
     assert_true(location != 0);
-    assert_int_equal(location >> 62 & 1, 0); /* reserved */
+    assert_false(adb_location_has_deadline(location));
+    const struct log_record record = {.flags = LOG_FLAG_DEADLINE, .value_len = value_len};
+    uint64_t until = adb_location_of(slot, offset, &record);
+    assert_true(adb_location_has_deadline(until) && (until & ~LOCATION_DEADLINE) == location);
+    assert_int_equal(adb_location_slot(until), slot);
+    assert_true(adb_location_offset(until) == offset);
+    assert_int_equal(adb_location_value_len(until), value_len);
+    assert_true(adb_location_record_bytes(until, 8) == adb_round_up(40 + (uint64_t)value_len, 8));
+    assert_true(adb_location_record_bytes(location, 8) ==
+                adb_round_up(28 + (uint64_t)value_len, 8));
 }
 
 static void

@@ -40,22 +40,31 @@ enum { KIND_COUNT = sizeof KINDS / sizeof KINDS[0] };
 static const int FEW[] = {50, LOCATION_LARGE, TOMBSTONE, WINDOW_BYTES + 100, 300000, 0};
 enum { FEW_COUNT = sizeof FEW / sizeof FEW[0] };
 
-/* Fills the log with records 0, 1, ... of these lengths. */
+/* Fills the log with records 0, 1, ... of these lengths, with this deadline unless it is 0. */
 static void
-fill_log(struct writer_fixture *fixture, const int *lengths, size_t count)
+fill_log_until(struct writer_fixture *fixture, const int *lengths, size_t count,
+               uint64_t deadline_ms)
 {
     for (size_t i = 0; i < count; i++) {
+        uint64_t offset;
         if (lengths[i] != TOMBSTONE) {
-            append(&fixture->writer, i, (size_t)lengths[i]);
+            assert_int_equal(
+                try_append_until(&fixture->writer, i, (size_t)lengths[i], deadline_ms, &offset),
+                ARMDB_OK);
             continue;
         }
         char room[KEY_BYTES + 1];
-        uint64_t offset;
         const struct log_entry entry = {
             .collection_id = 3, .flags = LOG_FLAG_TOMBSTONE, .key = key_of(i, room)};
         assert_int_equal(adb_log_writer_append(&fixture->writer, &entry, &offset), ARMDB_OK);
     }
     flush(&fixture->writer);
+}
+
+static void
+fill_log(struct writer_fixture *fixture, const int *lengths, size_t count)
+{
+    fill_log_until(fixture, lengths, count, 0);
 }
 
 /* A copy being made of the log: of each record, or of each `step`-th. */
@@ -145,7 +154,16 @@ check_copy(struct sim *sim, const struct job *job)
     close_log(file);
 }
 
-/* Each record is in the copy as it was, but for its checksum. */
+static uint64_t
+bytes_of(const struct job *job, size_t i)
+{
+    const struct log_record record = {.flags = job->added.at[i].flags,
+                                      .key_len = KEY_BYTES,
+                                      .value_len = job->added.at[i].value_len};
+    return adb_log_record_bytes(&record);
+}
+
+/* Each record is in the copy as it was, but for its checksum, and that of the deadline. */
 static void
 assert_same_bytes(const struct job *job)
 {
@@ -154,9 +172,14 @@ assert_same_bytes(const struct job *job)
     char *copy = sim_read_file(job->fixture->log.sim, COPY_PATH, &copy_bytes);
     for (size_t i = 0; i < job->added.count; i++) {
         uint64_t from = job->source.at[i].offset, to = job->added.at[i].offset;
-        uint64_t bytes = adb_log_record_bytes(KEY_BYTES, job->added.at[i].value_len);
+        uint64_t bytes = bytes_of(job, i);
+        size_t head = adb_log_head_bytes(job->added.at[i].flags);
         assert_true(from + bytes <= log_bytes && to + bytes <= copy_bytes);
-        assert_memory_equal(copy + to + 4, log + from + 4, (size_t)bytes - 4);
+        assert_memory_equal(copy + to + 4, log + from + 4, LOG_RECORD_HEADER_BYTES - 4);
+        if (head == LOG_RECORD_HEAD_MAX)
+            assert_memory_equal(copy + to + LOG_RECORD_HEADER_BYTES,
+                                log + from + LOG_RECORD_HEADER_BYTES, 8);
+        assert_memory_equal(copy + to + head, log + from + head, (size_t)bytes - head);
     }
     free(log);
     free(copy);
@@ -175,7 +198,7 @@ assert_places(const struct job *job)
         assert_int_equal(job->added.at[i].offset, end + pad);
         if (value_len >= LOCATION_LARGE)
             assert_int_equal(job->added.at[i].offset % LOCATION_LARGE_ALIGNMENT, 0);
-        end = job->added.at[i].offset + adb_log_record_bytes(KEY_BYTES, value_len);
+        end = job->added.at[i].offset + bytes_of(job, i);
     }
     assert_int_equal(sim_file_size(job->fixture->log.sim, COPY_PATH), end + LOG_MARK_RECORD_BYTES);
 }
@@ -219,6 +242,16 @@ test_log_copy__each_kind_of_record__read_back_byte_for_byte(void **state)
     copy_and_check(fixture, 1);
     copy_and_check(fixture, 2);
     copy_and_check(fixture, 3);
+}
+
+static void
+test_log_copy__deadlines__are_kept(void **state)
+{
+    struct writer_fixture *fixture = (struct writer_fixture *)*state;
+    fill_log_until(fixture, KINDS, KIND_COUNT, UINT64_C(0x1112131415161718));
+    fill_log(fixture, FEW, FEW_COUNT);
+    copy_and_check(fixture, 1);
+    copy_and_check(fixture, 2);
 }
 
 /* Its newest records, or all, may be among those left out. */
@@ -286,7 +319,7 @@ damage_value(struct job *job, const struct log_scan_record *found)
 static void
 damage_padding(struct job *job, const struct log_scan_record *found)
 {
-    uint64_t bytes = adb_log_record_bytes(KEY_BYTES, found->record.value_len);
+    uint64_t bytes = adb_log_record_bytes(&found->record);
     if (found->value == NULL)
         sim_corrupt(job->fixture->log.sim, LOG_PATH, found->offset + bytes - 1, 1);
 }
@@ -514,6 +547,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_WRITER(test_log_copy__each_kind_of_record__read_back_byte_for_byte),
+        WITH_WRITER(test_log_copy__deadlines__are_kept),
         WITH_WRITER(test_log_copy__nothing_needed__empty_and_whole),
         cmocka_unit_test(test_log_copy__random_lengths__read_back),
         cmocka_unit_test(test_log_copy__value_changes_after_the_scan_met_it__damage_not_copied),

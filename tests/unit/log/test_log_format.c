@@ -22,7 +22,7 @@ static const struct log_file_header HEADER = {
 /* What docs/format.md draws. */
 static const unsigned char HEADER_BYTES[60] = {
     'a',  'r',  'm',  'd',  'b',  'l',  'o',  'g',  /*  0 magic */
-    1,    0,    0,    0,                            /*  8 format version */
+    2,    0,    0,    0,                            /*  8 format version */
     0x0c, 0x0d, 0x0e, 0x0f,                         /* 12 shard */
     0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, /* 16 file id */
     0xd0, 0xd1, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, /* 24 database id */
@@ -88,7 +88,8 @@ test_log_format__file_header__version_and_reserved_are_checked(void **state)
 {
     (void)state;
     assert_int_equal(decode_changed(8, 1), LOG_HEADER_OK);
-    assert_int_equal(decode_changed(8, 2), LOG_HEADER_NEWER);
+    assert_int_equal(decode_changed(8, 2), LOG_HEADER_OK);
+    assert_int_equal(decode_changed(8, 3), LOG_HEADER_NEWER);
     assert_int_equal(decode_changed(11, 1), LOG_HEADER_NEWER);
     assert_int_equal(decode_changed(8, 0), LOG_HEADER_BAD);
     assert_int_equal(decode_changed(0, 'A'), LOG_HEADER_BAD);
@@ -149,7 +150,7 @@ test_log_format__record_header__each_byte_has_its_place(void **state)
                                       .collection_id = 0xefabc};
     unsigned char bytes[LOG_RECORD_HEADER_BYTES];
     memset(bytes, 0xee, sizeof bytes);
-    adb_log_encode_record(&record, bytes);
+    adb_log_encode_head(0, 0, &record, bytes);
     assert_memory_equal(bytes, expected, sizeof expected);
     assert_decodes_to(bytes, 0xeeeeeeee, &record);
 }
@@ -165,20 +166,84 @@ test_log_format__record_header__largest_fields_round_trip(void **state)
                                       .collection_id = LOG_COLLECTION_ID_MAX};
     unsigned char bytes[LOG_RECORD_HEADER_BYTES];
     memset(bytes, 0, sizeof bytes);
-    adb_log_encode_record(&record, bytes);
+    adb_log_encode_head(0, 0, &record, bytes);
     assert_decodes_to(bytes, 0, &record);
+}
+
+static uint64_t
+record_bytes(uint32_t flags, uint32_t key_len, uint32_t value_len)
+{
+    const struct log_record record = {.flags = flags, .key_len = key_len, .value_len = value_len};
+    return adb_log_record_bytes(&record);
+}
+
+/* A record with a deadline, byte by byte, as format.md draws it. */
+static void
+test_log_format__deadline__bytes_and_back(void **state)
+{
+    (void)state;
+    static const unsigned char expected[LOG_RECORD_HEAD_MAX] = {
+        0xee, 0xee, 0xee, 0xee,                         /*  0 checksum: left alone */
+        0x03, 0x00, 0x00, 0x00,                         /*  4 value length */
+        0x09, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, /*  8 sequence, flags */
+        0x05, 0x10, 0x00, 0x00,                         /* 16 key length 5, collection 1 */
+        0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01, /* 20 deadline */
+    };
+    const struct log_record record = {.value_len = 3,
+                                      .sequence = 9,
+                                      .flags = LOG_FLAG_DEADLINE,
+                                      .key_len = 5,
+                                      .collection_id = 1,
+                                      .deadline_ms = UINT64_C(0x0102030405060708)};
+    struct log_record found;
+    unsigned char bytes[LOG_RECORD_HEAD_MAX];
+    memset(bytes, 0xee, sizeof bytes);
+    adb_log_encode_head(77, 64, &record, bytes);
+    assert_memory_equal(bytes, expected, 28);
+    unsigned char place[8];
+    adb_store_u64(place, 64);
+    assert_int_equal(adb_load_u32(bytes + 28),
+                     adb_crc32c(adb_crc32c(77, place, 8), expected + 4, 24));
+    adb_log_decode_record(bytes, &found);
+    assert_true(found.deadline_ms == 0);
+    assert_true(adb_log_decode_deadline(77, 64, bytes, &found));
+    assert_true(found.deadline_ms == record.deadline_ms);
+    /* No other file, no other place, no changed bit from the fifth byte on. */
+    assert_false(adb_log_decode_deadline(78, 64, bytes, &found));
+    assert_false(adb_log_decode_deadline(77, 72, bytes, &found));
+    for (size_t bit = 4 * 8; bit < sizeof bytes * 8; bit++) {
+        bytes[bit / 8] ^= (unsigned char)(1u << bit % 8);
+        assert_false(adb_log_decode_deadline(77, 64, bytes, &found));
+        bytes[bit / 8] ^= (unsigned char)(1u << bit % 8);
+    }
+    found.flags = 0;
+    assert_true(adb_log_decode_deadline(77, 72, bytes, &found));
+}
+
+/* A deadline of 0 would be none. */
+static void
+test_log_format__deadline_of_zero__is_damage(void **state)
+{
+    (void)state;
+    struct log_record record = {.sequence = 1, .flags = LOG_FLAG_DEADLINE, .key_len = 1};
+    unsigned char bytes[LOG_RECORD_HEAD_MAX];
+    adb_log_encode_head(0, 64, &record, bytes);
+    assert_false(adb_log_decode_deadline(0, 64, bytes, &record));
 }
 
 static void
 test_log_format__record_bytes__rounded_without_overflow(void **state)
 {
     (void)state;
-    assert_int_equal(adb_log_record_bytes(1, 0), 24);
-    assert_int_equal(adb_log_record_bytes(4, 0), 24);
-    assert_int_equal(adb_log_record_bytes(5, 0), 32);
-    assert_int_equal(adb_log_record_bytes(0, LOG_MARK_VALUE_BYTES), LOG_MARK_RECORD_BYTES);
-    assert_int_equal(adb_log_record_bytes(0, 1), LOG_PAD_RECORD_BYTES_MIN);
-    assert_true(adb_log_record_bytes(UINT32_MAX, UINT32_MAX) == UINT64_C(0x200000018));
+    assert_int_equal(record_bytes(0, 1, 0), 24);
+    assert_int_equal(record_bytes(0, 4, 0), 24);
+    assert_int_equal(record_bytes(0, 5, 0), 32);
+    assert_int_equal(record_bytes(LOG_FLAG_META, 0, LOG_MARK_VALUE_BYTES), LOG_MARK_RECORD_BYTES);
+    assert_int_equal(record_bytes(LOG_FLAG_META, 0, 1), LOG_PAD_RECORD_BYTES_MIN);
+    assert_int_equal(record_bytes(LOG_FLAG_DEADLINE, 1, 0), 40);
+    assert_int_equal(record_bytes(LOG_FLAG_DEADLINE, 4, 4), 40);
+    assert_int_equal(record_bytes(LOG_FLAG_DEADLINE, 4, 5), 48);
+    assert_true(record_bytes(0, UINT32_MAX, UINT32_MAX) == UINT64_C(0x200000018));
 }
 
 static bool
@@ -208,6 +273,9 @@ test_log_format__sane_record__limits(void **state)
     assert_true(is_sane(LOG_FLAG_TOMBSTONE, 1, 0, 1, 0));
     assert_false(is_sane(LOG_FLAG_TOMBSTONE, 1, 1, 1, 0));
     assert_false(is_sane(LOG_FLAG_TOMBSTONE, 0, 0, 1, 0));
+    assert_true(is_sane(LOG_FLAG_DEADLINE, 1, ARMDB_VALUE_MAX, 1, 0));
+    assert_false(is_sane(LOG_FLAG_DEADLINE, 1, ARMDB_VALUE_MAX + 1, 1, 0));
+    assert_false(is_sane(LOG_FLAG_DEADLINE, 0, 0, 1, 0));
     assert_true(is_sane(LOG_FLAG_META, 0, 1, 0, 0));
     assert_true(is_sane(LOG_FLAG_META, 0, ARMDB_VALUE_MAX, 9, 0));
     assert_false(is_sane(LOG_FLAG_META, 0, ARMDB_VALUE_MAX + 1, 9, 0));
@@ -221,7 +289,7 @@ test_log_format__unknown_flags__not_sane(void **state)
 {
     (void)state;
     for (uint32_t flags = 0; flags < 256; flags++) {
-        bool is_known = flags == 0 || flags == LOG_FLAG_TOMBSTONE;
+        bool is_known = flags == 0 || flags == LOG_FLAG_TOMBSTONE || flags == LOG_FLAG_DEADLINE;
         assert_int_equal(is_sane(flags, 1, 0, 1, 0), is_known);
         assert_int_equal(is_sane(flags, 0, 16, 1, 0), flags == LOG_FLAG_META);
     }
@@ -290,6 +358,8 @@ main(void)
         cmocka_unit_test(test_log_format__record_header__each_byte_has_its_place),
         cmocka_unit_test(test_log_format__record_header__largest_fields_round_trip),
         cmocka_unit_test(test_log_format__record_bytes__rounded_without_overflow),
+        cmocka_unit_test(test_log_format__deadline__bytes_and_back),
+        cmocka_unit_test(test_log_format__deadline_of_zero__is_damage),
         cmocka_unit_test(test_log_format__sane_record__limits),
         cmocka_unit_test(test_log_format__unknown_flags__not_sane),
         cmocka_unit_test(test_log_format__record_crc__depends_on_all_but_itself),

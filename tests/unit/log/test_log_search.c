@@ -207,7 +207,7 @@ test_log_search__made_to_deceive__is_linear(void **state)
     image_grow(image, BYTES);
     for (size_t at = 0; at + 24 <= BYTES; at += 24) {
         const struct log_record lure = {.value_len = LURE, .sequence = 1, .key_len = 1};
-        adb_log_encode_record(&lure, image->bytes + image->len + at);
+        adb_log_encode_head(image->seed, image->len + at, &lure, image->bytes + image->len + at);
     }
     image->len += BYTES - BYTES % 8;
     image_put(image, 4, 10);

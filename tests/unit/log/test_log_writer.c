@@ -6,6 +6,13 @@
 
 /* ---------------------------------------------------------------- init and use */
 
+static bool
+is_full(const struct log_writer *writer, size_t key_len, size_t value_len)
+{
+    const struct log_entry entry = {.key = {NULL, key_len}, .value = {NULL, value_len}};
+    return adb_log_writer_is_full(writer, &entry);
+}
+
 static void
 test_log_writer__no_memory__said_and_nothing_left(void **state)
 {
@@ -23,7 +30,7 @@ test_log_writer__no_file_yet__full_and_nothing_to_do(void **state)
     (void)state;
     struct log_writer writer;
     assert_int_equal(adb_log_writer_init(&writer, MAX_FILE_BYTES, TAIL_BYTES), ARMDB_OK);
-    assert_true(adb_log_writer_is_full(&writer, 1, 0));
+    assert_true(is_full(&writer, 1, 0));
     assert_int_equal(adb_log_writer_flush(&writer), ARMDB_OK);
     assert_int_equal(adb_log_writer_seal(&writer), ARMDB_OK);
     assert_int_equal(adb_log_writer_finish(&writer), ARMDB_OK);
@@ -106,7 +113,7 @@ test_log_writer__around_the_end_of_the_tail__all_are_read(void **state)
     for (uint32_t first = 0; first <= 64; first += 8) {
         for (int64_t delta = -16; delta <= 16; delta += 8) {
             uint64_t a = append(&fixture->writer, number, first);
-            uint64_t used = adb_log_record_bytes(KEY_BYTES, first);
+            uint64_t used = record_bytes(KEY_BYTES, first);
             uint32_t len = (uint32_t)((int64_t)(whole_tail - used) + delta);
             uint64_t b = append(&fixture->writer, number + 1, len);
             uint64_t c = append(&fixture->writer, number + 2, 10);
@@ -142,7 +149,7 @@ test_log_writer__longest_key__in_the_tail_and_directly(void **state)
     static const size_t lengths[] = {0, 1, TAIL_BYTES};
     for (size_t i = 0; i < 3; i++) {
         uint64_t offset;
-        uint32_t reads;
+        struct data_file_reading reading;
         unsigned char *value = make_value(i, lengths[i]);
         unsigned char *to = (unsigned char *)malloc(lengths[i] + 1);
         const struct log_entry entry = {.collection_id = LOG_COLLECTION_ID_MAX,
@@ -150,13 +157,71 @@ test_log_writer__longest_key__in_the_tail_and_directly(void **state)
                                         .value = {value, lengths[i]}};
         assert_int_equal(adb_log_writer_append(&fixture->writer, &entry, &offset), ARMDB_OK);
         flush(&fixture->writer);
-        assert_int_equal(adb_data_file_read_value(fixture->file, offset, entry.key,
-                                                  (uint32_t)lengths[i], to, &reads),
+        uint64_t location = adb_location_make(0, offset, (uint32_t)lengths[i]);
+        assert_int_equal(adb_data_file_read_value(fixture->file, location, entry.key, to, &reading),
                          ARMDB_OK);
         assert_memory_equal(to, value, lengths[i]);
         free(to);
         free(value);
     }
+}
+
+/* ----------------------------------------------------------------- deadlines */
+
+/* Through the window, written directly, and large: the deadline is there, and the value too. */
+static void
+test_log_writer__deadline__read_back_from_memory_and_file(void **state)
+{
+    struct writer_fixture *fixture = (struct writer_fixture *)*state;
+    static const uint32_t lengths[] = {0, 100, 4064 - KEY_BYTES, 4065, TAIL_BYTES, LOCATION_LARGE};
+    enum { COUNT = sizeof lengths / sizeof lengths[0] };
+    for (uint64_t i = 0; i < 2 * COUNT; i++) {
+        char room[KEY_BYTES + 1];
+        struct data_file_reading reading;
+        uint32_t len = lengths[i % COUNT];
+        uint64_t offset, deadline_ms = UINT64_C(0x0102030405060708) + i;
+        unsigned char *to = (unsigned char *)malloc(len + 1);
+        unsigned char *value = make_value(i, len);
+        assert_int_equal(try_append_until(&fixture->writer, i, len, deadline_ms, &offset),
+                         ARMDB_OK);
+        if (i >= COUNT)
+            flush(&fixture->writer);
+        uint64_t location = adb_location_make(0, offset, len) | LOCATION_DEADLINE;
+        assert_int_equal(
+            adb_data_file_read_value(fixture->file, location, key_of(i, room), to, &reading),
+            ARMDB_OK);
+        assert_true(reading.deadline_ms == deadline_ms);
+        assert_memory_equal(to, value, len);
+        assert_int_equal(
+            adb_data_file_read_deadline(fixture->file, location, key_of(i, room), &reading),
+            ARMDB_OK);
+        assert_true(reading.deadline_ms == deadline_ms);
+        /* A location without the bit is of another record. */
+        if (i >= COUNT)
+            assert_int_equal(adb_data_file_read_value(fixture->file, location & ~LOCATION_DEADLINE,
+                                                      key_of(i, room), to, &reading),
+                             ARMDB_CORRUPT);
+        free(to);
+        free(value);
+    }
+    assert_int_equal(scan_after_kill(fixture, true).how, LOG_SCAN_WHOLE);
+    assert_int_equal(fixture->seen.count, 2 * COUNT);
+    for (uint64_t i = 0; i < 2 * COUNT; i++)
+        assert_true(fixture->seen.at[i].deadline_ms == UINT64_C(0x0102030405060708) + i);
+}
+
+/* An older library knows no deadlines, and would take one for a torn end. */
+static void
+test_log_writer__file_of_version_1__is_full_for_deadlines_only(void **state)
+{
+    struct writer_fixture *fixture = (struct writer_fixture *)*state;
+    char room[KEY_BYTES + 1];
+    const struct log_entry entry = {
+        .flags = LOG_FLAG_DEADLINE, .key = key_of(1, room), .deadline_ms = 1};
+    assert_false(adb_log_writer_is_full(&fixture->writer, &entry));
+    fixture->file->header.version = 1;
+    assert_true(adb_log_writer_is_full(&fixture->writer, &entry));
+    assert_false(is_full(&fixture->writer, KEY_BYTES, 0));
 }
 
 /* ---------------------------------------------------------- large ones and pads */
@@ -204,18 +269,18 @@ test_log_writer__is_full__never_past_the_limit(void **state)
     struct test_rng rng = test_rng_fork(test_seed(), 2);
     fixture->writer.max_file_bytes = 4 * 1024 * 1024;
     /* A fresh file takes anything. */
-    assert_false(adb_log_writer_is_full(&fixture->writer, KEY_BYTES, ARMDB_VALUE_MAX));
+    assert_false(is_full(&fixture->writer, KEY_BYTES, ARMDB_VALUE_MAX));
     for (uint64_t i = 0;; i++) {
         uint32_t len = (uint32_t)test_rng_below(&rng, 700000);
         if (test_rng_one_in(&rng, 3))
             sync_log(&fixture->writer); /* so that MARKs come too */
-        if (adb_log_writer_is_full(&fixture->writer, KEY_BYTES, len))
+        if (is_full(&fixture->writer, KEY_BYTES, len))
             break;
         append(&fixture->writer, i, len);
         if (i > 0)
             assert_true(fixture->file->end <= fixture->writer.max_file_bytes);
     }
-    assert_true(adb_log_writer_is_full(&fixture->writer, KEY_BYTES, ARMDB_VALUE_MAX));
+    assert_true(is_full(&fixture->writer, KEY_BYTES, ARMDB_VALUE_MAX));
 }
 
 /* ------------------------------------------------------------------------ marks */
@@ -304,7 +369,7 @@ test_log_writer__sealed__whole_durable_and_exact(void **state)
     assert_int_equal(adb_log_writer_seal(&fixture->writer), ARMDB_OK);
     assert_true(fixture->file->is_sealed);
     assert_null(fixture->file->tail);
-    assert_true(adb_log_writer_is_full(&fixture->writer, 1, 0));
+    assert_true(is_full(&fixture->writer, 1, 0));
     assert_int_equal(sim_file_size(fixture->log.sim, LOG_PATH), fixture->file->end);
     assert_int_equal(sim_used_bytes(fixture->log.sim), 4096);
     assert_int_equal(meta_kind_at(fixture, seal_at, &says), LOG_META_SEAL);
@@ -391,7 +456,7 @@ test_log_writer__sealed_file_is_the_newest__takes_nothing(void **state)
     fixture->file->is_sealed = scan_after_kill(fixture, true).is_sealed;
     adb_log_writer_use(&fixture->writer, fixture->file);
     assert_null(fixture->file->tail);
-    assert_true(adb_log_writer_is_full(&fixture->writer, 1, 0));
+    assert_true(is_full(&fixture->writer, 1, 0));
     assert_int_equal(adb_log_writer_flush(&fixture->writer), ARMDB_OK);
     assert_int_equal(adb_log_writer_seal(&fixture->writer), ARMDB_OK);
     assert_int_equal(adb_log_writer_finish(&fixture->writer), ARMDB_OK);
@@ -511,11 +576,12 @@ read_shared(struct shared_log *shared, uint64_t number)
 {
     char room[KEY_BYTES + 1];
     unsigned char to[256];
-    uint32_t reads;
+    struct data_file_reading reading;
     uint32_t len = shared_len(number);
+    uint64_t location = adb_location_make(0, shared->offsets[number], len);
     adb_rcu_enter();
-    bool is_good = adb_data_file_read_value(shared->file, shared->offsets[number],
-                                            key_of(number, room), len, to, &reads) == ARMDB_OK;
+    bool is_good = adb_data_file_read_value(shared->file, location, key_of(number, room), to,
+                                            &reading) == ARMDB_OK;
     adb_rcu_leave();
     for (uint32_t i = 0; is_good && i < len; i++)
         is_good = to[i] == value_byte(number, i);
@@ -580,6 +646,8 @@ main(void)
         WITH_WRITER(test_log_writer__large_value__starts_at_a_page_from_every_place),
         WITH_WRITER(test_log_writer__just_below_large__no_pad),
         WITH_WRITER(test_log_writer__is_full__never_past_the_limit),
+        WITH_WRITER(test_log_writer__deadline__read_back_from_memory_and_file),
+        WITH_WRITER(test_log_writer__file_of_version_1__is_full_for_deadlines_only),
         WITH_WRITER(test_log_writer__synced_and_grown__mark_says_so),
         WITH_WRITER(test_log_writer__little_grown__no_mark),
         WITH_WRITER(test_log_writer__synced__survives_a_cut),

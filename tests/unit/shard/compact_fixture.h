@@ -342,8 +342,8 @@ recount_record(void *context, const struct log_scan_record *found)
     struct recount *recount = (struct recount *)context;
     const struct log_record *record = &found->record;
     struct shard_index *index = engine_find_live(recount->engine, record->collection_id);
-    uint64_t bytes = adb_log_record_bytes(record->key_len, record->value_len);
-    uint64_t here = adb_location_make(recount->file->slot, found->offset, record->value_len);
+    uint64_t bytes = adb_log_record_bytes(record);
+    uint64_t here = adb_location_of(recount->file->slot, found->offset, record);
     if (record->flags == LOG_FLAG_TOMBSTONE)
         recount->tombstone_bytes += bytes;
     else if (index == NULL || adb_index_get(&index->keys, found->key, NULL) != here)

@@ -426,11 +426,11 @@ static void
 test_shard_recover__newer_format__is_a_format_error(void **state)
 {
     struct shard_fixture *fixture = (struct shard_fixture *)*state;
-    const uint32_t version = 2;
+    const uint32_t version = LOG_FORMAT_VERSION + 1;
     put(fixture, "key", "value", ARMDB_WRITTEN);
     stop(fixture);
     patch_header(fixture, FILE_PATH(1), 8, &version, sizeof version);
-    expect_damage(fixture, ARMDB_FORMAT, FILE_PATH(1), 8, "version 2 is newer");
+    expect_damage(fixture, ARMDB_FORMAT, FILE_PATH(1), 8, "version 3 is newer");
 }
 
 static void
