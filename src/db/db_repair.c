@@ -56,10 +56,15 @@ struct walk {
     armdb_err (*on_record)(struct walk *walk, const struct log_search_record *found);
     /* what is being read */
     const char *path;
-    uint64_t shift; /* of its bytes against the offsets of the data file: wraps around */
-    bool is_aside;  /* of a file that was read as what it is already */
+    uint64_t shift;   /* of its bytes against the offsets of the data file: wraps around */
+    bool is_aside;    /* of a file that was read as what it is already */
+    bool is_replaced; /* of a file whose damage is no loss */
     bool is_buffer;
+    bool has_gap;
     bool has_lost_end;
+    /* Whole copies that may stand for records that are in it. */
+    const struct log_file_header **covers; /* owned, room for all files */
+    uint32_t n_covers;
 };
 
 static armdb_err
@@ -80,9 +85,12 @@ on_gap(void *context, const struct log_search_gap *gap)
                                    .bytes = gap->bytes};
     uint64_t before = gap->sequence_before;
     uint64_t behind = gap->sequence_behind;
+    walk->has_gap = true;
     if (!walk->is_survey || walk->is_aside || (walk->is_buffer && behind == 0))
         return ARMDB_OK; /* behind the newest record of a buffer are old ones */
     walk->has_lost_end = behind == 0;
+    if (walk->is_replaced)
+        return ARMDB_OK;
     if (before != 0 && behind != 0)
         adb_repair_note(walk->repair, finding,
                         "no whole record; those around it have the numbers %" PRIu64
@@ -106,10 +114,61 @@ note_unreadable(struct walk *walk, const struct log_search_result *result)
                                    .shard = walk->shard,
                                    .file = walk->path,
                                    .offset = result->first_unreadable};
-    if (walk->is_survey && !walk->is_aside && result->unreadable_bytes > 0)
+    if (walk->is_survey && !walk->is_aside && !walk->is_replaced && result->unreadable_bytes > 0)
         adb_repair_note(walk->repair, finding,
                         "%" PRIu64 " bytes, the first of them here, cannot be read",
                         result->unreadable_bytes);
+}
+
+/* Whether a copy stands for what a file with this header has, as at open. */
+static bool
+has_replaced(const struct log_file_header *copy, const struct log_file_header *header)
+{
+    return copy->file_id > header->file_id && copy->base_sequence <= header->base_sequence &&
+           header->base_sequence < copy->last_sequence;
+}
+
+/*
+ * Looks for whole copies that may stand for records of a data file, whose header is NULL if it is
+ * not known. Files come with the largest id first, and buffers last: the survey has met them by
+ * then.
+ */
+static void
+find_covers(struct walk *walk, uint64_t file_id, const struct log_file_header *header)
+{
+    const struct repair_source *source = &walk->repair->source;
+    walk->n_covers = 0;
+    for (uint32_t i = 0; i < source->file_count; i++) {
+        const struct repair_file *file = &source->files[i];
+        if (file->is_whole_copy && file->shard == walk->shard && file->file_id > file_id &&
+            (header == NULL || has_replaced(&file->header, header)))
+            walk->covers[walk->n_covers++] = &file->header;
+    }
+}
+
+/* Whether a copy stands for a record: it has it too, or that was not needed any more; and a
+ * tombstone that hid it may have been left out since. */
+static bool
+is_covered(const struct walk *walk, uint64_t sequence)
+{
+    for (uint32_t i = 0; i < walk->n_covers; i++) {
+        if (sequence > walk->covers[i]->base_sequence && sequence <= walk->covers[i]->last_sequence)
+            return true;
+    }
+    return false;
+}
+
+/* Takes what the survey has found out about a file. */
+static void
+note_state(const struct walk *walk, struct repair_file *file,
+           const struct log_search_result *result)
+{
+    file->is_sealed = result->is_sealed && !walk->has_lost_end;
+    file->last_sequence = result->sequence;
+    file->is_replaced = walk->is_replaced;
+    file->is_whole_copy = file->has_header && !file->is_aside && file->header.is_copy &&
+                          file->is_sealed && !walk->has_gap && result->unreadable_bytes == 0 &&
+                          result->sequence == file->header.last_sequence;
 }
 
 static armdb_err
@@ -123,6 +182,9 @@ walk_file(struct walk *walk, struct repair_file *file)
     walk->shift = 0;
     walk->is_buffer = false;
     walk->is_aside = file->is_aside;
+    walk->has_gap = false;
+    find_covers(walk, file->file_id, file->has_header ? &file->header : NULL);
+    walk->is_replaced = file->has_header && walk->n_covers > 0;
     walk->has_lost_end = file->bytes < LOG_FILE_HEADER_BYTES;
     if (walk->is_survey && !file->is_aside) {
         repair->report->files++;
@@ -139,8 +201,8 @@ walk_file(struct walk *walk, struct repair_file *file)
     adb_file_discard(place.file);
     ADB_TRY(err);
     note_unreadable(walk, &result);
-    file->is_sealed = result.is_sealed && !walk->has_lost_end;
-    file->last_sequence = result.sequence;
+    if (walk->is_survey)
+        note_state(walk, file, &result);
     return ARMDB_OK;
 }
 
@@ -158,7 +220,7 @@ highest_id(const struct repair *repair, uint32_t shard)
 
 /* Finds the data file that a window belongs to. */
 static bool
-place_window(const struct walk *walk, const struct log_search_place *buffer, uint32_t number,
+place_window(struct walk *walk, const struct log_search_place *buffer, uint32_t number,
              struct log_search_place *place_out)
 {
     uint64_t highest = highest_id(walk->repair, walk->shard);
@@ -171,6 +233,7 @@ place_window(const struct walk *walk, const struct log_search_place *buffer, uin
                                                    .start = window.base,
                                                    .end = window.base + window.capacity,
                                                    .seed = seed};
+            find_covers(walk, id, NULL);
             return true;
         }
     }
@@ -216,6 +279,7 @@ walk_buffer(struct walk *walk, const char *directory)
     buffer.memory = memory;
     walk->is_buffer = true;
     walk->is_aside = false;
+    walk->is_replaced = false;
     if (walk->is_survey) {
         repair->report->files++;
         repair->report->bytes += buffer.end;
@@ -227,7 +291,7 @@ walk_buffer(struct walk *walk, const char *directory)
 }
 
 static armdb_err
-walk_shard(struct walk *walk)
+walk_files(struct walk *walk)
 {
     struct repair *repair = walk->repair;
     char name[FILENAME_BYTES_MAX];
@@ -248,6 +312,19 @@ walk_shard(struct walk *walk)
         adb_mem_free(path);
     }
     adb_mem_free(directory);
+    return err;
+}
+
+static armdb_err
+walk_shard(struct walk *walk)
+{
+    uint32_t file_count = walk->repair->source.file_count;
+    walk->covers = adb_new_array(const struct log_file_header *, (size_t)file_count + 1);
+    if (walk->covers == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "repair", "no memory for %" PRIu32 " files", file_count);
+    armdb_err err = walk_files(walk);
+    adb_mem_free(walk->covers);
+    walk->covers = NULL;
     return err;
 }
 
@@ -317,7 +394,7 @@ judge_shard(struct walk *walk)
                         source->file_count);
     for (uint32_t i = 0; i < source->file_count; i++) {
         struct repair_file *file = &source->files[i];
-        if (file->shard != walk->shard || file->file_id == 0 || file->is_aside)
+        if (file->shard != walk->shard || file->file_id == 0 || file->is_aside || file->is_replaced)
             continue;
         has_all = has_all && file->has_header;
         files[count++] = file;
@@ -369,8 +446,8 @@ note_newest(struct walk *walk, const struct log_search_record *found)
     const struct log_record *record = &found->record;
     struct repair_collection *collection = adb_repair_collection_find(walk->repair,
                                                                       record->collection_id);
-    if (collection == NULL)
-        return ARMDB_OK; /* dropped */
+    if (collection == NULL || is_covered(walk, record->sequence))
+        return ARMDB_OK; /* dropped, or replaced */
     if (!collection->has_newest) {
         uint32_t key_bytes = collection->stored.key_bytes;
         const struct adb_index_config config = {

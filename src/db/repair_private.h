@@ -28,6 +28,8 @@ struct repair_file {
     /* set by the survey */
     bool is_sealed;
     uint64_t last_sequence; /* of its last whole record, META or not */
+    bool is_whole_copy;     /* a copy, with its header, its SEAL and nothing damaged between */
+    bool is_replaced;       /* by such a copy */
 };
 
 enum repair_manifest {

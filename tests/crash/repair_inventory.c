@@ -60,7 +60,8 @@ note_buffer(struct inventory *inventory, uint32_t number, uint32_t shard)
             struct entry entry = {.file = number,
                                   .offset = at + LOG_BUFFER_HEADER_BYTES,
                                   .window = at,
-                                  .shard = shard};
+                                  .shard = shard,
+                                  .file_id = id};
             note_records(inventory, &entry, adb_load_u32(header + 4), adb_load_u64(header + 8),
                          seed);
         }
@@ -71,7 +72,7 @@ static void
 note_file(struct inventory *inventory, uint32_t number, uint32_t shard)
 {
     struct file *file = &inventory->files[number];
-    struct log_file_header header;
+    size_t entries = inventory->entry_count;
     if (strstr(file->path, "/buffer") != NULL) {
         note_buffer(inventory, number, shard);
         return;
@@ -80,12 +81,16 @@ note_file(struct inventory *inventory, uint32_t number, uint32_t shard)
         return;
     file->is_log = true;
     REQUIRE(file->len >= LOG_FILE_HEADER_BYTES &&
-                adb_log_decode_file_header(file->bytes, &header) == LOG_HEADER_OK,
+                adb_log_decode_file_header(file->bytes, &file->header) == LOG_HEADER_OK,
             "%s has no header", file->path);
-    struct entry entry = {
-        .file = number, .offset = LOG_FILE_HEADER_BYTES, .window = UINT64_MAX, .shard = shard};
+    struct entry entry = {.file = number,
+                          .offset = LOG_FILE_HEADER_BYTES,
+                          .window = UINT64_MAX,
+                          .shard = shard,
+                          .file_id = file->header.file_id};
     note_records(inventory, &entry, file->len - LOG_FILE_HEADER_BYTES, LOG_FILE_HEADER_BYTES,
-                 adb_log_file_seed(&header));
+                 adb_log_file_seed(&file->header));
+    file->is_empty = inventory->entry_count == entries;
 }
 
 static void

@@ -22,6 +22,8 @@ struct file {
     unsigned char *bytes; /* owned */
     size_t len;
     bool is_log;
+    struct log_file_header header; /* of a log */
+    bool is_empty;                 /* it has META records only */
 };
 
 /** A whole record, META ones excepted. */
@@ -31,6 +33,7 @@ struct entry {
     uint64_t bytes;
     uint64_t window; /* in a buffer: where its window begins; else UINT64_MAX */
     uint32_t shard;
+    uint64_t file_id; /* of the data file that it is in, or would be */
     struct log_record record;
 };
 

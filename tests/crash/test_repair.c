@@ -4,8 +4,8 @@
  * A database is made by a seeded workload, closed, killed or cut off. All its whole records are
  * noted, found here byte by byte. Then its files are changed, thousands of times: flipped, zeroed,
  * swapped and overwritten bytes, cut, removed, renamed and copied files. What the repaired database
- * holds must be, for each key, what the newest of its records says whose bytes are as they were: no
- * more and no less. The source is not changed, and the new database is whole.
+ * holds must be, for each key, what the newest of its records says whose bytes are as they were, and
+ * which no whole copy stands for: no more and no less. The source is not changed, and the new database is whole.
  */
 #include <inttypes.h>
 #include <malloc.h>
@@ -16,6 +16,7 @@
 
 #include "crash/repair_inventory.h"
 #include "db/db_private.h"
+#include "log/filename.h"
 #include "log/log_buffer.h"
 #include "sim/require.h"
 #include "sim/workload.h"
@@ -268,11 +269,47 @@ is_buffered_saved(const struct remains *remains, const struct entry *entry)
            is_untouched(remains, entry->file, entry->window, LOG_BUFFER_HEADER_BYTES);
 }
 
+/* Whether nothing of a data file has changed but for zeros behind it, and it can be known which one
+ * it is: by its name, or because its records fit its header, or its name says nothing. */
+static bool
+is_file_saved(const struct remains *remains, uint32_t now)
+{
+    const struct file *file = &remains->inventory->files[now];
+    const char *name = strrchr(file->now, '/');
+    uint64_t file_id;
+    if (!is_untouched(remains, now, 0, file->len))
+        return false;
+    for (size_t at = file->len; at < remains->len[now]; at++) {
+        if (remains->bytes[now][at] != 0)
+            return false;
+    }
+    return strcmp(file->path, file->now) == 0 || !file->is_empty ||
+           !adb_filename_parse_log(name + 1, &file_id);
+}
+
+/* Whether a copy that is whole stands for what the record's file had: then the record counts no
+ * more, whether the copy has it or not. */
+static bool
+is_covered(const struct remains *remains, const struct entry *entry)
+{
+    const struct inventory *inventory = remains->inventory;
+    for (uint32_t i = 0; i < inventory->file_count + inventory->copy_count; i++) {
+        const struct file *file = &inventory->files[i];
+        const struct log_file_header *header = &file->header;
+        if (file->is_log && header->is_copy && header->shard == entry->shard &&
+            header->file_id > entry->file_id && entry->record.sequence > header->base_sequence &&
+            entry->record.sequence <= header->last_sequence && is_file_saved(remains, i))
+            return true;
+    }
+    return false;
+}
+
 static bool
 is_saved(const struct remains *remains, const struct entry *entry)
 {
-    return remains->inventory->files[entry->file].is_log ? is_record_saved(remains, entry)
-                                                         : is_buffered_saved(remains, entry);
+    bool is_log = remains->inventory->files[entry->file].is_log;
+    return (is_log ? is_record_saved(remains, entry) : is_buffered_saved(remains, entry)) &&
+           !is_covered(remains, entry);
 }
 
 static struct remains
@@ -515,7 +552,7 @@ is_loss_visible(const struct remains *remains)
         const struct entry *behind = &inventory->entries[i];
         const struct file *file = &inventory->files[before->file];
         if (before->file == behind->file && strcmp(file->path, file->now) == 0 && file->is_log &&
-            !is_saved(remains, before) &&
+            !is_saved(remains, before) && !is_covered(remains, before) &&
             is_untouched(remains, behind->file, behind->offset, behind->bytes))
             return true;
     }

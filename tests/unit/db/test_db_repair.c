@@ -268,6 +268,125 @@ test_db_repair__missing_and_cut_files__are_told(void **state)
     expect_count(fixture->collection, 4);
 }
 
+/* -------------------------------------------------------------------- compaction */
+
+enum { DELETED = 60, FILLERS = 3 };
+
+#define THE_COPY SHARD_PATH "/0000000005.log"
+
+static void
+put_fillers(struct db_fixture *fixture, uint64_t version)
+{
+    for (uint64_t i = 0; i < FILLERS; i++)
+        put_bytes(fixture->collection, armdb_bytes(&i, sizeof i), 20000, version);
+}
+
+static const char *
+name_deleted(uint32_t number)
+{
+    static char name[24];
+    snprintf(name, sizeof name, "deleted %u", (unsigned)number);
+    return name;
+}
+
+/*
+ * A database, closed, whose first file has keys that were deleted in the second: a copy of both has
+ * neither them nor their tombstones. The first file is there nevertheless, as after a power cut
+ * that has spared its name.
+ */
+static void
+make_compacted(struct db_fixture *fixture)
+{
+    armdb_compact_progress progress;
+    size_t bytes;
+    fixture->options.max_file_bytes = 65536;
+    open_db(fixture);
+    for (uint32_t i = 0; i < DELETED; i++)
+        put(fixture->collection, name_deleted(i), "value");
+    put_fillers(fixture, 1);
+    put_fillers(fixture, 2);
+    for (uint32_t i = 0; i < DELETED; i++)
+        assert_ok(try_delete(fixture->collection, name_deleted(i)));
+    put_bytes(fixture->collection, armdb_str("in the third file"), 40000, 1);
+    assert_ok(adb_db_sync(fixture->db));
+    char *first = sim_read_file(fixture->sim, FIRST_FILE, &bytes);
+    assert_ok(adb_db_compact(fixture->db, NULL, &progress));
+    close_db(fixture);
+    assert_false(sim_file_exists(fixture->sim, FIRST_FILE));
+    assert_false(sim_file_exists(fixture->sim, SECOND_FILE));
+    assert_true(sim_file_exists(fixture->sim, THE_COPY));
+    sim_write_file(fixture->sim, FIRST_FILE, first, bytes);
+    free(first);
+}
+
+static void
+expect_deleted(struct db_fixture *fixture, bool are_there)
+{
+    for (uint32_t i = 0; i < DELETED; i++) {
+        if (are_there)
+            expect_get(fixture->collection, name_deleted(i), "value");
+        else
+            expect_absent(fixture->collection, name_deleted(i));
+    }
+    for (uint64_t i = 0; i < FILLERS; i++)
+        expect_bytes(fixture->collection, armdb_bytes(&i, sizeof i), 20000, 2);
+}
+
+static void
+test_db_repair__file_that_a_whole_copy_has_replaced__brings_nothing_back(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    armdb_repair_report report;
+    make_compacted(fixture);
+    assert_ok(repair(fixture, &report));
+    assert_string_equal(told.messages, "");
+    assert_int_equal(report.saved, FILLERS + 1);
+    open_copy(fixture);
+    expect_deleted(fixture, false);
+}
+
+static void
+test_db_repair__damage_in_a_file_that_a_whole_copy_has_replaced__is_no_loss(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    armdb_repair_report report;
+    make_compacted(fixture);
+    sim_corrupt(fixture->sim, FIRST_FILE, 64 + 30, 1);
+    sim_truncate_file(fixture->sim, FIRST_FILE, 20000);
+    assert_ok(repair(fixture, &report));
+    assert_string_equal(told.messages, "");
+    assert_int_equal(report.lost, 0);
+    open_copy(fixture);
+    expect_deleted(fixture, false);
+}
+
+/* Then what it has left out is not known. */
+static void
+test_db_repair__copy_that_is_not_whole__does_not_cover_what_it_replaced(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    armdb_repair_report report;
+    make_compacted(fixture);
+    sim_corrupt(fixture->sim, THE_COPY, sim_file_size(fixture->sim, THE_COPY) - 30, 1);
+    assert_ok(repair(fixture, &report));
+    assert_int_equal(report.lost, 2); /* its SEAL: as bytes, and as what it means */
+    open_copy(fixture);
+    expect_deleted(fixture, true);
+}
+
+/* Its range of sequence numbers is not known. */
+static void
+test_db_repair__copy_without_a_header__does_not_cover_what_it_replaced(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    armdb_repair_report report;
+    make_compacted(fixture);
+    sim_corrupt(fixture->sim, THE_COPY, 17, 1);
+    assert_ok(repair(fixture, &report));
+    open_copy(fixture);
+    expect_deleted(fixture, true);
+}
+
 /* What is only in the write buffer of a killed process is saved, also if its file is gone. */
 static void
 test_db_repair__write_buffer__is_searched(void **state)
@@ -408,6 +527,10 @@ main(void)
         DISK_TEST(test_db_repair__contradicted_manifest__is_not_believed),
         DISK_TEST(test_db_repair__damaged_headers__are_not_needed),
         DISK_TEST(test_db_repair__missing_and_cut_files__are_told),
+        DISK_TEST(test_db_repair__file_that_a_whole_copy_has_replaced__brings_nothing_back),
+        DISK_TEST(test_db_repair__damage_in_a_file_that_a_whole_copy_has_replaced__is_no_loss),
+        DISK_TEST(test_db_repair__copy_that_is_not_whole__does_not_cover_what_it_replaced),
+        DISK_TEST(test_db_repair__copy_without_a_header__does_not_cover_what_it_replaced),
         DISK_TEST(test_db_repair__write_buffer__is_searched),
         DISK_TEST(test_db_repair__strangers__are_left_out),
         DISK_TEST(test_db_repair__refusals__leave_everything_as_it_was),
