@@ -1,6 +1,7 @@
 #include "log/data_file.h"
 
 #include <inttypes.h>
+#include <sched.h>
 
 #include "base/assert.h"
 #include "base/err.h"
@@ -51,6 +52,57 @@ adb_data_file_set_sealed(struct data_file *file, uint64_t bytes)
 {
     set_size(file, bytes);
     file->is_sealed = true;
+}
+
+/* ----------------------------------------------------------------------- tail */
+
+/* A reader pins a tail and then looks whether the file still has it; the writer takes it from the
+ * file and then looks whether anybody has it pinned. All four are sequentially consistent, so at
+ * least one of them sees the other. */
+
+static _Atomic(uint64_t) *
+own_pins(struct log_tail *tail)
+{
+    return &tail->pins.stripes[adb_counter_stripe_of_thread()].value;
+}
+
+struct log_tail *
+adb_log_tail_pin(const struct data_file *file)
+{
+    struct log_tail *tail = atomic_load_explicit(&file->tail, memory_order_acquire);
+    while (tail != NULL) {
+        atomic_fetch_add_explicit(own_pins(tail), 1, memory_order_seq_cst);
+        struct log_tail *now = atomic_load_explicit(&file->tail, memory_order_seq_cst);
+        if (ADB_LIKELY(now == tail))
+            break;
+        adb_log_tail_unpin(tail);
+        tail = now;
+    }
+    return tail;
+}
+
+void
+adb_log_tail_unpin(struct log_tail *tail)
+{
+    /* Release: who sees the pin gone may fill the window. */
+    if (tail != NULL)
+        atomic_fetch_sub_explicit(own_pins(tail), 1, memory_order_release);
+}
+
+void
+adb_log_tail_publish(struct data_file *file, struct log_tail *tail)
+{
+    atomic_store_explicit(&file->tail, tail, memory_order_seq_cst);
+}
+
+void
+adb_log_tail_wait(const struct log_tail *tail)
+{
+    /* Stripe by stripe: whoever pinned the window while a file had it shows until he is done. */
+    for (int i = 0; i < COUNTER_STRIPES; i++) {
+        while (atomic_load_explicit(&tail->pins.stripes[i].value, memory_order_seq_cst) != 0)
+            sched_yield();
+    }
 }
 
 /* ------------------------------------------------------------------------ new */
@@ -419,20 +471,25 @@ read_from_file(struct data_file *file, const struct wanted *wanted, unsigned cha
     return read_large(file, wanted, to, reading);
 }
 
-/* Looks where a record is: behind *at_out in memory, or (NULL) in the file. */
+/* Looks where a record is. In memory: it begins at *at_out, and *tail_out is pinned for the caller.
+ * In the file: both are NULL. */
 static armdb_err
-place_of(struct data_file *file, const struct wanted *wanted, const unsigned char **at_out)
+place_of(struct data_file *file, const struct wanted *wanted, struct log_tail **tail_out,
+         const unsigned char **at_out)
 {
     uint64_t end = wanted->offset + wanted->bytes;
+    *tail_out = NULL;
     *at_out = NULL;
     for (;;) {
         if (end <= atomic_load_explicit(&file->written, memory_order_acquire))
             return ARMDB_OK;
-        const struct log_tail *tail = atomic_load_explicit(&file->tail, memory_order_acquire);
+        struct log_tail *tail = adb_log_tail_pin(file);
         if (tail != NULL && wanted->offset >= tail->base && end <= tail->base + tail->capacity) {
+            *tail_out = tail;
             *at_out = tail->bytes + (wanted->offset - tail->base);
             return ARMDB_OK;
         }
+        adb_log_tail_unpin(tail);
         /* The tail moved on after `written` was looked at; the newer value covers the record, so
          * the second round always ends here unless a location was wrong. */
         if (end > atomic_load_explicit(&file->written, memory_order_acquire))
@@ -440,23 +497,33 @@ place_of(struct data_file *file, const struct wanted *wanted, const unsigned cha
     }
 }
 
+static armdb_err
+take_deadline_at(const struct data_file *file, const struct wanted *wanted, const unsigned char *at,
+                 uint64_t *deadline_ms_out)
+{
+    struct log_record record;
+    adb_log_decode_record(at, &record);
+    return take_deadline(file, wanted, at, &record, deadline_ms_out);
+}
+
 armdb_err
 adb_data_file_read_value(struct data_file *file, uint64_t location, armdb_slice key, void *to,
                          struct data_file_reading *reading_out)
 {
     const struct wanted wanted = want(location, key);
+    struct log_tail *tail;
     const unsigned char *at;
     *reading_out = (struct data_file_reading){0};
-    ADB_TRY(place_of(file, &wanted, &at));
+    ADB_TRY(place_of(file, &wanted, &tail, &at));
     if (at == NULL)
         return read_from_file(file, &wanted, (unsigned char *)to, reading_out);
+    armdb_err err = ARMDB_OK;
     if (wanted.record.value_len > 0)
         memcpy(to, at + wanted.key_at + key.len, wanted.record.value_len);
-    if (ADB_LIKELY(!adb_location_has_deadline(location)))
-        return ARMDB_OK;
-    struct log_record record;
-    adb_log_decode_record(at, &record);
-    return take_deadline(file, &wanted, at, &record, &reading_out->deadline_ms);
+    if (ADB_UNLIKELY(adb_location_has_deadline(location)))
+        err = take_deadline_at(file, &wanted, at, &reading_out->deadline_ms);
+    adb_log_tail_unpin(tail);
+    return err;
 }
 
 armdb_err
@@ -464,14 +531,15 @@ adb_data_file_read_deadline(struct data_file *file, uint64_t location, armdb_sli
                             struct data_file_reading *reading_out)
 {
     const struct wanted wanted = want(location, key);
+    struct log_tail *tail;
     const unsigned char *at;
-    struct log_record record;
     struct piece piece;
     *reading_out = (struct data_file_reading){0};
-    ADB_TRY(place_of(file, &wanted, &at));
+    ADB_TRY(place_of(file, &wanted, &tail, &at));
     if (at != NULL) {
-        adb_log_decode_record(at, &record);
-        return take_deadline(file, &wanted, at, &record, &reading_out->deadline_ms);
+        armdb_err err = take_deadline_at(file, &wanted, at, &reading_out->deadline_ms);
+        adb_log_tail_unpin(tail);
+        return err;
     }
     piece.wanted = &wanted;
     piece.bytes = wanted.bytes <= SMALL_RECORD_BYTES ? (size_t)wanted.bytes

@@ -9,23 +9,28 @@
  *   1. bytes before `written` are read from the file;
  *   2. else they are copied from the tail, if that still covers them;
  *   3. else the tail has moved on, which it does only after storing a larger `written`: look again.
- * Readers are inside an RCU scope; a tail is reused, and a file freed, only after adb_rcu_wait().
+ * Readers are inside an RCU scope; a file is freed only after adb_rcu_wait(). A reader pins the
+ * tail while it copies from it, and a window is filled anew only when nobody has it pinned: to wait
+ * for scopes would take as long as the longest read of the device.
  */
 #ifndef ADB_LOG_DATA_FILE_H
 #define ADB_LOG_DATA_FILE_H
 
 #include <stdatomic.h>
 
+#include "base/counter.h"
 #include "log/log_format.h"
 #include "os/os.h"
 #include "os/thread.h"
 
 /** A window [base, base + capacity) of the file being written. */
 struct log_tail {
-    uint64_t base;        /* file offset of bytes[0]; immutable while published */
-    uint32_t capacity;    /* immutable */
-    unsigned char *bytes; /* borrowed from the log buffer; filled under the shard's lock; what is
+    uint64_t base;           /* file offset of bytes[0]; immutable while published */
+    uint32_t capacity;       /* immutable */
+    unsigned char *bytes;    /* borrowed from the log buffer; filled under the shard's lock; what is
                            * published is immutable */
+    struct adb_counter pins; /* readers that copy from it, or are about to look whether they may;
+                              * of no stripe more go than have come */
 };
 
 struct data_file;
@@ -64,7 +69,7 @@ struct data_file {
     bool is_retired;                /* no location names it any more */
     struct data_file *next_retired; /* of the shard's list */
 
-    /* atomic: stored (release) under the shard's lock, loaded (acquire) by readers */
+    /* atomic: stored under the shard's lock, loaded by readers */
     _Atomic(uint64_t) written;       /* bytes before it are with the system */
     _Atomic(struct log_tail *) tail; /* NULL once sealed; borrowed from the log writer */
     /* atomic: stored by whoever synced, loaded under the shard's lock */
@@ -133,6 +138,23 @@ void adb_data_file_set_sealed(struct data_file *file, uint64_t bytes);
 ADB_MUST_USE armdb_err adb_data_file_open(struct adb_os *os, const char *directory,
                                           const struct log_file_header *expected,
                                           enum adb_open_how how, struct data_file **file_out);
+
+/**
+ * Keeps the tail as it is; pair it with adb_log_tail_unpin(), soon: a writer may wait.
+ *
+ * Returns:  the tail; NULL if the file has none.
+ * Threads:  any, inside an RCU scope.
+ */
+struct log_tail *adb_log_tail_pin(const struct data_file *file);
+
+/** Lets go of a tail. NULL is allowed. */
+void adb_log_tail_unpin(struct log_tail *tail);
+
+/** Lets `file` have this tail, or none. Under the shard's lock. */
+void adb_log_tail_publish(struct data_file *file, struct log_tail *tail);
+
+/** Waits until nobody copies from a window that no file has any more. Under the shard's lock. */
+void adb_log_tail_wait(const struct log_tail *tail);
 
 /** Frees the file. Returns the error of closing it. NULL is allowed. No reader may be left. */
 armdb_err adb_data_file_close(struct data_file *file);

@@ -4,7 +4,6 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "log/location.h"
-#include "os/rcu.h"
 
 enum {
     ZERO_BYTES = 4096,
@@ -53,32 +52,34 @@ note_flushed(struct log_writer *writer)
     writer->flushed_sequence = writer->sequence;
 }
 
-/* Moves the window to the end of the file. Everything before it must be written. A reader may still
- * copy from the window before the last one, which is about to be filled anew: wait for it. */
+/* Lets a window stand for what comes at the end of the active file. Everything before it must be
+ * written. No reader comes to the window any more, but one may still copy what it was before. */
+static void
+begin_tail(struct log_writer *writer, struct log_tail *window)
+{
+    struct data_file *file = writer->active;
+    ADB_ASSERT(file->end == written_end(writer));
+    adb_log_tail_wait(window);
+    adb_log_buffer_begin(&writer->buffer, window, file, file->end);
+    adb_log_tail_publish(file, window);
+}
+
+/* Moves on to the other window. */
 static void
 advance_tail(struct log_writer *writer)
 {
-    struct data_file *file = writer->active;
     struct log_tail *windows = writer->buffer.windows;
-    struct log_tail *next = &windows[current_tail(writer) == &windows[0] ? 1 : 0];
-    ADB_ASSERT(file->end == written_end(writer));
-    adb_rcu_wait();
-    adb_log_buffer_begin(&writer->buffer, next, file, file->end);
-    atomic_store_explicit(&file->tail, next, memory_order_release);
+    begin_tail(writer, &windows[current_tail(writer) == &windows[0] ? 1 : 0]);
 }
 
 void
 adb_log_writer_use(struct log_writer *writer, struct data_file *file)
 {
-    struct log_tail *window = &writer->buffer.windows[0];
     writer->active = file;
     note_flushed(writer);
     writer->planned_end = file->end;
-    if (file->is_sealed)
-        return;
-    adb_rcu_wait(); /* both windows may have been in use by the file before */
-    adb_log_buffer_begin(&writer->buffer, window, file, file->end);
-    atomic_store_explicit(&file->tail, window, memory_order_release);
+    if (!file->is_sealed)
+        begin_tail(writer, &writer->buffer.windows[0]);
 }
 
 /* The record that an entry becomes. */
@@ -493,7 +494,7 @@ adb_log_writer_seal(struct log_writer *writer)
         return as_broken();
     ADB_TRY(flush_and_sync(writer));
     file->is_sealed = true;
-    atomic_store_explicit(&file->tail, (struct log_tail *)NULL, memory_order_release);
+    adb_log_tail_publish(file, NULL);
     return ARMDB_OK;
 }
 

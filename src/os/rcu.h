@@ -1,9 +1,9 @@
 /*
  * rcu.h: read-copy-update, from liburcu's bulletproof flavour (threads register themselves).
  *
- * A reader's scope (enter .. leave) keeps alive whatever it reaches from a published pointer: write
- * buffers, data files, dropped indexes. Whoever unpublished such a thing calls adb_rcu_wait()
- * before freeing or reusing it, outside any scope of its own. Scopes nest; keep them short.
+ * A reader's scope (enter .. leave) keeps alive whatever it reaches from a published pointer: data
+ * files, dropped indexes. Whoever unpublished such a thing calls adb_rcu_wait() before freeing or
+ * reusing it, outside any scope of its own. Scopes nest; keep them short.
  *
  * ThreadSanitizer does not know liburcu's barriers, so under it the end of each scope and the
  * return of adb_rcu_wait() are told to it: everything done inside scopes that ended happens before

@@ -1,6 +1,8 @@
 /* The writing end of a log: what is appended is what a scan finds, in the right place. */
 #include "writer_fixture.h"
 
+#include <sched.h>
+
 #include "log/location.h"
 #include "os/thread.h"
 
@@ -384,24 +386,99 @@ test_log_writer__sealed__whole_durable_and_exact(void **state)
     assert_int_equal(sim_op_count(fixture->log.sim, SIM_CHANGES), ops);
 }
 
+static struct data_file *
+begin_next_file(struct writer_fixture *fixture)
+{
+    struct log_file_header header = LOG_HEADER;
+    struct data_file *next;
+    header.file_id = 2;
+    header.base_sequence = fixture->writer.sequence;
+    assert_int_equal(adb_log_writer_seal(&fixture->writer), ARMDB_OK);
+    assert_int_equal(adb_data_file_create(fixture->log.os, "/log", &header, &next), ARMDB_OK);
+    adb_log_writer_use(&fixture->writer, next);
+    return next;
+}
+
 static void
 test_log_writer__next_file__takes_over(void **state)
 {
     struct writer_fixture *fixture = (struct writer_fixture *)*state;
-    struct log_file_header header = LOG_HEADER;
-    struct data_file *next;
     uint64_t a = append(&fixture->writer, 1, 100);
-    assert_int_equal(adb_log_writer_seal(&fixture->writer), ARMDB_OK);
-    header.file_id = 2;
-    header.base_sequence = fixture->writer.sequence;
-    assert_int_equal(adb_data_file_create(fixture->log.os, "/log", &header, &next), ARMDB_OK);
-    adb_log_writer_use(&fixture->writer, next);
+    struct data_file *next = begin_next_file(fixture);
     uint64_t b = append(&fixture->writer, 2, 100);
     assert_int_equal(b, LOG_FILE_HEADER_BYTES);
     assert_int_equal(fixture->writer.sequence, 2);
     assert_reads(fixture->file, a, 1, 100);
     assert_reads(next, b, 2, 100);
     close_log(next);
+}
+
+/* --------------------------------------------------------------------- readers */
+
+/* A reader may be in its scope for as long as a read of the device takes. A writer that waited for
+ * the scope, which is its own here, would never come to the end of this test. */
+static void
+test_log_writer__somebody_is_in_a_scope__writers_do_not_wait(void **state)
+{
+    struct writer_fixture *fixture = (struct writer_fixture *)*state;
+    uint64_t number = 0;
+    uint64_t offset = 0;
+    adb_rcu_enter();
+    while (fixture->file->end < 8 * TAIL_BYTES)
+        offset = append(&fixture->writer, ++number, 1000);
+    append(&fixture->writer, ++number, 2 * TAIL_BYTES);
+    struct data_file *next = begin_next_file(fixture);
+    uint64_t next_offset = append(&fixture->writer, ++number, 1000);
+    adb_rcu_leave();
+    assert_reads(fixture->file, offset, number - 2, 1000);
+    assert_reads(next, next_offset, number, 1000);
+    close_log(next);
+}
+
+static void *
+fill_windows(void *context)
+{
+    struct writer_fixture *fixture = (struct writer_fixture *)context;
+    for (uint64_t number = 2; fixture->file->end < 8 * TAIL_BYTES; number++)
+        append(&fixture->writer, number, 1000);
+    return NULL;
+}
+
+static void
+test_log_writer__window_is_being_read__not_filled_anew(void **state)
+{
+    struct writer_fixture *fixture = (struct writer_fixture *)*state;
+    struct adb_thread writer;
+    unsigned char *value = make_value(1, 1000);
+    uint64_t offset = append(&fixture->writer, 1, 1000);
+    struct log_tail *tail = adb_log_tail_pin(fixture->file);
+    assert_non_null(tail);
+    const unsigned char *at = tail->bytes + (offset - tail->base) + LOG_RECORD_HEADER_BYTES +
+                              KEY_BYTES;
+    assert_int_equal(adb_thread_start(&writer, fill_windows, fixture), ARMDB_OK);
+    /* The writer moves on to the other window, and stays there. */
+    while (atomic_load(&fixture->file->written) < TAIL_BYTES / 2)
+        sched_yield();
+    bool is_same = true;
+    for (int i = 0; i < 1000; i++) {
+        is_same = is_same && memcmp(at, value, 1000) == 0;
+        sched_yield();
+    }
+    adb_log_tail_unpin(tail);
+    adb_thread_join(&writer);
+    assert_true(is_same);
+    assert_true(fixture->file->end >= 8 * TAIL_BYTES);
+    assert_reads(fixture->file, offset, 1, 1000);
+    free(value);
+}
+
+static void
+test_log_writer__file_is_sealed__nothing_to_pin(void **state)
+{
+    struct writer_fixture *fixture = (struct writer_fixture *)*state;
+    append(&fixture->writer, 1, 100);
+    assert_int_equal(adb_log_writer_seal(&fixture->writer), ARMDB_OK);
+    assert_null(adb_log_tail_pin(fixture->file));
 }
 
 static void
@@ -654,6 +731,9 @@ main(void)
         WITH_WRITER(test_log_writer__plan__covers_what_was_flushed),
         WITH_WRITER(test_log_writer__sealed__whole_durable_and_exact),
         WITH_WRITER(test_log_writer__next_file__takes_over),
+        WITH_WRITER(test_log_writer__somebody_is_in_a_scope__writers_do_not_wait),
+        WITH_WRITER(test_log_writer__window_is_being_read__not_filled_anew),
+        WITH_WRITER(test_log_writer__file_is_sealed__nothing_to_pin),
         WITH_WRITER(test_log_writer__finished__marked_durable_and_exact),
         WITH_WRITER(test_log_writer__finished_again_after_reopen__file_does_not_grow),
         WITH_WRITER(test_log_writer__sealed_file_is_the_newest__takes_nothing),
