@@ -129,9 +129,9 @@ ARMDB_API armdb_err armdb_flush(armdb_db *db);
 ARMDB_API armdb_err armdb_sync(armdb_db *db);
 
 /**
- * Gives back the space of overwritten, deleted and dropped records now, at full speed, in the
- * calling thread; reads and writes go on meanwhile. What becomes garbage after the call began may
- * stay. The background does the same by itself, when it is worth it (compaction_percent).
+ * Gives back the space of overwritten, deleted, expired and dropped records now, at full speed, in
+ * the calling thread; reads and writes go on meanwhile. What becomes garbage after the call began
+ * may stay. The background does the same by itself, when it is worth it (compaction_percent).
  *
  * @param options       NULL: every data file of which 1 % is garbage, no progress.
  * @param progress_out  what was done, also after an error; NULL is allowed.
@@ -203,6 +203,7 @@ typedef struct armdb_stats {
     uint64_t cursors;           /* open now */
     uint64_t puts;              /* put and insert calls that wrote */
     uint64_t deletes;           /* delete calls that wrote */
+    uint64_t expired;           /* keys that were deleted because their deadline had passed */
     uint64_t gets;              /* reads of a value by key, found or not */
     uint64_t writes;            /* write system calls on data files */
     uint64_t written_bytes;     /* by these */

@@ -95,7 +95,7 @@ adb_compact_start(struct db *db)
 {
     struct db_compact *compact = &db->compact;
     uint32_t want = (db->os->cpu_count + CPUS_PER_WORKER - 1) / CPUS_PER_WORKER;
-    if (!db->os->has_threads || db->settings.compaction_percent == 0)
+    if (!db->os->has_threads)
         return ARMDB_OK;
     if (want > COMPACT_THREADS_MAX)
         want = COMPACT_THREADS_MAX;
@@ -126,8 +126,6 @@ adb_compact_step(struct db *db)
     struct db_compact *compact = &db->compact;
     const struct shard_compaction how = background(db);
     struct shard_compact_step step;
-    if (db->settings.compaction_percent == 0)
-        return;
     adb_mutex_lock(&compact->lock);
     uint32_t shard = compact->next_shard;
     compact->next_shard = (shard + 1) % db->settings.shards;
@@ -148,6 +146,7 @@ compact_shard(struct db *db, uint32_t number, const armdb_compact_options *optio
         .context = db,
         .percent = options->percent != 0 ? options->percent : PERCENT_THOROUGH,
         .thorough_up_to = adb_shard_newest_sequence(shard),
+        .expired_by_ms = adb_os_wall_ms(db->os),
         .choose = adb_compact_choose,
     };
     struct shard_compact_step step;

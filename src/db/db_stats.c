@@ -19,6 +19,7 @@ add_shard(armdb_stats *stats, const struct shard_stats *shard)
     stats->unflushed_bytes += shard->unflushed_bytes;
     stats->puts += shard->puts;
     stats->deletes += shard->deletes;
+    stats->expired += shard->expired;
     stats->reads += shard->reads;
     stats->writes += shard->writes;
     stats->written_bytes += shard->written_bytes;

@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 
 #include "base/counter.h"
+#include "log/deadlines.h"
 #include "log/log_format.h"
 #include "os/os.h"
 #include "os/thread.h"
@@ -66,6 +67,7 @@ struct data_file {
      * begun: it holds no value that a record up to that number has replaced. Else the base. */
     uint64_t as_of;
     bool is_unfit;                  /* for compaction: damage was found in it */
+    struct deadlines deadlines;     /* of its values */
     bool is_retired;                /* no location names it any more */
     struct data_file *next_retired; /* of the shard's list */
 

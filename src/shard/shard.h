@@ -105,15 +105,21 @@ void adb_shard_close(struct shard *shard);
 
 /* -------------------------------------------------------------------- writing */
 
-enum shard_verb { SHARD_PUT, SHARD_INSERT, SHARD_DELETE };
+enum shard_verb {
+    SHARD_PUT,
+    SHARD_INSERT,
+    SHARD_DELETE,
+    SHARD_EXPIRE /* a delete, if the key still has the value at expired_at */
+};
 
 struct shard_write {
     enum shard_verb verb;
     armdb_durability durability; /* not the default */
     struct shard_index *index;
     armdb_slice key;      /* checked by the caller */
-    armdb_slice value;    /* empty for SHARD_DELETE */
+    armdb_slice value;    /* empty for deletes */
     uint64_t deadline_ms; /* since the epoch; 0: none */
+    uint64_t expired_at;  /* a location, for SHARD_EXPIRE */
     /* NULL; or, for ARMDB_SYNCED: do not wait for the sync, but say what adb_shard_commit() is to
      * wait for. */
     uint64_t *ticket_out;
@@ -228,7 +234,8 @@ struct shard_compaction {
     /* 0: in the background, when the whole log has so much; after a failure not for a while. Else:
      * each file that has so much and does not know of later sequence numbers, now. */
     uint64_t thorough_up_to;
-    adb_choose_fn choose; /* adb_compact_choose(); tests try every run */
+    uint64_t expired_by_ms; /* not 0 then: what has expired by this time of day is deleted, too */
+    adb_choose_fn choose;   /* adb_compact_choose(); tests try every run */
 };
 
 /** What a step did. */
@@ -240,8 +247,9 @@ struct shard_compact_step {
 };
 
 /**
- * Goes on with the compaction of a shard by one step, of 1 MiB or so, or begins one if that is
- * worth it (docs/compaction.md). Several callers go on with the same.
+ * Goes on with the compaction of a shard, or with deleting its expired keys, by one step, of 1 MiB
+ * or so, or begins one if that is worth it (docs/compaction.md). Several callers go on with the
+ * same.
  *
  * Returns:  ARMDB_OK; why the pass under way was given up: nothing but the figures of the shard has
  *           changed; ARMDB_FAILED: the shard refuses writes.
@@ -337,6 +345,7 @@ struct shard_stats {
     uint64_t unflushed_bytes;
     uint64_t puts;
     uint64_t deletes;
+    uint64_t expired;
     uint64_t reads;
     uint64_t writes;
     uint64_t written_bytes;

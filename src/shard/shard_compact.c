@@ -206,6 +206,17 @@ note_failure(struct shard *shard, armdb_err err)
     shard->retry_at_ns = adb_os_now_ns(shard->os) + shard->retry_delay_ns;
 }
 
+/* Notes that what had failed, if anything, has been done. */
+static void
+note_success(struct shard *shard)
+{
+    adb_mutex_lock(&shard->lock);
+    shard->compaction.failure = ARMDB_OK;
+    shard->compaction.failure_detail = (armdb_error_detail){0};
+    adb_mutex_unlock(&shard->lock);
+    shard->retry_delay_ns = 0;
+}
+
 /* ---------------------------------------------------------------------- begin */
 
 static struct compact_rule
@@ -304,7 +315,7 @@ begin(struct shard *shard, const struct shard_compaction *how, struct shard_comp
     armdb_err err = ARMDB_OK;
     ADB_TRY(remove_leftover(shard));
     adb_mutex_lock(&shard->lock);
-    step->is_idle = !is_worth_looking(shard, how);
+    step->is_idle = how->percent == 0 || !is_worth_looking(shard, how);
     if (!step->is_idle)
         err = look(shard, how, step, &header, &seal);
     adb_mutex_unlock(&shard->lock);
@@ -525,6 +536,9 @@ move_record(void *context, const struct log_scan_record *found)
         count(&pass->file->tombstone_bytes, found);
         return ARMDB_OK;
     }
+    if (found->record.deadline_ms != 0) /* nobody else knows of this file's deadlines by now */
+        adb_deadlines_count(&pass->file->deadlines, adb_os_wall_ms(step->shard->os),
+                            found->record.deadline_ms, adb_log_record_bytes(&found->record));
     struct shard_index *index = find_index(step, found->record.collection_id);
     if (index != NULL)
         return gather(step, index, found, false, move_batch);
@@ -546,11 +560,9 @@ retire_run(struct shard *shard, struct shard_compact_step *step)
     shard->compaction.passes++;
     shard->compaction.replaced_bytes += pass->run_bytes;
     shard->compaction.copied_bytes += copied;
-    shard->compaction.failure = ARMDB_OK;
-    shard->compaction.failure_detail = (armdb_error_detail){0};
     adb_mutex_unlock(&shard->lock);
     step->freed_bytes += pass->run_bytes > copied ? pass->run_bytes - copied : 0;
-    shard->retry_delay_ns = 0;
+    note_success(shard);
     adb_shard_end_pass(shard, false);
 }
 
@@ -566,12 +578,29 @@ move_some(struct step *step, struct shard_compact_step *done)
 
 /* ----------------------------------------------------------------------- step */
 
+/* Goes on with expired keys, or begins with them. */
+static armdb_err
+expire(struct shard *shard, const struct shard_compaction *how, struct shard_compact_step *done)
+{
+    armdb_err err = ARMDB_OK;
+    if (shard->expiry == NULL)
+        err = adb_shard_begin_expiry(shard, how);
+    if (err == ARMDB_OK && shard->expiry != NULL)
+        err = adb_shard_expire(shard, how, &done->read_bytes);
+    if (err == ARMDB_OK && shard->expiry == NULL && shard->has_expiry_failed)
+        note_success(shard);
+    shard->has_expiry_failed = err != ARMDB_OK;
+    return err;
+}
+
 static armdb_err
 go_on(struct shard *shard, const struct shard_compaction *how, struct shard_compact_step *done)
 {
     struct step step = {shard, shard->pass, how};
-    if (shard->pass == NULL)
-        return begin(shard, how, done);
+    if (shard->pass == NULL) {
+        ADB_TRY(expire(shard, how, done));
+        return done->read_bytes > 0 ? ARMDB_OK : begin(shard, how, done);
+    }
     done->is_behind = shard->pass->is_behind;
     switch (shard->pass->phase) {
     case PHASE_COPY:

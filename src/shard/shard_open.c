@@ -106,6 +106,7 @@ adb_shard_finish(struct shard *shard)
 {
     adb_mutex_lock(&shard->compact_lock);
     adb_shard_end_pass(shard, true);
+    adb_shard_end_expiry(shard);
     adb_shard_sweep(shard);
     adb_mutex_unlock(&shard->compact_lock);
     adb_mutex_lock(&shard->lock);
@@ -125,6 +126,7 @@ adb_shard_close(struct shard *shard)
         return;
     adb_rcu_wait();
     adb_shard_end_pass(shard, false);
+    adb_shard_end_expiry(shard);
     adb_shard_listing_fini(&shard->found);
     for (uint32_t slot = 0; slot < shard->slot_limit; slot++)
         adb_data_file_discard(atomic_load_explicit(&shard->files[slot], memory_order_relaxed));

@@ -60,6 +60,7 @@ struct shard {
     uint32_t holds;            /* how many need all files to stay */
     uint64_t puts;
     uint64_t deletes;
+    uint64_t expired;     /* keys that were deleted because of their deadline */
     uint32_t tended_slot; /* the active file, and its end, when adb_shard_tend() looked last */
     uint64_t tended_end;
     uint64_t started; /* newest record that is on its way to the device: adb_shard_start_commit() */
@@ -69,10 +70,12 @@ struct shard {
 
     struct adb_mutex compact_lock; /* compaction, one step at a time */
     /* guarded by compact_lock */
-    struct shard_pass *pass; /* owned; NULL: none is under way */
-    uint64_t retry_at_ns;    /* the background does nothing before */
-    uint64_t retry_delay_ns; /* doubles with each failure in a row */
-    uint64_t leftover_id;    /* of a copy that may have its name though its pass failed; 0: none */
+    struct shard_pass *pass;     /* owned; NULL: none is under way */
+    struct shard_expiry *expiry; /* owned; NULL: none is under way; never together with a pass */
+    bool has_expiry_failed;      /* the last one; it is told like a pass that was given up */
+    uint64_t retry_at_ns;        /* the background does nothing before */
+    uint64_t retry_delay_ns;     /* doubles with each failure in a row */
+    uint64_t leftover_id; /* of a copy that may have its name though its pass failed; 0: none */
 
     /* atomic: stored (release) once, under lock; loaded (acquire) by anybody. Not ARMDB_OK: why no
      * write is accepted any more. */
@@ -179,6 +182,24 @@ ADB_MUST_USE armdb_err adb_shard_path(const struct shard_config *config, char **
 /** Frees a pass that is under way, and leaves its file to the next open, as a kill does; or with
  * `remove` takes it away. */
 void adb_shard_end_pass(struct shard *shard, bool remove);
+
+/** Hands the tail to the system. Under lock. Returns as adb_shard_flush(). */
+ADB_MUST_USE armdb_err adb_shard_flush_locked(struct shard *shard);
+
+/* ------------------------------------------------ expired keys (shard_expire.c)
+ *
+ * Under compact_lock. */
+
+/** Begins to look for expired keys in a data file, if that is worth it: shard->expiry. */
+ADB_MUST_USE armdb_err adb_shard_begin_expiry(struct shard *shard,
+                                              const struct shard_compaction *how);
+
+/** Goes on with it by one step; ends it when all is done, or with an error. */
+ADB_MUST_USE armdb_err adb_shard_expire(struct shard *shard, const struct shard_compaction *how,
+                                        uint64_t *bytes_out);
+
+/** Frees it. */
+void adb_shard_end_expiry(struct shard *shard);
 
 /** Fills shard->files, the indexes and the writer from the log (shard_recover.c). */
 ADB_MUST_USE armdb_err adb_shard_recover(struct shard *shard, adb_find_index_fn find, void *context,

@@ -75,6 +75,9 @@ apply_record(void *context, const struct log_scan_record *found)
     if (is_tombstone) {
         old = adb_index_remove(&index->keys, found->key);
     } else {
+        if (record->deadline_ms != 0)
+            adb_deadlines_count(&applier->file->deadlines, adb_os_wall_ms(shard->os),
+                                record->deadline_ms, bytes);
         uint64_t location = adb_location_of(applier->file->slot, found->offset, record);
         ADB_TRY(adb_index_prepare(&index->keys, found->key, &shard->spare));
         old = adb_index_put(&index->keys, found->key, location,

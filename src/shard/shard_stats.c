@@ -55,6 +55,7 @@ adb_shard_get_stats(struct shard *shard, struct shard_stats *stats_out)
                                                      memory_order_relaxed);
     stats.puts = shard->puts;
     stats.deletes = shard->deletes;
+    stats.expired = shard->expired;
     stats.writes = shard->writer.writes;
     stats.written_bytes = shard->writer.written_bytes;
     stats.newest_sequence = shard->writer.sequence;

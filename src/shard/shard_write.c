@@ -3,7 +3,6 @@
 
 #include "base/assert.h"
 #include "base/err.h"
-#include "os/rcu.h"
 #include "shard/shard_private.h"
 
 /* -------------------------------------------------------------------- failure */
@@ -106,10 +105,16 @@ adb_shard_bury(struct shard *shard, uint64_t location, armdb_slice key)
                               memory_order_relaxed);
 }
 
+static bool
+is_delete(const struct shard_write *write)
+{
+    return write->verb == SHARD_DELETE || write->verb == SHARD_EXPIRE;
+}
+
 static uint32_t
 flags_of(const struct shard_write *write)
 {
-    if (write->verb == SHARD_DELETE)
+    if (is_delete(write))
         return LOG_FLAG_TOMBSTONE;
     return write->deadline_ms != 0 ? LOG_FLAG_DEADLINE : 0;
 }
@@ -123,17 +128,23 @@ publish(struct shard *shard, const struct shard_write *write, uint64_t offset)
                                       .key_len = (uint32_t)write->key.len,
                                       .value_len = (uint32_t)write->value.len};
     uint64_t old;
-    if (write->verb == SHARD_DELETE) {
+    if (is_delete(write)) {
         old = adb_index_remove(&write->index->keys, write->key);
         atomic_fetch_add_explicit(&file->tombstone_bytes, adb_log_record_bytes(&record),
                                   memory_order_relaxed);
-        shard->deletes++;
+        if (write->verb == SHARD_DELETE)
+            shard->deletes++;
+        else
+            shard->expired++;
     } else {
         uint64_t location = adb_location_of(file->slot, offset, &record);
         const void *value = write->index->keys.value_bytes != 0 ? write->value.data : NULL;
         old = adb_index_put(&write->index->keys, write->key, location, value, &shard->spare);
         shard->puts++;
     }
+    if (write->deadline_ms != 0)
+        adb_deadlines_count(&file->deadlines, adb_os_wall_ms(shard->os), write->deadline_ms,
+                            adb_log_record_bytes(&record));
     if (old != 0)
         adb_shard_bury(shard, old, write->key);
 }
@@ -183,17 +194,17 @@ append(struct shard *shard, const struct shard_write *write, uint64_t *offset_ou
     return fence_unless_harmless(shard, err);
 }
 
-/* Whether an insert or a delete finds its key as it should. */
+/* Whether a write that is no put finds its key as it should. */
 static armdb_err
 check_presence(struct shard *shard, const struct shard_write *write)
 {
     uint64_t location = adb_index_get(&write->index->keys, write->key, NULL);
     armdb_err err = ARMDB_NOT_FOUND;
+    if (write->verb == SHARD_EXPIRE)
+        return location == write->expired_at ? ARMDB_OK : ARMDB_NOT_FOUND;
     if (location != 0) {
-        uint64_t deadline_ms;
-        adb_rcu_enter(); /* not to be held longer under the lock: others wait for the end of it */
+        uint64_t deadline_ms; /* under the lock no scope is needed: its file stays, and the tail */
         err = adb_shard_read_deadline(shard, location, write->key, &deadline_ms);
-        adb_rcu_leave();
     }
     if (write->verb == SHARD_DELETE)
         return err;
@@ -213,7 +224,7 @@ write_locked(struct shard *shard, const struct shard_write *write, uint64_t *seq
     struct adb_index *keys = &write->index->keys;
     if (write->verb != SHARD_PUT)
         ADB_TRY(check_presence(shard, write));
-    if (write->verb != SHARD_DELETE)
+    if (!is_delete(write))
         ADB_TRY(adb_index_prepare(keys, write->key, &shard->spare));
     ADB_TRY(append(shard, write, &offset));
     publish(shard, write, offset);
@@ -240,8 +251,8 @@ adb_shard_write(struct shard *shard, const struct shard_write *write)
     return adb_shard_commit(shard, sequence);
 }
 
-static armdb_err
-flush_locked(struct shard *shard)
+armdb_err
+adb_shard_flush_locked(struct shard *shard)
 {
     ADB_TRY(adb_shard_failed(shard));
     return fence_unless_harmless(shard, adb_log_writer_flush(&shard->writer));
@@ -251,7 +262,7 @@ armdb_err
 adb_shard_flush(struct shard *shard)
 {
     adb_mutex_lock(&shard->lock);
-    armdb_err err = flush_locked(shard);
+    armdb_err err = adb_shard_flush_locked(shard);
     adb_mutex_unlock(&shard->lock);
     return err;
 }
@@ -260,7 +271,8 @@ armdb_err
 adb_shard_plan_sync(struct shard *shard, uint64_t sequence, struct log_sync *plan_out)
 {
     adb_mutex_lock(&shard->lock);
-    armdb_err err = sequence <= shard->started ? adb_shard_failed(shard) : flush_locked(shard);
+    armdb_err err = sequence <= shard->started ? adb_shard_failed(shard)
+                                               : adb_shard_flush_locked(shard);
     *plan_out = err == ARMDB_OK ? adb_shard_plan_locked(shard) : (struct log_sync){0};
     adb_mutex_unlock(&shard->lock);
     return err;
@@ -274,7 +286,7 @@ adb_shard_start_commit(struct shard *shard)
         return;
     const armdb_error_detail detail = *adb_err_detail();
     adb_mutex_lock(&shard->lock);
-    if (ticket > shard->started && flush_locked(shard) == ARMDB_OK) {
+    if (ticket > shard->started && adb_shard_flush_locked(shard) == ARMDB_OK) {
         shard->started = shard->writer.flushed_sequence;
         adb_log_writer_start_sync(&shard->writer);
     }

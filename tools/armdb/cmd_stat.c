@@ -43,6 +43,7 @@ static const struct field FIELDS[] = {
     WIDE(cursors, "open now"),
     WIDE(puts, "since this open, as are all below"),
     WIDE(deletes, ""),
+    WIDE(expired, "keys that were deleted because of their deadline"),
     WIDE(gets, ""),
     WIDE(writes, "system calls on data files"),
     WIDE(written_bytes, "by these"),

@@ -14,6 +14,7 @@ enum { N_COLLECTIONS = 4, N_KEYS = 24, CONST_BYTES = 8, VALUE_MAX = 2000 };
 /** What a key must have: 0 for nothing, or the number that its value follows from. */
 struct kept {
     uint32_t number[N_COLLECTIONS][N_KEYS];
+    uint64_t deadline_ms[N_COLLECTIONS][N_KEYS]; /* 0: none; once it passes, nothing */
     bool is_dropped[N_COLLECTIONS];
 };
 
@@ -194,7 +195,8 @@ make_numbered(uint32_t collection, uint32_t number, char room[VALUE_MAX])
 }
 
 static inline armdb_err
-try_set(struct compact_fixture *fixture, uint32_t collection, uint32_t key, uint32_t number)
+try_set_until(struct compact_fixture *fixture, uint32_t collection, uint32_t key, uint32_t number,
+              uint64_t deadline_ms)
 {
     char key_room[8];
     char value_room[VALUE_MAX];
@@ -204,11 +206,26 @@ try_set(struct compact_fixture *fixture, uint32_t collection, uint32_t key, uint
         .index = &fixture->engine.indexes[collection],
         .key = name_key(key, key_room),
         .value = number != 0 ? make_numbered(collection, number, value_room) : armdb_str(""),
+        .deadline_ms = deadline_ms,
     };
     armdb_err err = adb_shard_write(fixture->engine.shard, &write);
-    if (err == ARMDB_OK)
+    if (err == ARMDB_OK) {
         fixture->kept.number[collection][key] = number;
+        fixture->kept.deadline_ms[collection][key] = deadline_ms;
+    }
     return err;
+}
+
+static inline armdb_err
+try_set(struct compact_fixture *fixture, uint32_t collection, uint32_t key, uint32_t number)
+{
+    return try_set_until(fixture, collection, key, number, 0);
+}
+
+static inline void
+set_until(struct compact_fixture *fixture, uint32_t collection, uint32_t key, uint64_t deadline_ms)
+{
+    assert_ok(try_set_until(fixture, collection, key, ++fixture->numbers, deadline_ms));
 }
 
 static inline void
@@ -223,6 +240,15 @@ unset(struct compact_fixture *fixture, uint32_t collection, uint32_t key)
     assert_ok(try_set(fixture, collection, key, 0));
 }
 
+/** What a key must have now: 0 for nothing, too if its deadline has passed. */
+static inline uint32_t
+number_now(const struct engine *engine, const struct kept *kept, uint32_t collection, uint32_t key)
+{
+    uint64_t deadline_ms = kept->deadline_ms[collection][key];
+    bool is_over = deadline_ms != 0 && deadline_ms <= adb_os_wall_ms(engine->os);
+    return is_over ? 0 : kept->number[collection][key];
+}
+
 /** Puts, overwrites or deletes a key of a collection that is there. */
 static inline void
 write_randomly(struct compact_fixture *fixture)
@@ -231,10 +257,25 @@ write_randomly(struct compact_fixture *fixture)
     uint32_t key = (uint32_t)test_rng_below(&fixture->rng, N_KEYS);
     if (fixture->kept.is_dropped[collection])
         return;
-    if (fixture->kept.number[collection][key] != 0 && test_rng_one_in(&fixture->rng, 3))
+    if (number_now(&fixture->engine, &fixture->kept, collection, key) != 0 &&
+        test_rng_one_in(&fixture->rng, 3))
         unset(fixture, collection, key);
+    else if (test_rng_one_in(&fixture->rng, 3))
+        set_until(fixture, collection, key,
+                  adb_os_wall_ms(fixture->engine.os) + test_rng_below(&fixture->rng, 300000));
     else
         set(fixture, collection, key);
+}
+
+/* Whether the key at a location has nothing that can be seen, its deadline having passed. */
+static inline bool
+has_expired(struct engine *engine, armdb_slice key, uint64_t location)
+{
+    uint64_t deadline_ms;
+    armdb_err err = adb_shard_read_deadline(engine->shard, location, key, &deadline_ms);
+    if (err != ARMDB_NOT_FOUND)
+        assert_ok(err);
+    return err == ARMDB_NOT_FOUND;
 }
 
 /* Whether a key has what it must have. */
@@ -248,9 +289,10 @@ is_right(struct engine *engine, uint32_t collection, uint32_t key, uint32_t numb
     adb_rcu_enter();
     uint64_t location = adb_index_get(&engine->indexes[collection].keys, slice,
                                       is_const(collection) ? found : NULL);
-    if (number == 0 || location == 0) {
+    bool is_there = location != 0 && !has_expired(engine, slice, location);
+    if (number == 0 || !is_there) {
         adb_rcu_leave();
-        return number == 0 && location == 0;
+        return number == 0 && !is_there;
     }
     const armdb_slice wanted = make_numbered(collection, number, wanted_room);
     bool is_same = adb_location_value_len(location) == wanted.len;
@@ -269,7 +311,7 @@ are_right(struct engine *engine, const struct kept *kept)
 {
     for (uint32_t i = 0; i < N_COLLECTIONS; i++) {
         for (uint32_t key = 0; key < N_KEYS; key++) {
-            if (!is_right(engine, i, key, kept->number[i][key]))
+            if (!is_right(engine, i, key, number_now(engine, kept, i, key)))
                 return false;
         }
     }
@@ -294,6 +336,7 @@ try_step(struct compact_fixture *fixture, bool is_thorough, struct shard_compact
         .context = engine,
         .percent = is_thorough ? 1 : 30,
         .thorough_up_to = is_thorough ? adb_shard_newest_sequence(engine->shard) : 0,
+        .expired_by_ms = adb_os_wall_ms(engine->os),
         .choose = adb_compact_choose};
     return adb_shard_compact(engine->shard, &how, step);
 }
@@ -324,66 +367,6 @@ figures(struct compact_fixture *fixture)
     struct shard_stats stats;
     adb_shard_get_stats(fixture->engine.shard, &stats);
     return stats;
-}
-
-/* ------------------------------------------------------------------ accounting */
-
-/* Counts what is dead in a file, from its bytes and the index. */
-struct recount {
-    struct engine *engine;
-    const struct data_file *file;
-    uint64_t dead_bytes;
-    uint64_t tombstone_bytes;
-};
-
-static inline armdb_err
-recount_record(void *context, const struct log_scan_record *found)
-{
-    struct recount *recount = (struct recount *)context;
-    const struct log_record *record = &found->record;
-    struct shard_index *index = engine_find_live(recount->engine, record->collection_id);
-    uint64_t bytes = adb_log_record_bytes(record);
-    uint64_t here = adb_location_of(recount->file->slot, found->offset, record);
-    if (record->flags == LOG_FLAG_TOMBSTONE)
-        recount->tombstone_bytes += bytes;
-    else if (index == NULL || adb_index_get(&index->keys, found->key, NULL) != here)
-        recount->dead_bytes += bytes;
-    return ARMDB_OK;
-}
-
-/** The figures of each file are what its bytes say. No pass is under way. */
-static inline void
-check_figures(struct engine *engine)
-{
-    struct shard *shard = engine->shard;
-    assert_null(shard->pass);
-    assert_ok(adb_shard_flush(shard));
-    for (uint32_t slot = 0; slot < shard->slot_limit; slot++) {
-        struct data_file *file = atomic_load(&shard->files[slot]);
-        struct recount recount = {.engine = engine, .file = file};
-        struct log_scan_result result;
-        if (file == NULL || file->is_retired)
-            continue;
-        assert_ok(adb_log_scan(file, file == shard->writer.active, file->header.base_sequence,
-                               recount_record, &recount, &result));
-        assert_int_equal(result.how, LOG_SCAN_WHOLE);
-        assert_int_equal(atomic_load(&file->dead_bytes), recount.dead_bytes);
-        assert_int_equal(atomic_load(&file->tombstone_bytes), recount.tombstone_bytes);
-    }
-}
-
-/** A process that opened the shard now would find the same keys, and figures of its own that are
- * right. */
-static inline void
-check_reopened(struct compact_fixture *fixture)
-{
-    struct sim *clone = sim_clone(fixture->sim);
-    struct engine other;
-    engine_open(&other, clone, &fixture->kept);
-    assert_true(are_right(&other, &fixture->kept));
-    check_figures(&other);
-    engine_close(&other);
-    sim_free(clone);
 }
 
 #endif

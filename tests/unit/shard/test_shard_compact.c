@@ -1,5 +1,5 @@
 /* Passes of compaction: nothing is lost, nothing comes back, whatever happens between two steps. */
-#include "compact_fixture.h"
+#include "compact_figures.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 
@@ -99,6 +99,7 @@ disturb(struct compact_fixture *fixture, bool may_drop)
     uint64_t n_writes = test_rng_below(&fixture->rng, 12);
     for (uint64_t i = 0; i < n_writes; i++)
         write_randomly(fixture);
+    sim_advance_ns(fixture->sim, test_rng_below(&fixture->rng, UINT64_C(5000000000)));
     if (may_drop && test_rng_one_in(&fixture->rng, 100))
         drop(fixture, (uint32_t)test_rng_below(&fixture->rng, N_COLLECTIONS));
     if (test_rng_one_in(&fixture->rng, 20))
@@ -172,7 +173,11 @@ make_unsynced(struct compact_fixture *fixture, struct kept unsynced[N_UNSYNCED +
         for (uint32_t key = 0; key < 8; key += 4)
             unset(fixture, 0, key);
     }
+    /* Some of which have expired when it is compacted, and older values that must stay hidden. */
+    for (uint32_t key = 0; key < N_KEYS; key += 4)
+        set_until(fixture, key % 8 == 0 ? 1 : 3, key, adb_os_wall_ms(fixture->engine.os) + 1);
     assert_ok(adb_shard_sync(fixture->engine.shard));
+    sim_advance_ns(fixture->sim, 1000000);
     unsynced[0] = fixture->kept;
     for (uint32_t i = 1; i <= N_UNSYNCED; i++) {
         uint32_t key = 2 * i;
@@ -336,16 +341,18 @@ test_shard_compact__no_memory__changes_nothing(void **state)
 {
     struct compact_fixture fixture;
     static struct kept unsynced[N_UNSYNCED + 1];
-    armdb_err err = ARMDB_NO_MEMORY;
+    bool has_failed = true;
     uint64_t n = 1;
     (void)state;
-    for (; err != ARMDB_OK; n++) {
+    for (; has_failed; n++) {
         begin_fixture(&fixture, test_seed() + n);
         make_unsynced(&fixture, unsynced);
         adb_mem_fail_at(n, false);
-        err = try_compact(&fixture, true);
+        armdb_err err = try_compact(&fixture, true);
+        has_failed = adb_mem_has_failed();
         adb_mem_fail_at(0, false);
-        assert_true(err == ARMDB_OK || err == ARMDB_NO_MEMORY);
+        /* A map that has no memory to shrink does so later. */
+        assert_true(err == ARMDB_OK || (has_failed && err == ARMDB_NO_MEMORY));
         check_after_failure(&fixture, err);
         end_fixture(&fixture);
     }
