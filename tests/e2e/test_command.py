@@ -360,6 +360,79 @@ class RecordTest(CommandTest):
         self.assertEqual(keys("--from", "4", "--to", "1", "--reverse"), ["2", "3", "4"])
 
 
+class ExpiryTest(CommandTest):
+    """Keys with a deadline."""
+
+    def test_put_with_ttl(self):
+        self.ok("put", self.db, "k", "v", "--ttl", "1d")
+        self.assertEqual(self.ok("get", self.db, "k"), b"v\n")
+        left = self.ok("ttl", self.db, "k")
+        self.assertRegex(left, rb"^[0-9]+ms\n$")
+        self.assertTrue(0 < int(left[:-3]) <= 24 * 60 * 60 * 1000, left)
+        self.ok("put", self.db, "k", "v", "--ttl", left[:-1].decode())  # what it prints, it takes
+        self.ok("put", self.db, "k", "w")
+        self.assertEqual(self.ok("ttl", self.db, "k"), b"none\n")
+
+    def test_expired(self):
+        self.ok("put", self.db, "k", "v")
+        self.ok("put", self.db, "k", "v", "--ttl", "1ms")
+        self.ok("put", self.db, "stays", "v")
+        for words in (("get", "k"), ("ttl", "k"), ("del", "k")):
+            self.fails(NOT_THERE, words[0], self.db, *words[1:], says='no key "k"')
+        self.assertEqual(self.ok("scan", self.db), b"stays\tv\n")
+        self.assertEqual(self.ok("scan", self.db, "--keys"), b"stays\n")
+        self.assertEqual(self.ok("dump", self.db), b"stays\tv\n")
+        self.ok("verify", self.db)
+        self.ok("compact", self.db)
+        self.assertEqual(self.stat()["keys"], 1)
+        self.fails(NOT_THERE, "get", self.db, "k", says='no key "k"')
+
+    def test_durations(self):
+        for text, ms in (("7ms", 7), ("90s", 90000), ("2m", 120000), ("3h", 10800000),
+                         ("5d", 432000000)):
+            self.ok("put", self.db, "k", "v", "--ttl=" + text)
+            if ms > 7:
+                self.assertTrue(0 < int(self.ok("ttl", self.db, "k")[:-3]) <= ms)
+        for text in ("", "0s", "1", "s", "-1s", "1.5s", "1w", "1 s", "9" * 30 + "s", "11574075d"):
+            self.fails(USAGE, "put", self.db, "k", "v", "--ttl=" + text,
+                       says=(f"--ttl is '{text}'", "ms, s, m, h or d"))
+
+    def test_ttl_of_what_is_not_there(self):
+        self.fails(NOT_THERE, "ttl", self.db, "k", says=self.db)
+        self.ok("put", self.db, "k", "v")
+        self.fails(NOT_THERE, "ttl", self.db, "other", says='no key "other"')
+        self.fails(NOT_THERE, "ttl", self.db, "k", "--collection", "c", says='"c"')
+        self.fails(USAGE, "ttl", self.db, says="DIR KEY")
+        self.fails(USAGE, "ttl", self.db, "\\x", "--escaped", says="KEY, byte 1")
+
+    def test_dump_and_load(self):
+        year_3000 = 32503680000000
+        lines = {"tsv": (b"a\tx\\@%d\n" % year_3000) + b"b\t\\x5c@7\n" +
+                        b"c\t\\@%d\n" % (2**64 - 1),
+                 "jsonl": b'{"key":"a","value":"x","expires_at_ms":%d}\n' % year_3000 +
+                          b'{"key":"b","value":"\\\\@7"}\n' +
+                          b'{"key":"c","value":"","expires_at_ms":%d}\n' % (2**64 - 1)}
+        for form, text in lines.items():
+            for other, expected in lines.items():
+                shutil.rmtree(self.db, ignore_errors=True)
+                self.ok("load", self.db, "--format", form, stdin=text)
+                self.assertEqual(self.ok("dump", self.db, "--format", other), expected)
+        self.ok("repair", self.db, self.path("repaired"))
+        self.assertEqual(self.ok("dump", self.path("repaired"), "--format", "tsv"), lines["tsv"])
+        self.ok("load", self.db, stdin=b"a\tx\\@1\n")  # it has passed
+        self.fails(NOT_THERE, "get", self.db, "a", says='no key "a"')
+
+    def test_load_of_bad_deadlines(self):
+        for line in (b"k\tv\\@", b"k\tv\\@0", b"k\tv\\@1x", b"k\tv\\@18446744073709551616",
+                     b"k\tv\\@1\\@2"):
+            self.fails(USAGE, "load", self.db, says=":1:4: \\@ without a deadline", stdin=line)
+        for number in (b'""', b"0", b"-1", b"1.5", b"18446744073709551616", b"null", b""):
+            self.fails(USAGE, "load", self.db, "--format", "jsonl", says=":1:",
+                       stdin=b'{"key":"k","value":"v","expires_at_ms":%s}' % number)
+        self.fails(USAGE, "load", self.db, "--format", "jsonl", says="a second expires_at_ms",
+                   stdin=b'{"key":"k","value":"v","expires_at_ms":1,"expires_at_ms":2}')
+
+
 class LoadTest(CommandTest):
     def test_dump_and_load_give_the_same(self):
         self.load(NASTY)

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 typedef bool (*parse_fn)(unsigned char *line, size_t len, struct line_record *record_out,
                          struct line_problem *problem_out);
-typedef void (*print_fn)(FILE *to, armdb_slice key, armdb_slice value);
+typedef void (*print_fn)(FILE *to, armdb_slice key, armdb_slice value, uint64_t deadline_ms);
 
 static void
 check(bool holds, const char *what)
@@ -51,7 +51,8 @@ is_same(armdb_slice a, armdb_slice b)
 
 /* What is printed is one line, and reading it gives the same record. */
 static void
-check_round_trip(print_fn print, parse_fn parse, armdb_slice key, armdb_slice value)
+check_round_trip(print_fn print, parse_fn parse, armdb_slice key, armdb_slice value,
+                 uint64_t deadline_ms)
 {
     char *text = NULL;
     size_t len = 0;
@@ -59,22 +60,23 @@ check_round_trip(print_fn print, parse_fn parse, armdb_slice key, armdb_slice va
     struct line_problem problem;
     FILE *to = open_memstream(&text, &len);
     check(to != NULL, "no memory");
-    print(to, key, value);
+    print(to, key, value, deadline_ms);
     check(fclose(to) == 0, "printing failed");
     check(len > 0 && memchr(text, '\n', len) == text + len - 1, "not one line was printed");
     unsigned char *line = copy_bytes((const unsigned char *)text, len - 1);
     check(parse(line, len - 1, &record, &problem), "what was printed is refused");
     check(is_same(record.key, key), "another key came back");
     check(is_same(record.value, value), "another value came back");
+    check(record.deadline_ms == deadline_ms, "another deadline came back");
     free(line);
     free(text);
 }
 
 static void
-check_record(armdb_slice key, armdb_slice value)
+check_record(armdb_slice key, armdb_slice value, uint64_t deadline_ms)
 {
-    check_round_trip(print_tsv, tsv_line_parse, key, value);
-    check_round_trip(print_jsonl, json_line_parse, key, value);
+    check_round_trip(print_tsv, tsv_line_parse, key, value, deadline_ms);
+    check_round_trip(print_jsonl, json_line_parse, key, value, deadline_ms);
 }
 
 static void
@@ -87,7 +89,7 @@ check_line(parse_fn parse, const unsigned char *data, size_t len)
         check(record.key.len + record.value.len <= len, "a record longer than its line");
         check(record.key_column >= 1 && record.key_column <= len, "no column of the key");
         check(record.value_column >= 1 && record.value_column <= len + 1, "no column of the value");
-        check_record(record.key, record.value);
+        check_record(record.key, record.value, record.deadline_ms);
     } else {
         check(problem.column >= 1 && problem.column <= len + 1, "a column outside of the line");
         check(problem.text[0] != '\0', "refused, but not said why");
@@ -115,7 +117,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         at += at < size ? 1 : 0;
         check_line(tsv_line_parse, line, len);
         check_line(json_line_parse, line, len);
-        check_record((armdb_slice){line, len}, (armdb_slice){line, len});
+        check_record((armdb_slice){line, len}, (armdb_slice){line, len}, len);
     }
     check(result == LINE_END && at == size && reader.consumed_bytes == size,
           "the reader stopped early");

@@ -8,7 +8,7 @@
 #include "report.h"
 #include "utf8.h"
 
-enum kind { KIND_FLAG, KIND_TEXT, KIND_NAME, KIND_NUMBER, KIND_CHOICE, KIND_VALUES };
+enum kind { KIND_FLAG, KIND_TEXT, KIND_NAME, KIND_NUMBER, KIND_DURATION, KIND_CHOICE, KIND_VALUES };
 
 struct option_spec {
     const char *name;
@@ -16,7 +16,7 @@ struct option_spec {
     const char *help;
     enum kind kind;
     uint64_t min; /* of a number; of a choice: the number of its first word */
-    uint64_t max; /* of a number */
+    uint64_t max; /* of a number; of a duration in ms */
 };
 
 static const struct option_spec SPECS[OPTION_COUNT] = {
@@ -52,6 +52,9 @@ static const struct option_spec SPECS[OPTION_COUNT] = {
     [OPTION_DURABILITY] = {"--durability", "buffered|written|synced",
                            "where the bytes are when a write counts as done", KIND_CHOICE,
                            ARMDB_BUFFERED, 0},
+    [OPTION_TTL] = {"--ttl", "DURATION",
+                    "the key is gone after that: a number and ms, s, m, h or d (default: never)",
+                    KIND_DURATION, 1, UINT64_C(1000000000000000)},
     [OPTION_ACKNOWLEDGE] = {"--acknowledge", "N",
                             "after each N, make them survive a kill, then print their number",
                             KIND_NUMBER, 1, UINT64_MAX},
@@ -65,22 +68,54 @@ static const struct option_spec SPECS[OPTION_COUNT] = {
 
 /* ---------------------------------------------------------------------- values */
 
+/* The number that a text begins with. Returns what follows it; NULL if there is none, or one that
+ * is too large. */
+static const char *
+read_number(const char *text, uint64_t *number_out)
+{
+    const char *at = text;
+    *number_out = 0;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        uint64_t digit = (uint64_t)(*at - '0');
+        if (*number_out > (UINT64_MAX - digit) / 10)
+            return NULL;
+        *number_out = *number_out * 10 + digit;
+    }
+    return at > text ? at : NULL;
+}
+
 static bool
 take_number(const struct option_spec *spec, const char *text, uint64_t *number_out)
 {
-    uint64_t number = 0;
-    const char *at = text;
-    bool is_over = false;
-    for (; *at >= '0' && *at <= '9'; at++) {
-        uint64_t digit = (uint64_t)(*at - '0');
-        is_over = is_over || number > (UINT64_MAX - digit) / 10;
-        number = number * 10 + digit;
-    }
-    *number_out = number;
-    if (at > text && *at == '\0' && !is_over && number >= spec->min && number <= spec->max)
+    const char *end = read_number(text, number_out);
+    if (end != NULL && *end == '\0' && *number_out >= spec->min && *number_out <= spec->max)
         return true;
     (void)report(STATUS_USAGE, "%s is '%s', allowed are whole numbers %" PRIu64 "..%" PRIu64,
                  spec->name, text, spec->min, spec->max);
+    return false;
+}
+
+/* A number and a unit; in milliseconds. */
+static bool
+take_duration(const struct option_spec *spec, const char *text, uint64_t *ms_out)
+{
+    static const struct {
+        const char *name;
+        uint64_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+    uint64_t number;
+    const char *unit = read_number(text, &number);
+    for (size_t i = 0; unit != NULL && i < sizeof units / sizeof units[0]; i++) {
+        if (strcmp(unit, units[i].name) != 0 || number < spec->min ||
+            number > spec->max / units[i].ms)
+            continue;
+        *ms_out = number * units[i].ms;
+        return true;
+    }
+    (void)report(STATUS_USAGE,
+                 "%s is '%s', allowed are whole numbers with a unit, 1ms..%" PRIu64
+                 "d: ms, s, m, h or d",
+                 spec->name, text, spec->max / 86400000);
     return false;
 }
 
@@ -141,6 +176,8 @@ take_value(struct args *args, enum option option, char *text)
     switch (spec->kind) {
     case KIND_NUMBER:
         return take_number(spec, text, &args->number[option]);
+    case KIND_DURATION:
+        return take_duration(spec, text, &args->number[option]);
     case KIND_CHOICE:
         return take_choice(spec, text, &args->number[option]);
     case KIND_VALUES:

@@ -27,6 +27,7 @@ enum option {
     OPTION_KEYS,
     OPTION_FORMAT,
     OPTION_DURABILITY,
+    OPTION_TTL,
     OPTION_ACKNOWLEDGE,
     OPTION_GETS,
     OPTION_PERCENT,
@@ -55,7 +56,8 @@ struct args {
     char *positionals[ARGS_POSITIONALS_MAX]; /* borrowed from argv */
     bool is_set[OPTION_COUNT];
     char *text[OPTION_COUNT];      /* borrowed from argv; NULL unless set */
-    uint64_t number[OPTION_COUNT]; /* of a number, or of the word that was chosen; 0 unless set */
+    uint64_t number[OPTION_COUNT]; /* of a number, of a duration in ms, or of the word that was
+                                    * chosen; 0 unless set */
 };
 
 enum args_result { ARGS_OK, ARGS_HELP, ARGS_VERSION, ARGS_BAD };

@@ -1,8 +1,10 @@
-/* cmd_key.c: put, get, del. */
+/* cmd_key.c: put, get, ttl, del. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -31,6 +33,7 @@ store(const struct args *args, armdb_slice key, armdb_slice value)
     struct session session;
     armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
     options.durability = args_durability(args, ARMDB_SYNCED);
+    options.ttl_ms = args->number[OPTION_TTL];
     int status = session_make_collection(&session, args);
     if (status != STATUS_DONE)
         return status;
@@ -107,6 +110,40 @@ cmd_get(const struct args *args)
         }
         armdb_value_release(&value);
     }
+    return session_close(&session, status);
+}
+
+static void
+print_time_left(uint64_t deadline_ms)
+{
+    struct timespec now;
+    if (deadline_ms == 0) {
+        puts("none");
+        return;
+    }
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    printf("%" PRIu64 "ms\n", deadline_ms > now_ms ? deadline_ms - now_ms : 0);
+}
+
+int
+cmd_ttl(const struct args *args)
+{
+    struct session session;
+    armdb_slice key;
+    uint64_t deadline_ms;
+    if (!args_bytes(args, "KEY", args->positionals[1], &key))
+        return STATUS_USAGE;
+    int status = session_open_collection(&session, args);
+    if (status != STATUS_DONE)
+        return status;
+    armdb_err err = armdb_deadline(session.collection, key, &deadline_ms);
+    if (err == ARMDB_NOT_FOUND)
+        status = report_missing_key(args, key);
+    else if (err != ARMDB_OK)
+        status = report_library(err, session.path);
+    else
+        print_time_left(deadline_ms);
     return session_close(&session, status);
 }
 

@@ -90,6 +90,7 @@ stop_reading(struct loader *loader, enum line_result result)
 static int
 put_record(struct loader *loader, const struct line_record *record)
 {
+    loader->options.expires_at_ms = record->deadline_ms;
     uint64_t start_ns = latency_now_ns();
     armdb_err err = armdb_put(loader->session.collection, record->key, record->value,
                               &loader->options);

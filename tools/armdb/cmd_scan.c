@@ -12,19 +12,20 @@ struct walk {
     armdb_cursor_options options;
     enum form form;
     bool is_reverse;
+    bool with_deadlines;
     uint64_t limit;
 };
 
 static void
-print_record(enum form form, const armdb_cursor *cursor)
+print_record(enum form form, const armdb_cursor *cursor, uint64_t deadline_ms)
 {
     armdb_slice key = armdb_cursor_key(cursor);
     switch (form) {
     case FORM_TSV:
-        print_tsv(stdout, key, armdb_cursor_value(cursor));
+        print_tsv(stdout, key, armdb_cursor_value(cursor), deadline_ms);
         break;
     case FORM_JSONL:
-        print_jsonl(stdout, key, armdb_cursor_value(cursor));
+        print_jsonl(stdout, key, armdb_cursor_value(cursor), deadline_ms);
         break;
     case FORM_KEYS:
         print_escaped(stdout, key);
@@ -34,16 +35,24 @@ print_record(enum form form, const armdb_cursor *cursor)
 }
 
 static int
-walk_cursor(const struct walk *walk, armdb_cursor *cursor, const char *path)
+walk_cursor(const struct walk *walk, const struct session *session, armdb_cursor *cursor)
 {
     armdb_err err = ARMDB_OK;
+    uint64_t deadline_ms = 0;
     for (uint64_t i = 0; i < walk->limit && !print_is_broken(); i++) {
         err = walk->is_reverse ? armdb_cursor_prev(cursor) : armdb_cursor_next(cursor);
         if (err != ARMDB_OK)
             break;
-        print_record(walk->form, cursor);
+        if (walk->with_deadlines)
+            err = armdb_deadline(session->collection, armdb_cursor_key(cursor), &deadline_ms);
+        if (err == ARMDB_NOT_FOUND)
+            continue; /* it has expired in this moment */
+        if (err != ARMDB_OK)
+            break;
+        print_record(walk->form, cursor, deadline_ms);
     }
-    return err == ARMDB_OK || err == ARMDB_END ? STATUS_DONE : report_library(err, path);
+    bool is_good = err == ARMDB_OK || err == ARMDB_NOT_FOUND || err == ARMDB_END;
+    return is_good ? STATUS_DONE : report_library(err, session->path);
 }
 
 static int
@@ -56,7 +65,7 @@ run_walk(const struct walk *walk, const struct args *args)
         return status;
     armdb_err err = armdb_cursor_open(session.collection, &walk->options, &cursor);
     if (err == ARMDB_OK) {
-        status = walk_cursor(walk, cursor, session.path);
+        status = walk_cursor(walk, &session, cursor);
         armdb_cursor_close(cursor);
     } else {
         status = report_library(err, session.path);
@@ -101,6 +110,7 @@ cmd_dump(const struct args *args)
     const struct walk walk = {
         .options = ARMDB_CURSOR_OPTIONS_INIT,
         .form = args->number[OPTION_FORMAT] == FORMAT_JSONL ? FORM_JSONL : FORM_TSV,
+        .with_deadlines = true,
         .limit = UINT64_MAX,
     };
     return run_walk(&walk, args);

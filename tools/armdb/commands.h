@@ -10,6 +10,7 @@
 int cmd_create(const struct args *args);
 int cmd_put(const struct args *args);
 int cmd_get(const struct args *args);
+int cmd_ttl(const struct args *args);
 int cmd_del(const struct args *args);
 int cmd_scan(const struct args *args);
 int cmd_load(const struct args *args);

@@ -38,6 +38,7 @@ struct parsed {
     bool is_set[PART_COUNT];
     armdb_slice bytes[PART_COUNT];
     size_t column[PART_COUNT];
+    uint64_t deadline_ms; /* 0: there is none */
 };
 
 static bool refuse(struct reader *reader, size_t at, const char *format, ...)
@@ -221,6 +222,31 @@ find_member(armdb_slice name)
     return NULL;
 }
 
+static const char DEADLINE_NAME[] = "expires_at_ms";
+
+/* The rest of that member. */
+static bool
+read_deadline(struct reader *reader, size_t name_at, uint64_t *deadline_ms)
+{
+    if (*deadline_ms != 0)
+        return refuse(reader, name_at, "a second %s", DEADLINE_NAME);
+    if (!expect(reader, ':', "behind the name of a member"))
+        return false;
+    skip_space(reader);
+    size_t begin = reader->at;
+    bool is_good = true;
+    for (; reader->at < reader->len && reader->line[reader->at] >= '0' &&
+           reader->line[reader->at] <= '9';
+         reader->at++) {
+        uint64_t digit = (uint64_t)(reader->line[reader->at] - '0');
+        is_good = is_good && *deadline_ms <= (UINT64_MAX - digit) / 10;
+        *deadline_ms = *deadline_ms * 10 + digit;
+    }
+    return (is_good && *deadline_ms != 0) ||
+           refuse(reader, begin, "expected digits as %s, milliseconds since the epoch",
+                  DEADLINE_NAME);
+}
+
 static bool
 read_member(struct reader *reader, struct parsed *parsed)
 {
@@ -230,11 +256,13 @@ read_member(struct reader *reader, struct parsed *parsed)
     size_t name_at = reader->at;
     if (!read_string(reader, "the name of a member", &name))
         return false;
+    if (name.len == strlen(DEADLINE_NAME) && memcmp(name.data, DEADLINE_NAME, name.len) == 0)
+        return read_deadline(reader, name_at, &parsed->deadline_ms);
     const struct member *member = find_member(name);
     if (member == NULL)
         return refuse(reader, name_at,
                       "unknown member \"%.*s\" (known are key, key_hex, value, "
-                      "value_hex)",
+                      "value_hex, expires_at_ms)",
                       (int)(name.len < 64 ? name.len : 64), (const char *)name.data);
     if (parsed->is_set[member->part])
         return refuse(reader, name_at, "a second %s", PART_NAMES[member->part]);
@@ -277,10 +305,11 @@ json_line_parse(unsigned char *line, size_t len, struct line_record *record_out,
                 struct line_problem *problem_out)
 {
     struct reader reader = {line, len, 0, problem_out};
-    struct parsed parsed = {{false, false}, {{NULL, 0}, {NULL, 0}}, {0, 0}};
+    struct parsed parsed = {{false, false}, {{NULL, 0}, {NULL, 0}}, {0, 0}, 0};
     if (!read_object(&reader, &parsed))
         return false;
     *record_out = (struct line_record){parsed.bytes[PART_KEY], parsed.bytes[PART_VALUE],
-                                       parsed.column[PART_KEY], parsed.column[PART_VALUE]};
+                                       parsed.deadline_ms, parsed.column[PART_KEY],
+                                       parsed.column[PART_VALUE]};
     return true;
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "armdb/types.h"
 
@@ -11,6 +12,7 @@
 struct line_record {
     armdb_slice key;
     armdb_slice value;
+    uint64_t deadline_ms; /* since the epoch; 0: none */
     size_t key_column;
     size_t value_column;
 };

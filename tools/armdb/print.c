@@ -1,6 +1,7 @@
 #include "print.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "escape.h"
@@ -27,11 +28,13 @@ print_escaped(FILE *to, armdb_slice bytes)
 }
 
 void
-print_tsv(FILE *to, armdb_slice key, armdb_slice value)
+print_tsv(FILE *to, armdb_slice key, armdb_slice value, uint64_t deadline_ms)
 {
     print_escaped(to, key);
     putc_unlocked('\t', to);
     print_escaped(to, value);
+    if (deadline_ms != 0)
+        fprintf(to, "\\@%" PRIu64, deadline_ms);
     putc_unlocked('\n', to);
 }
 
@@ -87,12 +90,14 @@ print_json_member(FILE *to, const char *name, armdb_slice bytes)
 }
 
 void
-print_jsonl(FILE *to, armdb_slice key, armdb_slice value)
+print_jsonl(FILE *to, armdb_slice key, armdb_slice value, uint64_t deadline_ms)
 {
     putc_unlocked('{', to);
     print_json_member(to, "key", key);
     putc_unlocked(',', to);
     print_json_member(to, "value", value);
+    if (deadline_ms != 0)
+        fprintf(to, ",\"expires_at_ms\":%" PRIu64, deadline_ms);
     fputs_unlocked("}\n", to);
 }
 

@@ -16,11 +16,11 @@
 /** The bytes, with the escapes of escape.h. */
 void print_escaped(FILE *to, armdb_slice bytes);
 
-/** KEY, a tab, VALUE and a newline, with escapes. */
-void print_tsv(FILE *to, armdb_slice key, armdb_slice value);
+/** KEY, a tab, VALUE and a newline, with escapes; behind VALUE the deadline, unless it is 0. */
+void print_tsv(FILE *to, armdb_slice key, armdb_slice value, uint64_t deadline_ms);
 
 /** One line of jsonl. */
-void print_jsonl(FILE *to, armdb_slice key, armdb_slice value);
+void print_jsonl(FILE *to, armdb_slice key, armdb_slice value, uint64_t deadline_ms);
 
 /** "NAME":"TEXT", or "NAME_hex":"DIGITS" for bytes that are not UTF-8. */
 void print_json_member(FILE *to, const char *name, armdb_slice bytes);

@@ -13,6 +13,26 @@ refuse(struct line_problem *problem, size_t column, const char *text)
     return false;
 }
 
+/* Cuts the deadline off a value, if there is one. */
+static bool
+take_deadline(const unsigned char *value, size_t *len, uint64_t *deadline_ms_out,
+              size_t *bad_at_out)
+{
+    const unsigned char *mark = (const unsigned char *)memmem(value, *len, "\\@", 2);
+    *deadline_ms_out = 0;
+    if (mark == NULL)
+        return true;
+    *bad_at_out = (size_t)(mark - value);
+    for (const unsigned char *at = mark + 2; at < value + *len; at++) {
+        uint64_t digit = (uint64_t)(*at - '0');
+        if (*at < '0' || *at > '9' || *deadline_ms_out > (UINT64_MAX - digit) / 10)
+            return false;
+        *deadline_ms_out = *deadline_ms_out * 10 + digit;
+    }
+    *len = *bad_at_out;
+    return *deadline_ms_out != 0;
+}
+
 bool
 tsv_line_parse(unsigned char *line, size_t len, struct line_record *record_out,
                struct line_problem *problem_out)
@@ -32,8 +52,13 @@ tsv_line_parse(unsigned char *line, size_t len, struct line_record *record_out,
     size_t bad_at;
     if (!escape_undo(line, &key_len, &bad_at))
         return refuse(problem_out, bad_at + 1, bad_escape);
+    uint64_t deadline_ms;
+    if (!take_deadline(value, &value_len, &deadline_ms, &bad_at))
+        return refuse(problem_out, value_column + bad_at,
+                      "\\@ without a deadline, milliseconds since the epoch, behind it");
     if (!escape_undo(value, &value_len, &bad_at))
         return refuse(problem_out, value_column + bad_at, bad_escape);
-    *record_out = (struct line_record){{line, key_len}, {value, value_len}, 1, value_column};
+    *record_out =
+        (struct line_record){{line, key_len}, {value, value_len}, deadline_ms, 1, value_column};
     return true;
 }

@@ -1,6 +1,7 @@
 /*
  * tsv_line.h: one line of the load format tsv: the key, a tab, the value, with the escapes of
- * escape.h. Everything behind the first tab is value. Pure functions.
+ * escape.h; and if the key has a deadline, a backslash, an @ and its milliseconds since the epoch.
+ * Everything else behind the first tab is value. Pure functions.
  */
 #ifndef TSV_LINE_H
 #define TSV_LINE_H
