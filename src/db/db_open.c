@@ -15,6 +15,71 @@
 #include "log/filename.h"
 #include "os/rcu.h"
 
+/* ----------------------------------------------------------------- side by side */
+
+/* What is done for each shard by several threads. */
+struct crew {
+    struct db *db;
+    armdb_err (*job)(struct crew *crew, uint32_t number);
+    uint32_t shards;
+    _Atomic(uint32_t) next; /* shard that nobody has taken yet */
+    struct adb_mutex lock;
+    /* guarded by lock */
+    armdb_err err; /* the first one */
+    armdb_error_detail detail;
+};
+
+static void
+note_failure(struct crew *crew, armdb_err err)
+{
+    adb_mutex_lock(&crew->lock);
+    if (crew->err == ARMDB_OK) {
+        crew->err = err;
+        crew->detail = *adb_err_detail();
+    }
+    adb_mutex_unlock(&crew->lock);
+}
+
+static void *
+serve_some_shards(void *context)
+{
+    struct crew *crew = (struct crew *)context;
+    for (;;) {
+        uint32_t number = atomic_fetch_add_explicit(&crew->next, 1, memory_order_relaxed);
+        if (number >= crew->shards)
+            return NULL;
+        armdb_err err = crew->job(crew, number);
+        if (err != ARMDB_OK)
+            note_failure(crew, err);
+    }
+}
+
+enum {
+    CREW_MAX = 16,
+    CREW_FOR_DEVICE = 8 /* waiting for a device needs no processor: it joins the syncs of many */
+};
+
+/* Does `job` for each shard, by up to `want` threads; the first error counts. */
+static armdb_err
+for_each_side_by_side(struct db *db, uint32_t shards, uint32_t want,
+                      armdb_err (*job)(struct crew *crew, uint32_t number))
+{
+    struct crew crew = {.db = db, .job = job, .shards = shards};
+    struct adb_thread threads[CREW_MAX];
+    uint32_t started = 0;
+    adb_mutex_init(&crew.lock);
+    /* This thread is one of them; if the system gives no others, it does all. */
+    while (db->os->has_threads && started + 1 < want && started + 1 < shards &&
+           started < CREW_MAX &&
+           adb_thread_start(&threads[started], serve_some_shards, &crew) == ARMDB_OK)
+        started++;
+    serve_some_shards(&crew);
+    while (started > 0)
+        adb_thread_join(&threads[--started]);
+    adb_mutex_fini(&crew.lock);
+    return crew.err == ARMDB_OK ? ARMDB_OK : adb_err_restore(&crew.detail);
+}
+
 /* --------------------------------------------------------------------- create */
 
 static void
@@ -61,15 +126,19 @@ sweep_manifest(struct db *db)
 }
 
 static armdb_err
-create_files(struct db *db, const armdb_options *options)
+create_shard(struct crew *crew, uint32_t number)
 {
     struct shard_config config;
+    configure_shard(crew->db, number, &config);
+    return adb_shard_create(&config);
+}
+
+static armdb_err
+create_files(struct db *db, const armdb_options *options)
+{
     bool is_unsure;
     ADB_TRY(describe_new(db, options));
-    for (uint32_t i = 0; i < db->manifest.shards; i++) {
-        configure_shard(db, i, &config);
-        ADB_TRY(adb_shard_create(&config));
-    }
+    ADB_TRY(for_each_side_by_side(db, db->manifest.shards, CREW_FOR_DEVICE, create_shard));
     ADB_TRY(adb_os_sync_dir(db->os, db->path));
     ADB_TRY(adb_directory_sync_parent(db->os, db->path));
     return adb_manifest_store(db->os, db->path, &db->manifest, &is_unsure);
@@ -77,81 +146,43 @@ create_files(struct db *db, const armdb_options *options)
 
 /* ----------------------------------------------------------------------- open */
 
-/* Shards to be opened by several threads. */
-struct opening {
-    struct db *db;
-    _Atomic(uint32_t) next; /* shard that nobody has taken yet */
-    struct adb_mutex lock;
-    /* guarded by lock */
-    armdb_err err; /* the first one */
-    armdb_error_detail detail;
-};
-
-static void
-note_opened(struct opening *opening, uint32_t number, armdb_err err, struct shard *shard,
-            const struct shard_recovery *recovery)
+static armdb_err
+open_shard(struct crew *crew, uint32_t number)
 {
-    struct db *db = opening->db;
-    adb_mutex_lock(&opening->lock);
-    db->shards[number] = shard;
-    db->recovery.records += recovery->records;
-    db->recovery.cut_bytes += recovery->cut_bytes;
-    if (err != ARMDB_OK && opening->err == ARMDB_OK) {
-        opening->err = err;
-        opening->detail = *adb_err_detail();
-    }
-    adb_mutex_unlock(&opening->lock);
+    struct db *db = crew->db;
+    struct shard_config config;
+    struct shard_recovery recovery;
+    configure_shard(db, number, &config);
+    ADB_TRY(
+        adb_shard_open(&config, adb_collections_find_index, db, &recovery, &db->shards[number]));
+    adb_mutex_lock(&crew->lock);
+    db->recovery.records += recovery.records;
+    db->recovery.cut_bytes += recovery.cut_bytes;
+    adb_mutex_unlock(&crew->lock);
+    return ARMDB_OK;
 }
 
-static void *
-open_some_shards(void *context)
+/* Once all shards are open. */
+static armdb_err
+settle_shard(struct crew *crew, uint32_t number)
 {
-    struct opening *opening = (struct opening *)context;
-    struct db *db = opening->db;
-    for (;;) {
-        uint32_t number = atomic_fetch_add_explicit(&opening->next, 1, memory_order_relaxed);
-        if (number >= db->settings.shards)
-            return NULL;
-        struct shard_config config;
-        struct shard_recovery recovery;
-        struct shard *shard;
-        configure_shard(db, number, &config);
-        armdb_err err = adb_shard_open(&config, adb_collections_find_index, db, &recovery, &shard);
-        note_opened(opening, number, err, shard, &recovery);
-    }
+    struct shard *shard = crew->db->shards[number];
+    ADB_TRY(adb_shard_clear(shard));
+    return adb_shard_share_buffer(shard);
 }
-
-enum { OPENERS_MAX = 16 };
 
 static armdb_err
 open_shards(struct db *db)
 {
-    struct opening opening = {.db = db};
-    struct adb_thread threads[OPENERS_MAX];
-    uint32_t want = db->os->cpu_count < db->settings.shards ? db->os->cpu_count
-                                                            : db->settings.shards;
-    uint32_t started = 0;
+    const uint32_t shards = db->settings.shards;
     uint64_t start_ns = adb_os_now_ns(db->os);
-    db->shards = adb_new_array(struct shard *, db->settings.shards);
+    db->shards = adb_new_array(struct shard *, shards);
     if (db->shards == NULL)
         return adb_fail(ARMDB_NO_MEMORY, "open", "no memory for the shards");
-    adb_mutex_init(&opening.lock);
-    /* This thread is one of them; if the system gives no others, it does all. */
-    while (db->os->has_threads && started + 1 < want && started < OPENERS_MAX &&
-           adb_thread_start(&threads[started], open_some_shards, &opening) == ARMDB_OK)
-        started++;
-    open_some_shards(&opening);
-    while (started > 0)
-        adb_thread_join(&threads[--started]);
-    adb_mutex_fini(&opening.lock);
+    armdb_err err = for_each_side_by_side(db, shards, db->os->cpu_count, open_shard);
     db->recovery_ns = adb_os_now_ns(db->os) - start_ns;
-    if (opening.err != ARMDB_OK)
-        return adb_err_restore(&opening.detail);
-    for (uint32_t i = 0; i < db->settings.shards; i++) {
-        ADB_TRY(adb_shard_clear(db->shards[i]));
-        ADB_TRY(adb_shard_share_buffer(db->shards[i]));
-    }
-    return ARMDB_OK;
+    ADB_TRY(err);
+    return for_each_side_by_side(db, shards, CREW_FOR_DEVICE, settle_shard);
 }
 
 /* Everything behind the lock. */

@@ -2,11 +2,13 @@
  * Opening and closing: every state of a directory, bad manifests, systems that refuse.
  */
 #include <errno.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "db_fixture.h"
 #include "support/os_hook.h"
+#include "support/tmpdir.h"
 
 /* --------------------------------------------------------- what is there */
 
@@ -467,6 +469,63 @@ test_db_close__lock_file__is_free_again(void **state)
     assert_int_equal(sim_open_count(fixture->sim), 0);
 }
 
+/* ------------------------------------------------------------------- threads */
+
+enum { MANY_SHARDS = 40, MANY_KEYS = 400 };
+
+/* On the real system, where several threads open them. */
+static void
+test_db_open__many_shards__opened_side_by_side(void **state)
+{
+    (void)state;
+    char *root = tmpdir_make();
+    char text[16];
+    struct db *db;
+    bool is_closed;
+    armdb_options options = ARMDB_OPTIONS_INIT;
+    options.shards = MANY_SHARDS;
+    options.write_buffer_bytes = 16384;
+    for (int life = 0; life < 3; life++) {
+        assert_int_equal(adb_db_open(adb_os_posix(), root, &options, &db), ARMDB_OK);
+        struct collection *collection = adb_db_default(db);
+        assert_int_equal(stats_of(db).recovered_records, life > 0 ? MANY_KEYS : 0);
+        for (int i = 0; i < MANY_KEYS; i++) {
+            snprintf(text, sizeof text, "%d", i);
+            if (life == 0)
+                put(collection, text, "value");
+            expect_get(collection, text, "value");
+        }
+        if (life == 1)
+            adb_db_abandon(db);
+        else
+            assert_int_equal(adb_db_close(db, &is_closed), ARMDB_OK);
+    }
+    tmpdir_remove(root);
+}
+
+static void
+test_db_open__many_shards_one_damaged__fails_and_leaves_nothing_open(void **state)
+{
+    (void)state;
+    char *root = tmpdir_make();
+    char path[400];
+    struct db *db;
+    bool is_closed;
+    armdb_options options = ARMDB_OPTIONS_INIT;
+    options.shards = MANY_SHARDS;
+    options.write_buffer_bytes = 16384;
+    assert_int_equal(adb_db_open(adb_os_posix(), root, &options, &db), ARMDB_OK);
+    assert_int_equal(adb_db_close(db, &is_closed), ARMDB_OK);
+    snprintf(path, sizeof path, "%s/shard-017/0000000001.log", root);
+    assert_int_equal(truncate(path, 10), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(adb_db_open(adb_os_posix(), root, &options, &db), ARMDB_CORRUPT);
+        assert_null(db);
+        expect_detail(ARMDB_CORRUPT, "too short", NULL);
+    }
+    tmpdir_remove(root);
+}
+
 int
 main(void)
 {
@@ -497,6 +556,8 @@ main(void)
         DB_TEST(test_db_close__failed_shard__says_failed_and_frees_all),
         DB_TEST(test_db_close__failing_system__says_so_and_frees_all),
         DB_TEST(test_db_close__lock_file__is_free_again),
+        cmocka_unit_test(test_db_open__many_shards__opened_side_by_side),
+        cmocka_unit_test(test_db_open__many_shards_one_damaged__fails_and_leaves_nothing_open),
     };
     return cmocka_run_group_tests_name("db/db_open", tests, NULL, NULL);
 }
