@@ -4,10 +4,10 @@
  *     micro_cache [MIB [HITS]]
  *
  * Times: a hit of 100 bytes at a random place of a working set of MIB (256), with 1 and 2 threads,
- * one by one and in batches of 32 that are prefetched, HITS (4000000) in each of three rounds; a
- * miss with insertion, with a read function that only copies. All in processor time. Hit ratios:
- * the cache, and LRU and CLOCK beside it, on traces of block numbers. With MIB only times, with 0
- * only ratios.
+ * one by one and, whole words with their checksum, in batches of 32 that are prefetched, HITS
+ * (4000000) in each of three rounds; a miss with insertion, with a read function that only copies.
+ * All in processor time. Hit ratios: the cache, and LRU and CLOCK beside it, on traces of block
+ * numbers. With MIB only times, with 0 only ratios.
  */
 #include <math.h>
 #include <pthread.h>
@@ -18,7 +18,7 @@
 
 #include "cache/cache.h"
 
-enum { BLOCK = 4096, FRAME = BLOCK + 64 + 24, READ_BYTES = 100, BATCH = 32 };
+enum { BLOCK = 4096, FRAME = BLOCK + 64 + 24, READ_BYTES = 100, TAKEN_BYTES = 104, BATCH = 32 };
 
 static uint64_t n_hits_wanted = 4000000; /* of each thread in a round */
 
@@ -126,21 +126,22 @@ loop_hit(struct worker *worker)
 LOOP
 loop_batch(struct worker *worker)
 {
-    unsigned char to[READ_BYTES];
+    unsigned char to[TAKEN_BYTES];
     uint64_t offset[BATCH];
     struct adb_cache_spot spot[BATCH];
     uint32_t reads;
+    uint32_t crc = 0;
     for (uint64_t n = 0; n < n_hits_wanted; n += BATCH) {
         for (uint32_t i = 0; i < BATCH; i++) {
-            offset[i] = random_offset(worker);
+            offset[i] = random_offset(worker) / 8 * 8;
             adb_cache_ask(worker->cache, source.file_key, offset[i], &spot[i]);
         }
         for (uint32_t i = 0; i < BATCH; i++)
-            adb_cache_approach(&spot[i], READ_BYTES);
+            adb_cache_approach(&spot[i], TAKEN_BYTES);
         for (uint32_t i = 0; i < BATCH; i++) {
-            if (adb_cache_take(&spot[i], READ_BYTES, to))
+            if (adb_cache_take(&spot[i], TAKEN_BYTES, to, &crc))
                 continue;
-            check(adb_cache_read(worker->cache, &source, offset[i], READ_BYTES, to, &reads) ==
+            check(adb_cache_read(worker->cache, &source, offset[i], TAKEN_BYTES, to, &reads) ==
                       ARMDB_OK,
                   "read");
             worker->n_misses += reads;

@@ -59,6 +59,26 @@ adb_crc32c_portable(uint32_t crc, const void *data, size_t len)
     return ~crc;
 }
 
+static inline uint64_t
+copy_word(const _Atomic uint64_t *words, size_t i, unsigned char *to)
+{
+    uint64_t word = atomic_load_explicit(&words[i], memory_order_acquire);
+    adb_store_u64(to + 8 * i, word);
+    return word;
+}
+
+/* In two passes. */
+static uint32_t
+copy_first(uint32_t crc, uint64_t before, const _Atomic uint64_t *words, size_t n_words,
+           unsigned char *to)
+{
+    unsigned char bytes[8];
+    adb_store_u64(bytes, before);
+    for (size_t i = 0; i < n_words; i++)
+        (void)copy_word(words, i, to);
+    return adb_crc32c(adb_crc32c(crc, bytes, sizeof bytes), to + 4, 8 * n_words - 4);
+}
+
 #if defined(__x86_64__)
 
 __attribute__((target("sse4.2"))) static uint32_t
@@ -138,6 +158,34 @@ crc32c_streams(uint32_t crc, const void *data, size_t len)
     return crc32c_instruction(~(uint32_t)state, p, len);
 }
 
+/* Words go from the register where they were loaded to both. */
+__attribute__((target("sse4.2"))) static uint32_t
+copy_instruction(uint32_t crc, uint64_t before, const _Atomic uint64_t *words, size_t n_words,
+                 unsigned char *to)
+{
+    size_t i = 1;
+    uint32_t start = (uint32_t)__builtin_ia32_crc32di(~crc, before);
+    uint64_t state = __builtin_ia32_crc32si(start, (uint32_t)(copy_word(words, 0, to) >> 32));
+    for (; i + 4 <= n_words; i += 4) {
+        state = __builtin_ia32_crc32di(state, copy_word(words, i, to));
+        state = __builtin_ia32_crc32di(state, copy_word(words, i + 1, to));
+        state = __builtin_ia32_crc32di(state, copy_word(words, i + 2, to));
+        state = __builtin_ia32_crc32di(state, copy_word(words, i + 3, to));
+    }
+    for (; i < n_words; i++)
+        state = __builtin_ia32_crc32di(state, copy_word(words, i, to));
+    return ~(uint32_t)state;
+}
+
+uint32_t
+adb_crc32c_copy(uint32_t crc, uint64_t before, const _Atomic uint64_t *words, size_t n_words,
+                unsigned char *to)
+{
+    if (8 * n_words < MIN_BLOCK_BYTES && __builtin_cpu_supports("sse4.2"))
+        return copy_instruction(crc, before, words, n_words, to);
+    return copy_first(crc, before, words, n_words, to);
+}
+
 uint32_t
 adb_crc32c(uint32_t crc, const void *data, size_t len)
 {
@@ -154,6 +202,13 @@ uint32_t
 adb_crc32c(uint32_t crc, const void *data, size_t len)
 {
     return adb_crc32c_portable(crc, data, len);
+}
+
+uint32_t
+adb_crc32c_copy(uint32_t crc, uint64_t before, const _Atomic uint64_t *words, size_t n_words,
+                unsigned char *to)
+{
+    return copy_first(crc, before, words, n_words, to);
 }
 
 #endif

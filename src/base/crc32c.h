@@ -2,6 +2,7 @@
 #ifndef ADB_BASE_CRC32C_H
 #define ADB_BASE_CRC32C_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,7 +15,18 @@
  */
 uint32_t adb_crc32c(uint32_t crc, const void *data, size_t len);
 
-/** The same without the instruction; for machines that lack it, and to test one with the other. */
+/**
+ * Copies `n_words` (at least 1) words, each loaded once, with acquire, to `to` as little-endian
+ * numbers. Continues a checksum over the 8 bytes of `before`, then over the bytes copied but for
+ * the first 4: the shape of a record, whose checksum is in those.
+ *
+ * Cost: little more than the checksum of bytes that are not copied.
+ */
+uint32_t adb_crc32c_copy(uint32_t crc, uint64_t before, const _Atomic uint64_t *words,
+                         size_t n_words, unsigned char *to);
+
+/** adb_crc32c() without the instruction; for machines that lack it, and to test one with the
+ * other. */
 uint32_t adb_crc32c_portable(uint32_t crc, const void *data, size_t len);
 
 #endif

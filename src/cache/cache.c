@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/crc32c.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "cache/cache_private.h"
@@ -198,13 +199,20 @@ adb_cache_approach(struct adb_cache_spot *spot, size_t bytes)
 }
 
 bool
-adb_cache_take(const struct adb_cache_spot *spot, size_t bytes, void *to)
+adb_cache_take(const struct adb_cache_spot *spot, size_t bytes, void *to, uint32_t *crc)
 {
     struct cache_frame *frame = (struct cache_frame *)spot->frame;
     uint32_t from = (uint32_t)(spot->offset % CACHE_BLOCK_BYTES);
     const struct cache_id id = {spot->file_key, spot->offset / CACHE_BLOCK_BYTES};
-    return frame != NULL && bytes <= CACHE_BLOCK_BYTES - from &&
-           adb_cache_frame_copy(frame, id, from, bytes, (unsigned char *)to);
+    ADB_DEBUG_ASSERT(from % 8 == 0 && bytes % 8 == 0 && bytes != 0);
+    if (ADB_UNLIKELY(frame == NULL || bytes > CACHE_BLOCK_BYTES - from))
+        return false;
+    uint64_t version = adb_cache_frame_begin(frame, id);
+    if (ADB_UNLIKELY(version == 0))
+        return false;
+    *crc = adb_crc32c_copy(*crc, spot->offset, frame->word + from / 8, bytes / 8,
+                           (unsigned char *)to);
+    return adb_cache_frame_end(frame, version);
 }
 
 void

@@ -124,9 +124,15 @@ struct adb_cache_spot {
 void adb_cache_ask(const struct adb_cache *cache, uint64_t file_key, uint64_t offset,
                    struct adb_cache_spot *spot_out);
 void adb_cache_approach(struct adb_cache_spot *spot, size_t bytes);
-/** False if the bytes are not all in the block that was found, or it has gone: `to` holds anything.
- * Nothing is counted: see adb_cache_add_hits(). */
-bool adb_cache_take(const struct adb_cache_spot *spot, size_t bytes, void *to);
+/**
+ * Copies the bytes, and continues a checksum over their offset and all but the first 4 of them, as
+ * adb_crc32c_copy(). Offset and bytes are multiples of 8; there are some. Nothing
+ * is counted: see adb_cache_add_hits().
+ *
+ * Returns:  false if they are not all in the block that was found, or it has gone: `to` and `*crc`
+ *           hold anything.
+ */
+bool adb_cache_take(const struct adb_cache_spot *spot, size_t bytes, void *to, uint32_t *crc);
 /** Counts hits of adb_cache_take(), many at a time: counting each would keep the next one's loads
  * from starting. */
 void adb_cache_add_hits(struct adb_cache *cache, uint64_t n);

@@ -109,6 +109,33 @@ adb_cache_copy_words(const _Atomic uint64_t *word, uint32_t from, size_t bytes, 
         adb_store_u64(end - 8, last >> left_bits | adb_cache_word(word) << (64 - left_bits));
 }
 
+/** The version of a frame that holds that block; 0 if it does not. */
+static inline uint64_t
+adb_cache_frame_begin(const struct cache_frame *frame, struct cache_id id)
+{
+    uint64_t version = atomic_load_explicit(&frame->version, memory_order_acquire);
+    /* Acquire: the key words are part of what the version vouches for. */
+    if (ADB_UNLIKELY((version & 1) == 0 ||
+                     atomic_load_explicit(&frame->file_key, memory_order_acquire) != id.file_key ||
+                     atomic_load_explicit(&frame->block, memory_order_acquire) != id.block))
+        return 0;
+    return version;
+}
+
+/** Whether what was read from a frame since adb_cache_frame_begin() is of its block: marks it used.
+ */
+static inline bool
+adb_cache_frame_end(struct cache_frame *frame, uint64_t version)
+{
+    if (ADB_UNLIKELY(atomic_load_explicit(&frame->version, memory_order_acquire) != version))
+        return false;
+    /* Relaxed: a hint; one that is lost, or given to the next block, does no harm. */
+    uint8_t used = atomic_load_explicit(&frame->used, memory_order_relaxed);
+    if (used < CACHE_USED_MAX)
+        atomic_store_explicit(&frame->used, (uint8_t)(used + 1), memory_order_relaxed);
+    return true;
+}
+
 /**
  * Copies part of a block out of a frame. False if the frame does not hold that block, or stopped
  * holding it meanwhile: then `to` holds anything.
@@ -117,20 +144,11 @@ static inline bool
 adb_cache_frame_copy(struct cache_frame *frame, struct cache_id id, uint32_t from, size_t bytes,
                      unsigned char *to)
 {
-    uint64_t version = atomic_load_explicit(&frame->version, memory_order_acquire);
-    /* Acquire: the key words are part of what the version vouches for. */
-    if (ADB_UNLIKELY((version & 1) == 0 ||
-                     atomic_load_explicit(&frame->file_key, memory_order_acquire) != id.file_key ||
-                     atomic_load_explicit(&frame->block, memory_order_acquire) != id.block))
+    uint64_t version = adb_cache_frame_begin(frame, id);
+    if (ADB_UNLIKELY(version == 0))
         return false;
     adb_cache_copy_words(frame->word, from, bytes, to);
-    if (ADB_UNLIKELY(atomic_load_explicit(&frame->version, memory_order_acquire) != version))
-        return false;
-    /* Relaxed: a hint; one that is lost, or given to the next block, does no harm. */
-    uint8_t used = atomic_load_explicit(&frame->used, memory_order_relaxed);
-    if (used < CACHE_USED_MAX)
-        atomic_store_explicit(&frame->used, (uint8_t)(used + 1), memory_order_relaxed);
-    return true;
+    return adb_cache_frame_end(frame, version);
 }
 
 /* ------------------------------------------------------------------ changing: one thread only */

@@ -17,10 +17,10 @@
 struct db;
 
 enum {
-    AHEAD_KEYS = 32,         /* a power of 2 */
-    AHEAD_KEYS_FIRST = 4,    /* looked at first */
-    AHEAD_KEYS_AT_ONCE = 16, /* looked at when a walk has come far */
-    AHEAD_NEAR = 8           /* so far ahead values are brought near */
+    AHEAD_KEYS = 16,        /* a power of 2 */
+    AHEAD_KEYS_FIRST = 4,   /* looked at first */
+    AHEAD_KEYS_AT_ONCE = 8, /* looked at when a walk has come far */
+    AHEAD_NEAR = 4          /* so far ahead values are brought near */
 };
 
 /* Plain memory; all zero: nothing was asked for. */
@@ -37,10 +37,15 @@ struct ahead {
     struct shard_reading readings[AHEAD_KEYS]; /* by slot % AHEAD_KEYS */
 };
 
-/** Looks ahead from a position of which a walk, up or down the tree, has just come. Inside an RCU
- * scope. */
-void adb_ahead_look(struct ahead *ahead, const struct db *db, const struct adb_tree *tree,
-                    const struct adb_tree_position *position, bool is_up);
+/**
+ * Looks ahead from a position of which a walk, up or down the tree, has just come, if it is time
+ * to. Inside an RCU scope.
+ *
+ * Returns:  what was asked for of the key under the position; NULL if the leaf has changed.
+ */
+const struct shard_reading *adb_ahead_look(struct ahead *ahead, const struct db *db,
+                                           const struct adb_tree *tree,
+                                           const struct adb_tree_position *position, bool is_up);
 
 /* How many slots from one to another, the way the walk goes; huge if that is behind it. */
 static inline uint32_t
@@ -49,25 +54,36 @@ adb_ahead_slots(const struct ahead *ahead, uint32_t from, uint32_t to)
     return ahead->is_up ? to - from : from - to;
 }
 
-/** What was asked for of the key in a slot near a position; NULL if it was not. */
-static inline const struct shard_reading *
-adb_ahead_find(const struct ahead *ahead, const struct adb_tree_position *position, uint32_t slot)
+/* Whether a slot of the position's leaf is known, for a walk that way. */
+static inline bool
+adb_ahead_knows(const struct ahead *ahead, const struct adb_tree_position *position, uint32_t slot,
+                bool is_up)
 {
-    if (ahead->node != position->node || ahead->version != position->version ||
-        adb_ahead_slots(ahead, ahead->begin, slot) >=
-            adb_ahead_slots(ahead, ahead->begin, ahead->end))
-        return NULL;
-    return &ahead->readings[slot % AHEAD_KEYS];
+    return ahead->node == position->node && ahead->version == position->version &&
+           ahead->is_up == is_up &&
+           adb_ahead_slots(ahead, ahead->begin, slot) <
+               adb_ahead_slots(ahead, ahead->begin, ahead->end);
 }
 
-/** Whether it is time to look further, seen from a slot that was found. */
+/* Whether it is time to look further, seen from a slot that is known. */
 static inline bool
 adb_ahead_is_due(const struct ahead *ahead, uint32_t slot)
 {
     return adb_ahead_slots(ahead, slot, ahead->end) <= ahead->low && !ahead->is_at_end;
 }
 
-/** Brings near one or two of the next values, seen from a slot that was found. */
+/** What was asked for of the key next to the position; NULL if it was not, or if it is time to look
+ * further. */
+static inline const struct shard_reading *
+adb_ahead_next(const struct ahead *ahead, const struct adb_tree_position *position, bool is_up)
+{
+    uint32_t slot = is_up ? position->slot + 1 : position->slot - 1;
+    if (!adb_ahead_knows(ahead, position, slot, is_up) || adb_ahead_is_due(ahead, slot))
+        return NULL;
+    return &ahead->readings[slot % AHEAD_KEYS];
+}
+
+/** Brings near one or two of the next values, seen from a slot that is known. */
 static inline void
 adb_ahead_approach(struct ahead *ahead, uint32_t slot)
 {

@@ -236,18 +236,17 @@ make_room(struct cursor *cursor, size_t len)
     return ARMDB_OK;
 }
 
-/* Takes the value of the key under the cursor, if it was asked for and is there. */
-static bool
-take_value(struct cursor *cursor)
+/* Takes the value of the key under the cursor, which was asked for, if it is there. */
+static inline bool
+take_value(struct cursor *cursor, const struct shard_reading *reading)
 {
     const struct adb_tree_position *position = &cursor->position;
     const armdb_slice key = {position->key, position->key_len};
-    const struct shard_reading *reading = adb_ahead_find(&cursor->ahead, position, position->slot);
-    if (reading == NULL || reading->location != position->location)
-        return false;
     adb_ahead_approach(&cursor->ahead, position->slot);
+    if (ADB_UNLIKELY(reading->location != position->location))
+        return false;
     const unsigned char *value = adb_shard_take(reading, key, cursor->room);
-    if (value == NULL)
+    if (ADB_UNLIKELY(value == NULL))
         return false;
     cursor->n_hits++;
     cursor->value = (armdb_slice){value, adb_location_value_len(position->location)};
@@ -277,8 +276,9 @@ load_value(struct cursor *cursor, bool up)
     }
     ADB_TRY(make_room(cursor, len));
     if (keys->tree != NULL) {
-        adb_ahead_look(&cursor->ahead, db, keys->tree, position, up);
-        if (take_value(cursor))
+        const struct shard_reading *reading = adb_ahead_look(&cursor->ahead, db, keys->tree,
+                                                             position, up);
+        if (reading != NULL && take_value(cursor, reading))
             return ARMDB_OK;
     }
     ADB_TRY(adb_shard_read_value(adb_db_route(db, key), position->location, key, cursor->room));
@@ -386,11 +386,11 @@ load_again(struct cursor *cursor, bool up)
 
 /* Whether there is nothing more to read for the key under the cursor. */
 static inline bool
-take_near(struct cursor *cursor)
+take_near(struct cursor *cursor, const struct shard_reading *reading)
 {
     if (cursor->keys_only)
         return !adb_location_has_deadline(cursor->position.location);
-    return take_value(cursor);
+    return take_value(cursor, reading);
 }
 
 /*
@@ -403,18 +403,19 @@ static inline bool
 step_near(struct cursor *cursor, bool up, armdb_err *err_out)
 {
     struct adb_tree_position *position = &cursor->position;
-    const struct ahead *ahead = &cursor->ahead;
-    uint32_t slot = up ? position->slot + 1 : position->slot - 1;
+    const struct shard_reading *reading = NULL;
     if (cursor->place != PLACE_ON || adb_collection_is_dropped(cursor->collection))
         return false;
-    if (!cursor->keys_only && (ahead->is_up != up || adb_ahead_is_due(ahead, slot) ||
-                               adb_ahead_find(ahead, position, slot) == NULL))
-        return false;
+    if (!cursor->keys_only) {
+        reading = adb_ahead_next(&cursor->ahead, position, up);
+        if (reading == NULL)
+            return false;
+    }
     if (!adb_tree_step_near(position, up))
         return false;
-    *err_out = !land(cursor, true, up) ? ARMDB_END
-               : take_near(cursor)     ? ARMDB_OK
-                                       : load_again(cursor, up);
+    *err_out = !land(cursor, true, up)      ? ARMDB_END
+               : take_near(cursor, reading) ? ARMDB_OK
+                                            : load_again(cursor, up);
     return true;
 }
 

@@ -179,6 +179,9 @@ bool adb_tree_step_near(struct adb_tree_position *position, bool is_up);
 uint64_t adb_tree_peek(const struct adb_tree *tree, const struct adb_tree_position *position,
                        uint32_t slot, unsigned char *key_out, size_t *key_len_out);
 
+/** Brings near what adb_tree_peek() of that slot looks at, if keys are short. */
+void adb_tree_approach(const struct adb_tree_position *position, uint32_t slot);
+
 /**
  * The location that the key under `position` has now; 0 if it was removed. O(1) if its leaf did not
  * change.

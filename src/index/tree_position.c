@@ -92,28 +92,25 @@ slot_in_leaf(const struct adb_tree *tree, const struct adb_tree_step *leaf, enum
     return is_upwards(how) ? slot : slot - 1;
 }
 
-/* Most keys are short and of one length: these are read with less ado. */
+/* Most keys are short and of one length: these are read with less ado. Words go from registers to
+ * where they stay: a copy of them on the way, made by wider moves, would wait for the stores. */
 enum { SHORT_KEY_WORDS = 4 };
 
-struct short_key {
-    uint64_t word[SHORT_KEY_WORDS];
-};
-
-static inline struct short_key
-load_short_key(const struct adb_tree_leaf *leaf, const struct adb_page *page, uint32_t slot)
+static inline void
+load_short_key(const struct adb_tree_leaf *leaf, const struct adb_page *page, uint32_t slot,
+               uint64_t word[SHORT_KEY_WORDS])
 {
-    struct short_key key;
     for (uint32_t i = 0, at = leaf->key_at + slot; i < leaf->words; i++, at += leaf->capacity)
-        key.word[i] = adb_node_word(page, at);
-    return key;
+        word[i] = adb_node_word(page, at);
 }
 
 /* To room for whole words. */
 static inline void
-store_short_key(const struct adb_tree_leaf *leaf, const struct short_key *key, unsigned char *to)
+store_short_key(const struct adb_tree_leaf *leaf, const uint64_t word[SHORT_KEY_WORDS],
+                unsigned char *to)
 {
     for (uint32_t i = 0; i < leaf->words; i++)
-        adb_node_store_bytes(to + (size_t)8 * i, key->word[i]);
+        adb_node_store_bytes(to + (size_t)8 * i, word[i]);
 }
 
 static inline struct adb_tree_leaf
@@ -135,17 +132,18 @@ settle_short(struct adb_tree_position *position, const struct adb_page *page, ui
              uint32_t slot)
 {
     const struct adb_tree_leaf leaf = position->leaf;
+    uint64_t word[SHORT_KEY_WORDS];
     uint32_t count = adb_node_meta(page).count;
     if (ADB_UNLIKELY(slot >= count || slot >= leaf.capacity))
         return false;
     uint64_t location = adb_node_word(page, leaf.location_at + slot);
-    const struct short_key key = load_short_key(&leaf, page, slot);
+    load_short_key(&leaf, page, slot, word);
     if (!adb_node_is_unchanged(page, version))
         return false;
     ADB_DEBUG_ASSERT(location != 0);
     position->slot = slot;
     position->location = location;
-    store_short_key(&leaf, &key, position->key);
+    store_short_key(&leaf, word, position->key);
     return true;
 }
 
@@ -332,13 +330,26 @@ adb_tree_peek(const struct adb_tree *tree, const struct adb_tree_position *posit
         return 0;
     uint64_t location = adb_node_location(&tree->layout, page, slot);
     if (slot < leaf->capacity) {
-        const struct short_key key = load_short_key(leaf, page, slot);
-        store_short_key(leaf, &key, key_out);
+        uint64_t word[SHORT_KEY_WORDS];
+        load_short_key(leaf, page, slot, word);
+        store_short_key(leaf, word, key_out);
         *key_len_out = tree->layout.key_bytes;
     } else {
         *key_len_out = adb_node_read_key(&tree->layout, page, slot, key_out);
     }
     return adb_node_is_unchanged(page, position->version) ? location : 0;
+}
+
+void
+adb_tree_approach(const struct adb_tree_position *position, uint32_t slot)
+{
+    const struct adb_page *page = (const struct adb_page *)position->node;
+    const struct adb_tree_leaf *leaf = &position->leaf;
+    if (slot >= leaf->capacity)
+        return;
+    adb_node_prefetch(page, leaf->location_at + slot);
+    for (uint32_t i = 0, at = leaf->key_at + slot; i < leaf->words; i++, at += leaf->capacity)
+        adb_node_prefetch(page, at);
 }
 
 uint64_t

@@ -313,8 +313,8 @@ void adb_shard_approach(struct shard_reading *reading);
 /**
  * Copies the record to `room` and checks it, if it was found in the cache and is still there, and
  * its file is still in its slot of the table. A slot, and so a location, can come again for another
- * file, but a file never comes again: if the caller has just loaded reading->location from the index,
- * in an RCU scope or not, it names the file that was asked.
+ * file, but a file never comes again: if the caller has just loaded reading->location from the
+ * index, in an RCU scope or not, it names the file that was asked.
  *
  * @param room  for SHARD_TAKEN_BYTES_MAX bytes.
  *

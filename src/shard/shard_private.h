@@ -42,8 +42,8 @@ struct shard {
         *files; /* owned, [LOCATION_SLOTS]; entries owned, stored under lock,
                                          * loaded by readers inside an RCU scope */
 
-    /* owned, [LOCATION_SLOTS]; atomic: what the cache calls the file in a slot; stored (release) under
-     * lock before the file is, and loaded by anybody, in an RCU scope or not. */
+    /* owned, [LOCATION_SLOTS]; atomic: what the cache calls the file in a slot; stored (release)
+     * under lock before the file is, and loaded by anybody, in an RCU scope or not. */
     _Atomic(uint64_t) *file_keys;
 
     struct shard_listing found; /* owned: what recovery met; until adb_shard_clear() */

@@ -129,16 +129,16 @@ adb_shard_take(const struct shard_reading *reading, armdb_slice key, unsigned ch
     const struct log_record expected = {.key_len = (uint32_t)key.len,
                                         .value_len = adb_location_value_len(reading->location)};
     struct log_record record;
-    uint32_t bytes = reading->bytes;
+    uint32_t crc = reading->seed;
     if (ADB_UNLIKELY(adb_location_has_deadline(reading->location)))
         return NULL; /* it may have expired */
     if (ADB_UNLIKELY(atomic_load_explicit(reading->file_key_now, memory_order_acquire) !=
                      reading->spot.file_key))
         return NULL;
-    if (ADB_UNLIKELY(bytes > SHARD_TAKEN_BYTES_MAX || !adb_cache_take(&reading->spot, bytes, room)))
+    if (ADB_UNLIKELY(reading->bytes > SHARD_TAKEN_BYTES_MAX ||
+                     !adb_cache_take(&reading->spot, reading->bytes, room, &crc)))
         return NULL;
     adb_log_decode_record(room, &record);
-    uint32_t crc = adb_log_record_crc(reading->seed, reading->spot.offset, room, bytes);
     if (ADB_UNLIKELY(record.crc != crc || !adb_log_record_is_of(&record, room, &expected, key)))
         return NULL;
     return room + LOG_RECORD_HEADER_BYTES + key.len;

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "base/bytes.h"
+#include "base/crc32c.h"
 #include "base/err.h"
 #include "cache/cache.h"
 #include "os/thread.h"
@@ -85,6 +86,17 @@ check_bytes(uint64_t file_key, uint64_t offset, size_t bytes, const unsigned cha
         check(got[i] == byte_at(file_key, offset + i), "wrong bytes");
 }
 
+/* The same of whole words that were taken. */
+static void
+check_taken(const struct adb_cache_spot *spot, size_t bytes, const unsigned char *got, uint32_t crc)
+{
+    unsigned char before[8];
+    check_bytes(spot->file_key, spot->offset, bytes, got);
+    adb_store_u64(before, spot->offset);
+    check(crc == adb_crc32c(adb_crc32c(0, before, sizeof before), got + 4, bytes - 4),
+          "wrong checksum");
+}
+
 /* Most reads are of a few blocks, so that hits are many even while the cache is tiny. */
 static uint64_t
 choose_offset(struct test_rng *rng)
@@ -114,10 +126,12 @@ run_reader(void *context)
                                                 .context = actor};
         if (n % 4 == 0) {
             struct adb_cache_spot spot;
-            adb_cache_ask(stress->cache, actor->file_key, offset, &spot);
-            adb_cache_approach(&spot, bytes);
-            if (adb_cache_take(&spot, bytes, to))
-                check_bytes(actor->file_key, offset, bytes, to);
+            size_t in_words = bytes / 8 * 8;
+            uint32_t crc = 0;
+            adb_cache_ask(stress->cache, actor->file_key, offset / 8 * 8, &spot);
+            adb_cache_approach(&spot, in_words);
+            if (in_words != 0 && adb_cache_take(&spot, in_words, to, &crc))
+                check_taken(&spot, in_words, to, crc);
             if (adb_cache_try(stress->cache, actor->file_key, offset, bytes, to))
                 check_bytes(actor->file_key, offset, bytes, to);
             continue;

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/crc32c.h"
 #include "support/seed.h"
 
@@ -175,6 +176,32 @@ test_crc32c__one_bit_flipped__another_checksum(void **state)
     }
 }
 
+static void
+test_crc32c__copied_words__as_if_copied_and_summed(void **state)
+{
+    (void)state;
+    enum { WORDS = 300 };
+    static _Atomic uint64_t words[WORDS];
+    static unsigned char from[8 * WORDS], to[8 * WORDS + 1];
+    struct test_rng rng = test_rng_fork(test_seed(), 4);
+    test_rng_fill(&rng, from, sizeof from);
+    for (size_t i = 0; i < WORDS; i++)
+        atomic_init(&words[i], adb_load_u64(from + 8 * i));
+    for (size_t n = 1; n <= WORDS; n++) {
+        unsigned char before[8];
+        uint32_t start = (uint32_t)test_rng_next(&rng);
+        uint64_t word = test_rng_next(&rng);
+        size_t at = n % 2; /* not aligned either */
+        adb_store_u64(before, word);
+        memset(to, 0, sizeof to);
+        uint32_t crc = adb_crc32c_copy(start, word, words, n, to + at);
+        assert_int_equal(
+            crc, crc32c_by_definition(crc32c_by_definition(start, before, 8), from + 4, 8 * n - 4));
+        assert_memory_equal(to + at, from, 8 * n);
+        assert_true(n == WORDS || to[at + 8 * n] == 0);
+    }
+}
+
 int
 main(void)
 {
@@ -186,6 +213,7 @@ main(void)
         cmocka_unit_test(test_crc32c__random_long_inputs__as_defined),
         cmocka_unit_test(test_crc32c__cut_up_anyhow__same_checksum),
         cmocka_unit_test(test_crc32c__one_bit_flipped__another_checksum),
+        cmocka_unit_test(test_crc32c__copied_words__as_if_copied_and_summed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

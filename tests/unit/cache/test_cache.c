@@ -1,4 +1,7 @@
 /* The cache as its users see it: what is read, what is kept, what reads cost, who waits. */
+#include "base/bytes.h"
+#include "base/crc32c.h"
+
 #include "unit/cache/cache_fixture.h"
 
 #include <sched.h>
@@ -153,9 +156,9 @@ test_cache__none_or_no_budget__reads_as_asked(void **state)
         assert_false(fake_has(none[i], &fixture->file, 100, 50));
         unsigned char bytes[50];
         struct adb_cache_spot spot;
-        adb_cache_ask(none[i], fixture->file.key, 100, &spot);
-        adb_cache_approach(&spot, 50);
-        assert_false(adb_cache_take(&spot, 50, bytes));
+        adb_cache_ask(none[i], fixture->file.key, 104, &spot);
+        adb_cache_approach(&spot, 48);
+        assert_false(adb_cache_take(&spot, 48, bytes, &(uint32_t){0}));
         adb_cache_drop_file(none[i], fixture->file.key);
         assert_int_equal(stats_of(none[i]).blocks, 0);
         adb_cache_free(none[i]);
@@ -208,26 +211,32 @@ static void
 test_cache__asked_for__is_taken_if_it_is_there_and_in_one_block(void **state)
 {
     struct fixture *fixture = (struct fixture *)*state;
+    enum { SPOT_STEP = 104 };
     unsigned char bytes[200];
-    struct adb_cache_spot spots[FILE_BYTES / 100];
+    struct adb_cache_spot spots[FILE_BYTES / SPOT_STEP];
     assert_int_equal(fake_get(fixture->cache, &fixture->file, 0, 2 * BLOCK), 1);
-    for (uint64_t i = 0; i < FILE_BYTES / 100; i++)
-        adb_cache_ask(fixture->cache, fixture->file.key, i * 100, &spots[i]);
-    for (uint64_t i = 0; i < FILE_BYTES / 100; i++)
-        adb_cache_approach(&spots[i], 150);
-    for (uint64_t i = 0; i < FILE_BYTES / 100; i++) {
-        uint64_t offset = i * 100;
-        bool is_there = offset < 2 * BLOCK && offset % BLOCK + 150 <= BLOCK;
+    for (uint64_t i = 0; i < FILE_BYTES / SPOT_STEP; i++)
+        adb_cache_ask(fixture->cache, fixture->file.key, i * SPOT_STEP, &spots[i]);
+    for (uint64_t i = 0; i < FILE_BYTES / SPOT_STEP; i++)
+        adb_cache_approach(&spots[i], 152);
+    for (uint64_t i = 0; i < FILE_BYTES / SPOT_STEP; i++) {
+        uint64_t offset = i * SPOT_STEP;
+        bool is_there = offset < 2 * BLOCK && offset % BLOCK + 152 <= BLOCK;
+        unsigned char before[8];
+        uint32_t crc = 7;
         memset(bytes, 0, sizeof bytes);
-        assert_int_equal(adb_cache_take(&spots[i], 150, bytes), is_there);
-        if (is_there)
-            assert_true(fake_is(&fixture->file, offset, 150, bytes));
+        assert_int_equal(adb_cache_take(&spots[i], 152, bytes, &crc), is_there);
+        if (!is_there)
+            continue;
+        assert_true(fake_is(&fixture->file, offset, 152, bytes));
+        adb_store_u64(before, offset);
+        assert_int_equal(crc, adb_crc32c(adb_crc32c(7, before, sizeof before), bytes + 4, 148));
     }
     assert_int_equal(stats_of(fixture->cache).blocks, 2);
     assert_int_equal(atomic_load(&fixture->file.n_reads), 1);
     adb_cache_drop_file(fixture->cache, fixture->file.key);
-    for (uint64_t i = 0; i < FILE_BYTES / 100; i++)
-        assert_false(adb_cache_take(&spots[i], 150, bytes));
+    for (uint64_t i = 0; i < FILE_BYTES / SPOT_STEP; i++)
+        assert_false(adb_cache_take(&spots[i], 152, bytes, &(uint32_t){0}));
 }
 
 static void

@@ -19,10 +19,11 @@ expect_all_found(struct collection *collection, bool is_up)
     bool found = adb_tree_seek(tree, is_up ? ADB_SEEK_FIRST : ADB_SEEK_LAST, armdb_str(""),
                                &position);
     while (found) {
-        if (adb_ahead_find(&ahead, &position, position.slot) == NULL ||
-            adb_ahead_is_due(&ahead, position.slot))
-            adb_ahead_look(&ahead, collection->db, tree, &position, is_up);
-        const struct shard_reading *reading = adb_ahead_find(&ahead, &position, position.slot);
+        /* Each key is looked at once. */
+        assert_true(ahead.node != position.node ||
+                    adb_ahead_knows(&ahead, &position, position.slot, is_up));
+        const struct shard_reading *reading = adb_ahead_look(&ahead, collection->db, tree,
+                                                             &position, is_up);
         assert_non_null(reading);
         assert_true(reading->location == position.location);
         adb_ahead_approach(&ahead, position.slot);

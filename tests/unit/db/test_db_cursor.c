@@ -675,10 +675,10 @@ read_block(void *context, uint64_t offset, size_t bytes, void *to, size_t *got_o
     return ARMDB_OK;
 }
 
-/* A cursor stands, and has looked for the values of the next keys. Then the file that they are in is
- * replaced, another one gets its slot, and newer values of the same length come to lie at the same
- * offsets: their locations are what they were. The old file's block is in the cache, in its frame,
- * as it is until a sweep that has freed the slot gets round to dropping it. */
+/* A cursor stands, and has looked for the values of the next keys. Then the file that they are in
+ * is replaced, another one gets its slot, and newer values of the same length come to lie at the
+ * same offsets: their locations are what they were. The old file's block is in the cache, in its
+ * frame, as it is until a sweep that has freed the slot gets round to dropping it. */
 static void
 test_db_cursor__slot_of_what_it_looked_at_reused__gives_the_newer_value(void **state)
 {
