@@ -177,7 +177,7 @@ ARMDB_API armdb_err armdb_compact(armdb_db *db, const armdb_compact_options *opt
  *           ARMDB_READ_ONLY.
  * Threads:  any. Compaction gives no space back while the files of a shard are linked or copied.
  * Durable:  on return.
- * Cost:     a link for each data file; a copy of the newest of each shard, up to 32 MiB. Writers
+ * Cost:     a link for each data file; a copy of the newest of each shard, up to 8 MiB. Writers
  *           wait as for armdb_flush(), and once for all shards' writers of the moment.
  * Source:   docs/checkpoint.md.
  */
@@ -582,12 +582,16 @@ ARMDB_API size_t armdb_cursor_value_len(const armdb_cursor *cursor);
 
 /* --------------------------------------------------------------------- verify */
 
-/** One piece of damage that armdb_verify() found. Strings are valid during the callback. */
+/** One piece of damage that armdb_verify() or armdb_verify_open() found. Strings are valid during
+ * the callback. */
 typedef struct armdb_damage {
     const char *file;    /* path */
     uint64_t offset;     /* bytes into it */
     uint32_t shard;      /* UINT32_MAX: none */
     const char *message; /* one line */
+    /* Of the record concerned, by armdb_verify_open() alone: */
+    const char *collection; /* its name; NULL: not known */
+    armdb_slice key;        /* empty: not known */
 } armdb_damage;
 
 typedef void (*armdb_damage_fn)(void *context, const armdb_damage *damage);
@@ -615,6 +619,31 @@ typedef struct armdb_verify_report {
  */
 ARMDB_API armdb_err armdb_verify(const char *path, armdb_damage_fn on_damage, void *context,
                                  armdb_verify_report *report_out);
+
+/**
+ * Checks a database that is open, while it is being used: every record that is with the operating
+ * system; each of them against the indexes, and these against the records; the figures of each
+ * file (armdb_stats.dead_bytes and the like) against what is in it; the manifest on disk against
+ * the one in force. Changes nothing.
+ *
+ * What is compared is exact, but for two things: a file that compaction is replacing meanwhile is
+ * only read, and looked up in the indexes; and whether an index names places that are none of its
+ * records is only known of those files in which no record became dead during the check.
+ *
+ * @param on_damage   called for each piece of damage, in the calling thread, with no lock held;
+ *                    NULL: only counted. It may use the database.
+ * @param report_out  filled also on error, as far as it came; may be NULL.
+ *
+ * Returns:  ARMDB_OK (whole); ARMDB_CORRUPT (damage was reported); ARMDB_IO, ARMDB_NO_MEMORY.
+ * Threads:  any. Writers wait for it no longer than for armdb_flush(); space of compacted files of
+ *           a shard is given back when that shard has been checked.
+ * Cost:     reads every data file once, past the block cache; a lookup for each record; a walk
+ *           through all keys for each shard. Memory for deleted keys whose values are still in
+ *           files, 20 bytes or so each.
+ * Source:   docs/verify.md.
+ */
+ARMDB_API armdb_err armdb_verify_open(armdb_db *db, armdb_damage_fn on_damage, void *context,
+                                      armdb_verify_report *report_out);
 
 /* --------------------------------------------------------------------- repair */
 

@@ -159,6 +159,18 @@ armdb_verify(const char *path, armdb_damage_fn on_damage, void *context,
 }
 
 armdb_err
+armdb_verify_open(armdb_db *db, armdb_damage_fn on_damage, void *context,
+                  armdb_verify_report *report_out)
+{
+    armdb_verify_report unseen;
+    if (report_out == NULL)
+        report_out = &unseen;
+    memset(report_out, 0, sizeof *report_out);
+    API_OBJECT(struct db, inner, db, HANDLE_DB, "verify");
+    return adb_db_verify_open(inner, on_damage, context, report_out);
+}
+
+armdb_err
 armdb_repair(const char *path, const char *destination, armdb_finding_fn on_finding, void *context,
              armdb_repair_report *report_out)
 {

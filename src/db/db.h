@@ -64,6 +64,9 @@ ADB_MUST_USE armdb_err adb_db_get_shard_info(struct db *db, uint32_t shard,
 ADB_MUST_USE armdb_err adb_db_verify(struct adb_os *os, const char *path, armdb_damage_fn on_damage,
                                      void *context, armdb_verify_report *report_out);
 
+ADB_MUST_USE armdb_err adb_db_verify_open(struct db *db, armdb_damage_fn on_damage, void *context,
+                                          armdb_verify_report *report_out);
+
 /** As armdb_repair(), on any operating system. */
 ADB_MUST_USE armdb_err adb_db_repair(struct adb_os *os, const char *path, const char *destination,
                                      const struct repair_listener *listener,

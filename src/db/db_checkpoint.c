@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "db/db_private.h"
 #include "log/filename.h"
+#include "shard/shard_checkpoint.h"
 
 struct checkpoint {
     struct db *db;              /* borrowed */

@@ -138,9 +138,9 @@ adb_collections_free(struct db *db)
     db->collection_count = 0;
 }
 
-/* The collection of an id; NULL if there is none, or none any more. They are in ascending order. */
-static struct collection *
-find_by_id(const struct db *db, uint32_t id)
+/* They are in ascending order. */
+struct collection *
+adb_collections_find(const struct db *db, uint32_t id)
 {
     uint32_t low = 0;
     uint32_t high = db->collection_count;
@@ -161,7 +161,7 @@ adb_collections_find_index(void *context, const struct shard_origin *origin,
                            struct shard_index **index_out)
 {
     const struct db *db = (const struct db *)context;
-    struct collection *collection = find_by_id(db, origin->collection_id);
+    struct collection *collection = adb_collections_find(db, origin->collection_id);
     *index_out = collection != NULL ? &collection->index : NULL;
     return adb_origin_check(origin, &db->manifest, &db->router);
 }
@@ -170,7 +170,7 @@ struct shard_index *
 adb_collections_find_live(struct db *db, uint32_t id)
 {
     adb_mutex_lock(&db->collections_lock);
-    struct collection *collection = find_by_id(db, id);
+    struct collection *collection = adb_collections_find(db, id);
     adb_mutex_unlock(&db->collections_lock);
     if (collection == NULL ||
         atomic_load_explicit(&collection->index.is_dropped, memory_order_acquire))

@@ -113,6 +113,9 @@ void adb_collections_free(struct db *db);
 const char *adb_collections_find_index(void *db, const struct shard_origin *origin,
                                        struct shard_index **index_out);
 
+/** The collection of an id, dropped or not; NULL if there is none. Under collections_lock. */
+struct collection *adb_collections_find(const struct db *db, uint32_t id);
+
 /** The index of a live collection; NULL if there is none of that id, or it was dropped. */
 struct shard_index *adb_collections_find_live(struct db *db, uint32_t id);
 

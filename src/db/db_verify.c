@@ -19,7 +19,8 @@ static void
 report_damage(struct verifier *verifier, uint32_t shard, const armdb_error_detail *detail)
 {
     const armdb_error_detail copy = *detail; /* the callback may call the library */
-    const armdb_damage damage = {copy.file, copy.offset, shard, copy.message};
+    const armdb_damage damage = {
+        .file = copy.file, .offset = copy.offset, .shard = shard, .message = copy.message};
     verifier->report->damages++;
     if (verifier->on_damage != NULL)
         verifier->on_damage(verifier->context, &damage);

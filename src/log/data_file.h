@@ -68,6 +68,7 @@ struct data_file {
     uint64_t as_of;
     bool is_unfit;                  /* for compaction: damage was found in it */
     struct deadlines deadlines;     /* of its values */
+    bool is_moving;                 /* compaction moves keys from it, or to it */
     bool is_retired;                /* no location names it any more */
     struct data_file *next_retired; /* of the shard's list */
 

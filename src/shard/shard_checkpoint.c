@@ -2,7 +2,7 @@
  * shard_checkpoint.c: one shard's part of a checkpoint: its log at a moment, put into another
  * directory while writers and compaction go on. docs/checkpoint.md says why it is whole.
  */
-#include <string.h>
+#include "shard/shard_checkpoint.h"
 
 #include "base/assert.h"
 #include "base/err.h"
@@ -12,7 +12,7 @@
 #include "shard/shard_private.h"
 
 /* A newest file with more in it is sealed, so that it can be linked, rather than copied. */
-#define COPIED_BYTES_MAX (UINT64_C(32) << 20)
+#define COPIED_BYTES_MAX (UINT64_C(8) << 20)
 
 struct shard_cut {
     struct shard *shard;            /* borrowed; its files are held */

@@ -516,6 +516,9 @@ settle(struct shard *shard)
     adb_mutex_lock(&shard->lock);
     shard->reserved_slots--;
     adb_shard_add_file(shard, file);
+    file->is_moving = true;
+    for (uint32_t i = 0; i < pass->n_run; i++)
+        pass->run[i]->is_moving = true;
     adb_mutex_unlock(&shard->lock);
     pass->file = file;
     pass->phase = PHASE_MOVE;
@@ -557,6 +560,7 @@ retire_run(struct shard *shard, struct shard_compact_step *step)
     adb_mutex_lock(&shard->lock);
     for (uint32_t i = 0; i < pass->n_run; i++)
         adb_shard_retire(shard, pass->run[i]);
+    pass->file->is_moving = false;
     shard->compaction.passes++;
     shard->compaction.replaced_bytes += pass->run_bytes;
     shard->compaction.copied_bytes += copied;

@@ -55,6 +55,36 @@ unsynced_limit(const struct shard *shard)
     return part < UNSYNCED_BYTES_MAX ? part : UNSYNCED_BYTES_MAX;
 }
 
+/* Syncs without the lock until little is unsynced, if writers let it; very little if the file is to
+ * be sealed. `look` is after that, with a plan. */
+static armdb_err
+sync_down(struct shard *shard, bool is_to_seal, struct look *look)
+{
+    for (int round = 0; round < SYNC_ROUNDS; round++) {
+        if (look->unsynced <
+            (is_to_seal || look->is_nearly_full ? SHORT_SYNC_BYTES : unsynced_limit(shard)))
+            break;
+        ADB_TRY(adb_shard_sync_plan(shard, &look->plan));
+        *look = look_at(shard);
+    }
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_shard_seal(struct shard *shard)
+{
+    ADB_TRY(adb_shard_sync(shard)); /* flushes, too */
+    struct look look = look_at(shard);
+    ADB_TRY(sync_down(shard, true, &look));
+    adb_shard_drop_plan(&look.plan);
+    adb_mutex_lock(&shard->lock);
+    armdb_err err = adb_shard_failed(shard);
+    if (err == ARMDB_OK)
+        err = adb_shard_rotate(shard);
+    adb_mutex_unlock(&shard->lock);
+    return err;
+}
+
 armdb_err
 adb_shard_tend(struct shard *shard, bool *is_busy_out)
 {
@@ -62,12 +92,7 @@ adb_shard_tend(struct shard *shard, bool *is_busy_out)
     ADB_TRY(adb_shard_failed(shard));
     struct look look = look_at(shard);
     *is_busy_out = look.is_busy;
-    for (int round = 0; round < SYNC_ROUNDS; round++) {
-        if (look.unsynced < (look.is_nearly_full ? SHORT_SYNC_BYTES : unsynced_limit(shard)))
-            break;
-        ADB_TRY(adb_shard_sync_plan(shard, &look.plan));
-        look = look_at(shard);
-    }
+    ADB_TRY(sync_down(shard, false, &look));
     adb_shard_drop_plan(&look.plan);
     if (!look.is_nearly_full)
         return ARMDB_OK;

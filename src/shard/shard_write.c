@@ -82,18 +82,6 @@ adb_shard_rotate(struct shard *shard)
     return ARMDB_OK;
 }
 
-armdb_err
-adb_shard_seal(struct shard *shard)
-{
-    ADB_TRY(adb_shard_sync(shard));
-    adb_mutex_lock(&shard->lock);
-    armdb_err err = adb_shard_failed(shard);
-    if (err == ARMDB_OK)
-        err = adb_shard_rotate(shard);
-    adb_mutex_unlock(&shard->lock);
-    return err;
-}
-
 /* ---------------------------------------------------------------------- write */
 
 void

@@ -1,8 +1,8 @@
 /*
  * Threads on one database, through the public functions, on real files: writers at each level and
- * with tickets, readers of one key and of many, walkers both ways, a thread that flushes, syncs and
- * compacts beside the background, and one that creates and drops a collection which the others use
- * meanwhile. They do so on three collections: a tree, a map without order, and a tree that keeps
+ * with tickets, readers of one key and of many, walkers both ways, a thread that flushes, syncs,
+ * compacts and verifies beside the background, and one that creates and drops a collection which the
+ * others use meanwhile. They do so on three collections: a tree, a map without order, and a tree that keeps
  * its values. Small files, buffers and cache, so that files change, buffers move on and blocks go
  * under the readers all the time.
  *
@@ -446,6 +446,14 @@ run_walker(void *context)
 
 /* --------------------------------------------------------------- housekeeping */
 
+static void
+print_damage(void *context, const armdb_damage *damage)
+{
+    (void)context;
+    fprintf(stderr, "%s: offset %llu: %s\n", damage->file, (unsigned long long)damage->offset,
+            damage->message);
+}
+
 static void *
 run_syncer(void *context)
 {
@@ -460,6 +468,9 @@ run_syncer(void *context)
               "flush or sync");
         check(!test_rng_one_in(&actor->rng, 4) || armdb_compact(db, NULL, NULL) == ARMDB_OK,
               "compact");
+        check(!test_rng_one_in(&actor->rng, 8) ||
+                  armdb_verify_open(db, print_damage, NULL, NULL) == ARMDB_OK,
+              "verify");
         check(armdb_get_stats(db, &stats) == ARMDB_OK && stats.failed_shards == 0, "stats");
         check(stats.dead_bytes < stats.log_bytes, "more dead bytes than bytes");
         check(armdb_get_shard_info(db, 1, &info) == ARMDB_OK, "shard info");

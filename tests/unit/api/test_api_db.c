@@ -94,6 +94,7 @@ test_api_db__closed_or_foreign_handle__is_refused(void **state)
     expect_refused(armdb_flush(closed), ARMDB_CLOSED);
     expect_refused(armdb_sync(closed), ARMDB_CLOSED);
     expect_refused(armdb_checkpoint(closed, "/tmp"), ARMDB_CLOSED);
+    expect_refused(armdb_verify_open(closed, NULL, NULL, NULL), ARMDB_CLOSED);
     expect_refused(armdb_get_stats(closed, &stats), ARMDB_CLOSED);
     expect_refused(armdb_get_shard_info(closed, 0, &info), ARMDB_CLOSED);
     open_db(fixture);
@@ -425,6 +426,7 @@ test_api_db__checkpoint__is_a_database_of_its_own(void **state)
     assert_ok(armdb_checkpoint(fixture->db, copy));
     assert_int_equal(armdb_checkpoint(fixture->db, copy), ARMDB_EXISTS);
     assert_ok(armdb_delete(fixture->collection, armdb_str("key"), NULL));
+    assert_ok(armdb_verify_open(fixture->db, NULL, NULL, NULL));
     assert_ok(armdb_verify(copy, NULL, NULL, NULL));
     close_db(fixture);
     snprintf(fixture->path, sizeof fixture->path, "%s/copy", fixture->root);

@@ -189,7 +189,7 @@ test_db_checkpoint__sealed_files__are_linked_and_the_newest_is_not(void **state)
 static void
 test_db_checkpoint__long_newest_file__is_sealed_and_linked(void **state)
 {
-    enum { MANY = 36, LONG = 1024 * 1024 };
+    enum { MANY = 12, LONG = 1024 * 1024 };
     struct db_fixture *fixture = (struct db_fixture *)*state;
     char key[16];
     for (int i = 0; i < MANY; i++) {
