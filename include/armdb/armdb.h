@@ -247,6 +247,11 @@ typedef struct armdb_shard_info {
         compaction_failure; /* ARMDB_OK, or why the last pass of compaction was given up; it is
                                    * tried again, and writes go on */
     armdb_error_detail compaction_failure_detail; /* all zero if that is ARMDB_OK */
+    uint64_t live_bytes;       /* of log_bytes, records that keys have, and marks of the log; twice
+                                   * while compaction replaces a file */
+    uint64_t compacted_bytes;  /* of the files that compaction has replaced */
+    uint64_t compaction_bytes; /* of the files that it has made, which is what it has moved */
+    uint64_t compaction_failures; /* passes that were given up */
 } armdb_shard_info;
 
 /**
@@ -255,6 +260,40 @@ typedef struct armdb_shard_info {
  * Returns:  ARMDB_OK; ARMDB_INVALID if there is no such shard.
  */
 ARMDB_API armdb_err armdb_get_shard_info(armdb_db *db, uint32_t shard, armdb_shard_info *info);
+
+/** What a data file is. */
+typedef enum armdb_file_kind {
+    ARMDB_FILE_ACTIVE = 1,  /* the newest of its shard, which writes go to */
+    ARMDB_FILE_SEALED = 2,  /* filled by writers; it does not change any more */
+    ARMDB_FILE_COPY = 3,    /* made by compaction; nor does this */
+    ARMDB_FILE_REPLACED = 4 /* a copy stands for it; it goes when nobody needs it any more */
+} armdb_file_kind;
+
+/** State of one data file. */
+typedef struct armdb_file_info {
+    uint32_t struct_bytes; /* sizeof(armdb_file_info); to be set by the caller, in the first one */
+    armdb_file_kind kind;
+    uint64_t id;              /* its name: 1 is 0000000001.log */
+    uint64_t bytes;           /* header included; of the active one, also what is buffered */
+    uint64_t live_bytes;      /* of records that keys have, and marks of the log itself */
+    uint64_t dead_bytes;      /* of records that nothing refers to any more */
+    uint64_t tombstone_bytes; /* marks of deleted keys, needed or not */
+    uint64_t base_sequence;   /* of the newest record before it */
+} armdb_file_info;
+
+/**
+ * Lists the data files of shard `shard`, in the order of its log, those that were replaced last.
+ *
+ * @param infos  [capacity] filled up to the smaller of capacity and the number there are; may be
+ *               NULL if capacity is 0.
+ * @param count_out  how many there are.
+ *
+ * Returns:  ARMDB_OK, also if capacity was too small; ARMDB_INVALID (there is no such shard, or
+ *           struct_bytes of the first is not the size of the struct); ARMDB_NO_MEMORY.
+ * Threads:  any; the figures of a shard are those of one moment.
+ */
+ARMDB_API armdb_err armdb_file_list(armdb_db *db, uint32_t shard, armdb_file_info *infos,
+                                    size_t capacity, size_t *count_out);
 
 /** The version of the library that is running ("0.1.0"), a static string. */
 ARMDB_API const char *armdb_version(void);

@@ -140,6 +140,20 @@ armdb_get_shard_info(armdb_db *db, uint32_t shard, armdb_shard_info *info)
     return adb_db_get_shard_info(inner, shard, info);
 }
 
+armdb_err
+armdb_file_list(armdb_db *db, uint32_t shard, armdb_file_info *infos, size_t capacity,
+                size_t *count_out)
+{
+    API_NEED(count_out, "list files");
+    *count_out = 0;
+    if (capacity > 0) {
+        API_NEED(infos, "list files");
+        ADB_TRY(clear_struct("list files", infos, &infos->struct_bytes, sizeof *infos));
+    }
+    API_OBJECT(struct db, inner, db, HANDLE_DB, "list files");
+    return adb_db_file_list(inner, shard, infos, capacity, count_out);
+}
+
 const char *
 armdb_version(void)
 {

@@ -57,6 +57,8 @@ ADB_MUST_USE armdb_err adb_db_compact(struct db *db, const armdb_compact_options
 ADB_MUST_USE armdb_err adb_db_checkpoint(struct db *db, const char *destination);
 
 void adb_db_get_stats(struct db *db, armdb_stats *stats_out);
+ADB_MUST_USE armdb_err adb_db_file_list(struct db *db, uint32_t shard, armdb_file_info *infos,
+                                        size_t capacity, size_t *count_out);
 ADB_MUST_USE armdb_err adb_db_get_shard_info(struct db *db, uint32_t shard,
                                              armdb_shard_info *info_out);
 

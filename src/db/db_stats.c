@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "db/db_private.h"
 
 static void
@@ -69,13 +70,20 @@ adb_db_get_stats(struct db *db, armdb_stats *stats_out)
     *stats_out = stats;
 }
 
+static armdb_err
+check_shard(const struct db *db, const char *operation, uint32_t number)
+{
+    if (number < db->settings.shards)
+        return ARMDB_OK;
+    return adb_fail(ARMDB_INVALID, operation, "shard %" PRIu32 ", allowed are 0..%" PRIu32, number,
+                    db->settings.shards - 1);
+}
+
 armdb_err
 adb_db_get_shard_info(struct db *db, uint32_t number, armdb_shard_info *info_out)
 {
     struct shard_stats shard;
-    if (number >= db->settings.shards)
-        return adb_fail(ARMDB_INVALID, "shard info", "shard %" PRIu32 ", allowed are 0..%" PRIu32,
-                        number, db->settings.shards - 1);
+    ADB_TRY(check_shard(db, "shard info", number));
     adb_shard_get_stats(db->shards[number], &shard);
     *info_out = (armdb_shard_info){
         .struct_bytes = sizeof *info_out,
@@ -90,6 +98,50 @@ adb_db_get_shard_info(struct db *db, uint32_t number, armdb_shard_info *info_out
         .compactions = shard.compaction.passes,
         .compaction_failure = shard.compaction.failure,
         .compaction_failure_detail = shard.compaction.failure_detail,
+        .live_bytes = shard.live_bytes,
+        .compacted_bytes = shard.compaction.replaced_bytes,
+        .compaction_bytes = shard.compaction.copied_bytes,
+        .compaction_failures = shard.compaction.failures,
     };
+    return ARMDB_OK;
+}
+
+/* ---------------------------------------------------------------------- files */
+
+static armdb_file_kind
+kind_of(const struct shard_file_stats *file)
+{
+    if (file->is_replaced)
+        return ARMDB_FILE_REPLACED;
+    if (file->is_active)
+        return ARMDB_FILE_ACTIVE;
+    return file->is_copy ? ARMDB_FILE_COPY : ARMDB_FILE_SEALED;
+}
+
+armdb_err
+adb_db_file_list(struct db *db, uint32_t shard, armdb_file_info *infos, size_t capacity,
+                 size_t *count_out)
+{
+    struct shard_file_stats *files;
+    uint32_t count;
+    *count_out = 0;
+    ADB_TRY(check_shard(db, "list files", shard));
+    ADB_TRY(adb_shard_list_files(db->shards[shard], &files, &count));
+    for (uint32_t i = 0; i < count && i < capacity; i++) {
+        const struct shard_file_stats *file = &files[i];
+        uint64_t others = LOG_FILE_HEADER_BYTES + file->dead_bytes + file->tombstone_bytes;
+        infos[i] = (armdb_file_info){
+            .struct_bytes = sizeof *infos,
+            .kind = kind_of(file),
+            .id = file->id,
+            .bytes = file->bytes,
+            .live_bytes = file->is_replaced ? 0 : file->bytes - others,
+            .dead_bytes = file->is_replaced ? file->bytes : file->dead_bytes,
+            .tombstone_bytes = file->is_replaced ? 0 : file->tombstone_bytes,
+            .base_sequence = file->base_sequence,
+        };
+    }
+    adb_mem_free(files);
+    *count_out = count;
     return ARMDB_OK;
 }

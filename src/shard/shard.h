@@ -308,6 +308,7 @@ struct shard_compaction_stats {
 struct shard_stats {
     uint64_t files;
     uint64_t log_bytes;
+    uint64_t live_bytes; /* of files that are being replaced, and of the copy: both count */
     uint64_t dead_bytes;
     uint64_t tombstone_bytes;
     struct shard_compaction_stats compaction;
@@ -326,6 +327,29 @@ struct shard_stats {
     armdb_err failure;
     armdb_error_detail failure_detail;
 };
+
+/** One data file. */
+struct shard_file_stats {
+    uint64_t id;
+    uint64_t bytes;
+    uint64_t dead_bytes;
+    uint64_t tombstone_bytes;
+    uint64_t base_sequence;
+    bool is_active;
+    bool is_copy;
+    bool is_replaced; /* it waits for those who need it */
+};
+
+/**
+ * Lists the data files in the order of the log, replaced ones last.
+ *
+ * @param files_out  [*count_out]; free it with adb_mem_free().
+ *
+ * Returns:  ARMDB_OK; ARMDB_NO_MEMORY.
+ */
+ADB_MUST_USE armdb_err adb_shard_list_files(struct shard *shard,
+                                            struct shard_file_stats **files_out,
+                                            uint32_t *count_out);
 
 /** Takes the shard's lock for a moment. */
 void adb_shard_get_stats(struct shard *shard, struct shard_stats *stats_out);

@@ -1,3 +1,7 @@
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/mem.h"
 #include "shard/shard_private.h"
 
 static const struct data_file *
@@ -37,6 +41,7 @@ add_files(const struct shard *shard, struct shard_stats *stats)
         }
         stats->tombstone_bytes += tombstones;
         stats->dead_bytes += dead_bytes(file);
+        stats->live_bytes += file->end - LOG_FILE_HEADER_BYTES - dead_bytes(file) - tombstones;
         if (file->header.base_sequence <= first)
             stats->dead_bytes += tombstones;
     }
@@ -69,4 +74,56 @@ adb_shard_get_stats(struct shard *shard, struct shard_stats *stats_out)
     stats.reads = adb_counter_sum(&shard->reads);
     stats.synced_sequence = atomic_load_explicit(&shard->synced_sequence, memory_order_acquire);
     *stats_out = stats;
+}
+
+/* ---------------------------------------------------------------------- files */
+
+static int
+compare_files(const void *a, const void *b)
+{
+    const struct shard_file_stats *left = (const struct shard_file_stats *)a;
+    const struct shard_file_stats *right = (const struct shard_file_stats *)b;
+    const struct log_file_header left_header = {.base_sequence = left->base_sequence,
+                                                .file_id = left->id};
+    const struct log_file_header right_header = {.base_sequence = right->base_sequence,
+                                                 .file_id = right->id};
+    if (left->is_replaced != right->is_replaced)
+        return left->is_replaced ? 1 : -1;
+    return adb_log_compare_files(&left_header, &right_header);
+}
+
+/* Under the lock. */
+static void
+describe(const struct shard *shard, struct shard_file_stats *files, uint32_t *count)
+{
+    for (uint32_t slot = 0; slot < shard->slot_limit; slot++) {
+        const struct data_file *file = file_in(shard, slot);
+        if (file == NULL)
+            continue;
+        files[(*count)++] = (struct shard_file_stats){
+            .id = file->header.file_id,
+            .bytes = file->end,
+            .dead_bytes = dead_bytes(file),
+            .tombstone_bytes = atomic_load_explicit(&file->tombstone_bytes, memory_order_relaxed),
+            .base_sequence = file->header.base_sequence,
+            .is_active = file == shard->writer.active && !file->is_sealed,
+            .is_copy = file->header.is_copy,
+            .is_replaced = file->is_retired,
+        };
+    }
+}
+
+armdb_err
+adb_shard_list_files(struct shard *shard, struct shard_file_stats **files_out, uint32_t *count_out)
+{
+    *count_out = 0;
+    adb_mutex_lock(&shard->lock);
+    *files_out = adb_new_array(struct shard_file_stats, shard->file_count);
+    if (*files_out != NULL)
+        describe(shard, *files_out, count_out);
+    adb_mutex_unlock(&shard->lock);
+    if (*files_out == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "list files", "no memory for a list of files");
+    qsort(*files_out, *count_out, sizeof **files_out, compare_files);
+    return ARMDB_OK;
 }

@@ -223,7 +223,7 @@ is_as_new(const struct data_file *named, uint64_t location, const struct data_fi
 static uint64_t
 bytes_of(const struct log_scan_record *found)
 {
-    return adb_log_record_bytes(found->record.key_len, found->record.value_len);
+    return adb_log_record_bytes(&found->record);
 }
 
 /* Whether the index, in a collection that keeps values in it, has the one of the log. */
@@ -249,8 +249,7 @@ compare(struct verify_file *at, const struct shard_verify *verify, const struct 
     const struct data_file *named = file_of(verify, location);
     if (named == NULL)
         return "the index names a place in a file that is not there";
-    if (!is_tombstone &&
-        location == adb_location_make(file->slot, found->offset, found->record.value_len)) {
+    if (!is_tombstone && location == adb_location_of(file->slot, found->offset, &found->record)) {
         at->dead -= bytes_of(found);
         at->live += bytes_of(found);
         return has_value(index, found, location) ? NULL : "the index has another value of the key";
@@ -277,8 +276,7 @@ note_orphan(struct shard_verify *verify, const struct log_scan_record *found)
         (void)adb_index_remove(&verify->orphans, key);
         return ARMDB_OK;
     }
-    uint64_t location = adb_location_make(verify->at->file->slot, found->offset,
-                                          found->record.value_len);
+    uint64_t location = adb_location_of(verify->at->file->slot, found->offset, &found->record);
     ADB_TRY(adb_index_prepare(&verify->orphans, key, &verify->spare));
     (void)adb_index_put(&verify->orphans, key, location, NULL, &verify->spare);
     return ARMDB_OK;
@@ -445,7 +443,7 @@ static void
 tell_of_orphan(void *context, armdb_slice hash, uint64_t location)
 {
     struct shard_verify *verify = (struct shard_verify *)context;
-    unsigned char head[LOG_RECORD_HEADER_BYTES + ARMDB_KEY_MAX];
+    unsigned char head[LOG_RECORD_HEAD_MAX + ARMDB_KEY_MAX];
     const struct iovec iov = {head, sizeof head};
     uint64_t offset = adb_location_offset(location);
     struct log_scan_record found = {.offset = offset};
@@ -455,8 +453,9 @@ tell_of_orphan(void *context, armdb_slice hash, uint64_t location)
     if (adb_file_read(verify->at->file->file, &iov, 1, offset, &got) == ARMDB_OK &&
         got >= LOG_RECORD_HEADER_BYTES)
         adb_log_decode_record(head, &found.record);
-    if (got >= LOG_RECORD_HEADER_BYTES + found.record.key_len)
-        found.key = (armdb_slice){head + LOG_RECORD_HEADER_BYTES, found.record.key_len};
+    uint32_t key_at = adb_log_head_bytes(found.record.flags);
+    if (got >= key_at + found.record.key_len)
+        found.key = (armdb_slice){head + key_at, found.record.key_len};
     tell_of_record(verify, verify->at->file, &found,
                    "the newest record of a key that the index does not have");
 }
@@ -513,13 +512,14 @@ static armdb_err
 read_entry(struct shard_verify *verify, const struct shard_verify_entry *entry)
 {
     uint32_t value_len = adb_location_value_len(entry->location);
-    struct data_file *file = file_of(verify, entry->location);
-    uint32_t reads;
+    struct data_file_reading reading;
     void *value = adb_mem_alloc(value_len + 1u);
     if (value == NULL)
         return adb_fail(ARMDB_NO_MEMORY, "verify", "no memory for %" PRIu32 " bytes", value_len);
-    armdb_err err = adb_data_file_read_value(file, adb_location_offset(entry->location), entry->key,
-                                             value_len, value, &reads);
+    adb_rcu_enter();
+    armdb_err err = adb_data_file_read_value(file_of(verify, entry->location), entry->location,
+                                             entry->key, value, &reading);
+    adb_rcu_leave();
     adb_mem_free(value);
     if (err == ARMDB_CORRUPT) {
         tell(verify, entry->collection_id, entry->key);
@@ -543,8 +543,7 @@ adb_shard_verify_entry(struct shard_verify *verify, const struct shard_verify_en
     verify->at = &verify->files[place];
     if (verify->is_close)
         return verify->at->is_suspect ? read_entry(verify, entry) : ARMDB_OK;
-    verify->at->named += adb_log_record_bytes((uint32_t)entry->key.len,
-                                              adb_location_value_len(entry->location));
+    verify->at->named += adb_location_record_bytes(entry->location, entry->key.len);
     return ARMDB_OK;
 }
 

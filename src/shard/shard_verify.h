@@ -1,5 +1,5 @@
 /*
- * shard_verify.h: checking a shard that is being used (docs/verify.md). Threads: one for each check.
+ * shard_verify.h: checking a shard that is being used (docs/verify.md). Threads: one for a check.
  */
 #ifndef ADB_SHARD_SHARD_VERIFY_H
 #define ADB_SHARD_SHARD_VERIFY_H

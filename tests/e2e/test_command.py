@@ -698,6 +698,30 @@ class SetTest(CommandTest):
         for field in fields[1:]:
             self.assertRegex(text, rf"(?m)^{field} +\d+\b")
 
+    def test_stat_of_files(self):
+        self.ok("create", self.db, "--shards", "2")
+        self.load([(b"%d" % i, b"v" * i) for i in range(50)])
+        self.load([(b"%d" % i, b"w") for i in range(10)])
+        self.ok("del", self.db, "40")
+        self.ok("compact", self.db)
+        found = json.loads(self.ok("stat", self.db, "--files", "--json"))
+        files = found["file_list"]
+        self.assertEqual(len(files), found["files"])
+        self.assertEqual({(file["shard"], file["kind"]) for file in files},
+                         {(0, "copy"), (0, "active"), (1, "copy"), (1, "active")})
+        for shard in found["shard_list"]:
+            of_shard = [file for file in files if file["shard"] == shard["shard"]]
+            for name in ("live_bytes", "tombstone_bytes"):
+                self.assertEqual(sum(file[name] for file in of_shard), shard[name])
+            self.assertEqual(sum(file["bytes"] for file in of_shard), shard["log_bytes"])
+            self.assertEqual(shard["compaction_failure"], "ARMDB_OK")
+        self.assertEqual({os.path.join(self.db, "shard-%03d" % file["shard"],
+                                       "%010d.log" % file["id"]) for file in files},
+                         set(self.data_files()))
+        text = self.ok("stat", self.db, "--files").decode()
+        self.assertEqual(len(re.findall(r"(?m)^[01] +\d+ (?:copy|active) ", text)), len(files))
+        self.assertNotIn("active", self.ok("stat", self.db).decode())
+
     def test_compact(self):
         pairs = [(b"key%d" % i, b"v%d" % i * 200) for i in range(200)]
         self.load(pairs)

@@ -1,10 +1,10 @@
 /*
  * Threads on one database, through the public functions, on real files: writers at each level and
  * with tickets, readers of one key and of many, walkers both ways, a thread that flushes, syncs,
- * compacts and verifies beside the background, and one that creates and drops a collection which the
- * others use meanwhile. They do so on three collections: a tree, a map without order, and a tree that keeps
- * its values. Small files, buffers and cache, so that files change, buffers move on and blocks go
- * under the readers all the time.
+ * compacts and verifies beside the background, and one that creates and drops a collection which
+ * the others use meanwhile. They do so on three collections: a tree, a map without order, and a
+ * tree that keeps its values. Small files, buffers and cache, so that files change, buffers move on
+ * and blocks go under the readers all the time.
  *
  * Each key belongs to one writer, which counts its versions; a value tells key and version in every
  * byte. Checked: a value is whole and belongs to its key; for each reader the versions of a key

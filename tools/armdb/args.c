@@ -63,6 +63,7 @@ static const struct option_spec SPECS[OPTION_COUNT] = {
     [OPTION_PERCENT] = {"--percent", "N",
                         "of a data file that must be garbage, 1..100 (default: 1)", KIND_NUMBER, 1,
                         100},
+    [OPTION_FILES] = {"--files", "", "each data file, too", KIND_FLAG, 0, 0},
     [OPTION_JSON] = {"--json", "", "as one JSON object", KIND_FLAG, 0, 0},
 };
 

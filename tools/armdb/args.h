@@ -32,6 +32,7 @@ enum option {
     OPTION_GETS,
     OPTION_PERCENT,
     OPTION_JSON,
+    OPTION_FILES,
     OPTION_COUNT
 };
 

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "collections.h"
 #include "commands.h"
@@ -70,44 +71,124 @@ field_value(const armdb_stats *stats, const struct field *field)
                           : *(const uint32_t *)(const void *)at;
 }
 
-/* One shard, one line or one object. */
+/* How a shard is: what is wrong with its writes comes before what is with its compaction. */
 static void
-print_shard(bool is_json, uint32_t number, const armdb_shard_info *info)
+print_state(const armdb_shard_info *info)
 {
-    const char *message = info->failure_detail.message;
-    if (!is_json) {
-        printf("%-5" PRIu32 " %7" PRIu64 " %14" PRIu64 " %14" PRIu64 " %14" PRIu64 " %14" PRIu64
-               "  %s %s\n",
-               number, info->files, info->log_bytes, info->dead_bytes, info->newest_sequence,
-               info->synced_sequence,
-               info->failure == ARMDB_OK ? "ok" : armdb_err_name(info->failure), message);
-        return;
-    }
+    if (info->failure != ARMDB_OK)
+        printf("%s %s\n", armdb_err_name(info->failure), info->failure_detail.message);
+    else if (info->compaction_failure != ARMDB_OK)
+        printf("ok, but compaction: %s %s\n", armdb_err_name(info->compaction_failure),
+               info->compaction_failure_detail.message);
+    else
+        puts("ok");
+}
+
+static void
+print_shard_text(uint32_t number, const armdb_shard_info *info)
+{
+    printf("%-5" PRIu32 " %7" PRIu64 " %14" PRIu64 " %14" PRIu64 " %14" PRIu64 " %14" PRIu64
+           " %11" PRIu64 " %14" PRIu64 " %14" PRIu64 " %14" PRIu64 "  ",
+           number, info->files, info->log_bytes, info->live_bytes, info->dead_bytes,
+           info->tombstone_bytes, info->compactions, info->compaction_bytes, info->newest_sequence,
+           info->synced_sequence);
+    print_state(info);
+}
+
+static void
+print_shard_json(uint32_t number, const armdb_shard_info *info)
+{
     printf("%s{\"shard\":%" PRIu32 ",\"failure\":\"%s\",", number > 0 ? "," : "", number,
            armdb_err_name(info->failure));
-    print_json_member(stdout, "failure_message", armdb_str(message));
-    printf(",\"files\":%" PRIu64 ",\"log_bytes\":%" PRIu64 ",\"dead_bytes\":%" PRIu64
-           ",\"tombstone_bytes\":%" PRIu64 ",\"compaction_failure\":\"%s\""
+    print_json_member(stdout, "failure_message", armdb_str(info->failure_detail.message));
+    printf(",\"files\":%" PRIu64 ",\"log_bytes\":%" PRIu64 ",\"live_bytes\":%" PRIu64
+           ",\"dead_bytes\":%" PRIu64 ",\"tombstone_bytes\":%" PRIu64
+           ",\"compaction_failure\":\"%s\",",
+           info->files, info->log_bytes, info->live_bytes, info->dead_bytes, info->tombstone_bytes,
+           armdb_err_name(info->compaction_failure));
+    print_json_member(stdout, "compaction_failure_message",
+                      armdb_str(info->compaction_failure_detail.message));
+    printf(",\"compactions\":%" PRIu64 ",\"compacted_bytes\":%" PRIu64
+           ",\"compaction_bytes\":%" PRIu64 ",\"compaction_failures\":%" PRIu64
            ",\"newest_sequence\":%" PRIu64 ",\"synced_sequence\":%" PRIu64 "}",
-           info->files, info->log_bytes, info->dead_bytes, info->tombstone_bytes,
-           armdb_err_name(info->compaction_failure), info->newest_sequence, info->synced_sequence);
+           info->compactions, info->compacted_bytes, info->compaction_bytes,
+           info->compaction_failures, info->newest_sequence, info->synced_sequence);
 }
 
 static int
 print_shards(const struct session *session, bool is_json, uint32_t count)
 {
     if (!is_json)
-        printf("\n%-5s %7s %14s %14s %14s %14s  %s\n", "shard", "files", "log_bytes", "dead_bytes",
+        printf("\n%-5s %7s %14s %14s %14s %14s %11s %14s %14s %14s  %s\n", "shard", "files",
+               "log_bytes", "live_bytes", "dead_bytes", "tombstones", "compactions", "moved_bytes",
                "newest_seq", "synced_seq", "state");
     for (uint32_t i = 0; i < count; i++) {
         armdb_shard_info info = {.struct_bytes = sizeof info};
         armdb_err err = armdb_get_shard_info(session->db, i, &info);
         if (err != ARMDB_OK)
             return report_library(err, session->path);
-        print_shard(is_json, i, &info);
+        if (is_json)
+            print_shard_json(i, &info);
+        else
+            print_shard_text(i, &info);
     }
     return STATUS_DONE;
 }
+
+/* ---------------------------------------------------------------------- files */
+
+static void
+print_file(bool is_json, bool is_first, uint32_t shard, const armdb_file_info *info)
+{
+    static const char *const kinds[] = {"", "active", "sealed", "copy", "replaced"};
+    if (is_json)
+        printf("%s{\"shard\":%" PRIu32 ",\"id\":%" PRIu64 ",\"kind\":\"%s\",\"bytes\":%" PRIu64
+               ",\"live_bytes\":%" PRIu64 ",\"dead_bytes\":%" PRIu64 ",\"tombstone_bytes\":%" PRIu64
+               ",\"base_sequence\":%" PRIu64 "}",
+               is_first ? "" : ",", shard, info->id, kinds[info->kind], info->bytes,
+               info->live_bytes, info->dead_bytes, info->tombstone_bytes, info->base_sequence);
+    else
+        printf("%-5" PRIu32 " %10" PRIu64 " %-8s %14" PRIu64 " %14" PRIu64 " %14" PRIu64
+               " %14" PRIu64 " %14" PRIu64 "\n",
+               shard, info->id, kinds[info->kind], info->bytes, info->live_bytes, info->dead_bytes,
+               info->tombstone_bytes, info->base_sequence);
+}
+
+/* Those of one shard. */
+static int
+print_files_of(const struct session *session, bool is_json, uint32_t shard, bool *is_first)
+{
+    size_t count, filled;
+    armdb_err err = armdb_file_list(session->db, shard, NULL, 0, &count);
+    if (err != ARMDB_OK)
+        return report_library(err, session->path);
+    armdb_file_info *infos = (armdb_file_info *)calloc(count, sizeof *infos);
+    if (infos == NULL)
+        return report(STATUS_IO, "no memory for %zu files", count);
+    infos[0].struct_bytes = sizeof *infos;
+    err = armdb_file_list(session->db, shard, infos, count, &filled);
+    for (size_t i = 0; err == ARMDB_OK && i < count && i < filled; i++) {
+        print_file(is_json, *is_first, shard, &infos[i]);
+        *is_first = false;
+    }
+    free(infos);
+    return err == ARMDB_OK ? STATUS_DONE : report_library(err, session->path);
+}
+
+static int
+print_files(const struct session *session, bool is_json, uint32_t shards)
+{
+    int status = STATUS_DONE;
+    bool is_first = true;
+    if (!is_json)
+        printf("\n%-5s %10s %-8s %14s %14s %14s %14s %14s\n", "shard", "file", "kind", "bytes",
+               "live_bytes", "dead_bytes", "tombstones", "base_seq");
+    for (uint32_t i = 0; status == STATUS_DONE && i < shards; i++)
+        status = print_files_of(session, is_json, i, &is_first);
+    return status;
+}
+
+/* ---------------------------------------------------------------- collections */
 
 static void
 print_collection(bool is_json, bool is_first, const armdb_collection_info *info)
@@ -139,7 +220,8 @@ print_collections(const struct collections *list, bool is_json)
 }
 
 static int
-print_text(const struct session *session, const armdb_stats *stats, const struct collections *list)
+print_text(const struct session *session, const armdb_stats *stats, const struct collections *list,
+           bool with_files)
 {
     printf("%-20s %s\n", "database", session->path);
     printf("%-20s %s\n", "library", armdb_version());
@@ -147,12 +229,15 @@ print_text(const struct session *session, const armdb_stats *stats, const struct
         printf("%-20s %-14" PRIu64 " %s\n", FIELDS[i].name, field_value(stats, &FIELDS[i]),
                FIELDS[i].text);
     int status = print_shards(session, false, stats->shards);
+    if (status == STATUS_DONE && with_files)
+        status = print_files(session, false, stats->shards);
     print_collections(list, false);
     return status;
 }
 
 static int
-print_json(const struct session *session, const armdb_stats *stats, const struct collections *list)
+print_json(const struct session *session, const armdb_stats *stats, const struct collections *list,
+           bool with_files)
 {
     putchar('{');
     print_json_member(stdout, "database", armdb_str(session->path));
@@ -162,6 +247,10 @@ print_json(const struct session *session, const armdb_stats *stats, const struct
         printf(",\"%s\":%" PRIu64, FIELDS[i].name, field_value(stats, &FIELDS[i]));
     fputs(",\"shard_list\":[", stdout);
     int status = print_shards(session, true, stats->shards);
+    if (status == STATUS_DONE && with_files) {
+        fputs("],\"file_list\":[", stdout);
+        status = print_files(session, true, stats->shards);
+    }
     fputs("],\"collection_list\":[", stdout);
     print_collections(list, true);
     puts("]}");
@@ -183,9 +272,9 @@ cmd_stat(const struct args *args)
         if (err != ARMDB_OK)
             status = report_library(err, session.path);
         else if (args->is_set[OPTION_JSON])
-            status = print_json(&session, &stats, &list);
+            status = print_json(&session, &stats, &list, args->is_set[OPTION_FILES]);
         else
-            status = print_text(&session, &stats, &list);
+            status = print_text(&session, &stats, &list, args->is_set[OPTION_FILES]);
     }
     collections_fini(&list);
     return session_close(&session, status);

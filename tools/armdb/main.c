@@ -84,8 +84,9 @@ static const struct command COMMANDS[] = {
      cmd_dump},
     {"stat",
      "print figures of the database",
-     "Prints what the database holds and takes, its shards and its collections.\n",
-     {BIT(OPTION_COLLECTION) | BIT(OPTION_JSON), 1, 1, "DIR"},
+     "Prints what the database holds and takes, its shards and its collections; with --files each\n"
+     "data file.\n",
+     {BIT(OPTION_COLLECTION) | BIT(OPTION_JSON) | BIT(OPTION_FILES), 1, 1, "DIR"},
      cmd_stat},
     {"verify",
      "check every byte of the database",

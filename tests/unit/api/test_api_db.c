@@ -334,6 +334,18 @@ test_api_db__stats_and_shards__need_their_size(void **state)
     assert_ok(armdb_get_shard_info(fixture->db, 0, &info));
     assert_int_equal(info.newest_sequence, 1);
     assert_int_equal(armdb_get_shard_info(fixture->db, 1, &info), ARMDB_INVALID);
+
+    armdb_file_info files[2] = {{.struct_bytes = 8}};
+    size_t count;
+    assert_int_equal(armdb_file_list(fixture->db, 0, files, 2, NULL), ARMDB_INVALID);
+    assert_int_equal(armdb_file_list(fixture->db, 0, NULL, 2, &count), ARMDB_INVALID);
+    assert_int_equal(armdb_file_list(fixture->db, 0, files, 2, &count), ARMDB_INVALID);
+    expect_message(ARMDB_INVALID, "struct_bytes is 8");
+    files[0].struct_bytes = sizeof files[0];
+    assert_ok(armdb_file_list(fixture->db, 0, files, 2, &count));
+    assert_int_equal(count, 1);
+    assert_int_equal(files[0].kind, ARMDB_FILE_ACTIVE);
+    assert_int_equal(files[0].live_bytes, 32);
 }
 
 static void

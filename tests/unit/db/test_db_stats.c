@@ -1,4 +1,6 @@
 /* Figures: each is what it says, recomputed by hand. */
+#include "db/db_private.h"
+
 #include "db_fixture.h"
 
 enum { HEADER_BYTES = 64, RECORD_BYTES = 20, MARK_BYTES = 40 };
@@ -266,6 +268,82 @@ test_db_stats__failed_shard__says_why(void **state)
     assert_int_equal(stats_of(fixture->db).failed_shards, 1);
 }
 
+/* ----------------------------------------------------------------------- files */
+
+static size_t
+list_files(struct db *db, armdb_file_info *infos, size_t capacity)
+{
+    size_t count;
+    assert_ok(adb_db_file_list(db, 0, infos, capacity, &count));
+    return count;
+}
+
+static void
+put_many(struct collection *collection, int count)
+{
+    char key[16];
+    for (int i = 0; i < count; i++) {
+        snprintf(key, sizeof key, "key%d", i);
+        put_bytes(collection, armdb_str(key), 1000, (uint64_t)i);
+    }
+}
+
+static void
+test_db_stats__files__are_in_order_and_add_up(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    armdb_file_info files[8];
+    armdb_compact_progress done;
+    uint64_t live = 0;
+    fixture->options.max_file_bytes = 65536;
+    fixture->options.write_buffer_bytes = 16384;
+    open_db(fixture);
+    put_many(fixture->collection, 60);
+    put_many(fixture->collection, 40);
+    assert_ok(try_delete(fixture->collection, "key7"));
+    size_t count = list_files(fixture->db, files, 8);
+    assert_int_equal(count, 2);
+    assert_int_equal(files[0].id, 1);
+    assert_int_equal(files[0].kind, ARMDB_FILE_SEALED);
+    assert_int_equal(files[0].base_sequence, 0);
+    assert_true(files[0].dead_bytes > 30 * 1000);
+    assert_int_equal(files[1].id, 2);
+    assert_int_equal(files[1].kind, ARMDB_FILE_ACTIVE);
+    assert_true(files[1].base_sequence > 50);
+    assert_int_equal(files[1].tombstone_bytes, 24);
+    armdb_shard_info info = shard_info_of(fixture->db, 0);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(files[i].bytes,
+                         64 + files[i].live_bytes + files[i].dead_bytes + files[i].tombstone_bytes);
+        live += files[i].live_bytes;
+    }
+    assert_int_equal(info.live_bytes, live);
+    assert_int_equal(info.log_bytes, files[0].bytes + files[1].bytes);
+
+    /* A copy takes its place; what it replaced is there as long as somebody holds it. */
+    adb_shard_lock(fixture->db->shards[0]);
+    adb_shard_hold(fixture->db->shards[0]);
+    adb_shard_unlock(fixture->db->shards[0]);
+    assert_ok(adb_db_compact(fixture->db, NULL, &done));
+    count = list_files(fixture->db, files, 8);
+    assert_int_equal(count, 4);
+    assert_int_equal(files[0].kind, ARMDB_FILE_COPY);
+    assert_int_equal(files[1].kind, ARMDB_FILE_ACTIVE);
+    assert_int_equal(files[2].kind, ARMDB_FILE_REPLACED);
+    assert_int_equal(files[3].kind, ARMDB_FILE_REPLACED);
+    assert_int_equal(files[2].dead_bytes, files[2].bytes);
+    assert_int_equal(list_files(fixture->db, files, 1), 4);
+    info = shard_info_of(fixture->db, 0);
+    assert_int_equal(info.compactions, 1);
+    assert_int_equal(info.compaction_bytes, files[0].bytes);
+    assert_true(info.compacted_bytes > info.compaction_bytes);
+    adb_shard_release(fixture->db->shards[0]);
+    size_t none;
+    assert_int_equal(adb_db_file_list(fixture->db, 1, files, 8, &none), ARMDB_INVALID);
+    adb_mem_fail_at(1, false);
+    assert_int_equal(adb_db_file_list(fixture->db, 0, files, 8, &none), ARMDB_NO_MEMORY);
+}
+
 int
 main(void)
 {
@@ -281,6 +359,7 @@ main(void)
         DISK_TEST(test_db_stats__shards__add_up_to_the_database),
         DB_TEST(test_db_stats__shard_that_is_not_there__is_refused),
         DB_TEST(test_db_stats__failed_shard__says_why),
+        DISK_TEST(test_db_stats__files__are_in_order_and_add_up),
     };
     return cmocka_run_group_tests_name("db/db_stats", tests, NULL, NULL);
 }

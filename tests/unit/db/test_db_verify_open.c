@@ -154,6 +154,36 @@ test_db_verify_open__all_kinds_of_collections__are_whole(void **state)
     expect_whole(fixture);
 }
 
+static void
+put_until(struct collection *collection, const char *key, const char *value, uint64_t deadline_ms)
+{
+    armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
+    options.expires_at_ms = deadline_ms;
+    assert_ok(adb_db_write(collection, SHARD_PUT, armdb_str(key), armdb_str(value), &options));
+}
+
+static void
+test_db_verify_open__keys_with_deadlines__are_whole(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    struct collection *consts = create_consts(fixture->db, "consts");
+    uint64_t now = adb_os_wall_ms(fixture->os);
+    for (int round = 0; round < 3; round++) {
+        put_round(fixture->collection, round);
+        put_until(fixture->collection, "key00003", "for a while", now + 1000);
+        put_until(fixture->collection, "key00004", "for long", now + 1000000);
+        put_until(consts, "c1", "12345678", now + 1000);
+        put_until(consts, "c2", "12345678", now + 1000000);
+        expect_whole(fixture);
+        sim_advance_ns(fixture->sim, UINT64_C(2000000000));
+        now += 2000;
+        expect_whole(fixture);
+        reopen_db(fixture);
+        consts = open_collection(fixture->db, "consts");
+        expect_whole(fixture);
+    }
+}
+
 static int
 stop_at(void *context, const armdb_compact_progress *progress)
 {
@@ -486,6 +516,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         SMALL_TEST(test_db_verify_open__all_kinds_of_collections__are_whole),
+        SMALL_TEST(test_db_verify_open__keys_with_deadlines__are_whole),
         SMALL_TEST(test_db_verify_open__at_any_step_of_compaction__is_whole),
         SMALL_TEST(test_db_verify_open__everything_goes_on__is_whole),
         SMALL_TEST(test_db_verify_open__shard_that_refuses_writes__is_checked),
