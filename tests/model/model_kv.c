@@ -99,6 +99,36 @@ model_put(struct model_collection *model, armdb_slice key, armdb_slice value)
     }
     model->pairs[at].value = copy(value);
     model->pairs[at].value_len = value.len;
+    model->pairs[at].deadline_ms = 0;
+}
+
+void
+model_put_until(struct model_collection *model, armdb_slice key, armdb_slice value,
+                uint64_t deadline_ms, uint64_t now_ms)
+{
+    model_put(model, key, value);
+    model->pairs[model_lower_bound(model, key)].deadline_ms = deadline_ms;
+    if (deadline_ms != 0 && deadline_ms <= now_ms) {
+        (void)model_delete(model, key);
+        model->expired++;
+    }
+}
+
+void
+model_expire(struct model_collection *model, uint64_t now_ms)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < model->count; i++) {
+        struct model_pair *pair = &model->pairs[i];
+        if (pair->deadline_ms == 0 || pair->deadline_ms > now_ms) {
+            model->pairs[kept++] = *pair;
+            continue;
+        }
+        free(pair->key);
+        free(pair->value);
+        model->expired++;
+    }
+    model->count = kept;
 }
 
 bool

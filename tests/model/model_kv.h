@@ -19,6 +19,7 @@ struct model_pair {
     size_t key_len;
     unsigned char *value; /* owned */
     size_t value_len;
+    uint64_t deadline_ms; /* 0: none */
 };
 
 /** Pairs in ascending order of keys, whatever the order of the collection. */
@@ -32,6 +33,7 @@ struct model_collection {
     struct model_pair *pairs; /* owned, [count] */
     size_t count;
     size_t capacity;
+    uint64_t expired; /* pairs that are gone because of their deadline */
 };
 
 /** An empty collection with settings that a collection was created with. */
@@ -48,8 +50,13 @@ size_t model_lower_bound(const struct model_collection *model, armdb_slice key);
 /** The pair of that key; NULL if it is not there. Valid until the next change. */
 const struct model_pair *model_find(const struct model_collection *model, armdb_slice key);
 
-/** Replaces the value if the key is there. */
+/** Replaces the value if the key is there. Without a deadline. */
 void model_put(struct model_collection *model, armdb_slice key, armdb_slice value);
+/** The same, with a deadline unless that is 0; at a time of day. */
+void model_put_until(struct model_collection *model, armdb_slice key, armdb_slice value,
+                     uint64_t deadline_ms, uint64_t now_ms);
+/** Removes the pairs whose deadline has passed. */
+void model_expire(struct model_collection *model, uint64_t now_ms);
 /** Whether it was there. */
 bool model_delete(struct model_collection *model, armdb_slice key);
 

@@ -26,6 +26,8 @@ static struct {
     uint64_t moves;
     uint64_t reopens;
     uint64_t pairs_compared;
+    uint64_t expired;
+    uint64_t swept; /* deleted in the background */
 } totals;
 
 struct runner {
@@ -62,6 +64,14 @@ pick(struct runner *runner)
 
 /* ---------------------------------------------------------------- all contents */
 
+/* Keys that have expired count until the background has deleted them. */
+static void
+require_count(const struct model_collection *model, uint64_t count)
+{
+    REQUIRE(count >= model->count && count <= model->count + model->expired,
+            "%s: %" PRIu64 " keys, not %zu", model->name, count, model->count);
+}
+
 static void
 compare_collection(struct runner *runner, int place)
 {
@@ -71,8 +81,7 @@ compare_collection(struct runner *runner, int place)
     struct cursor *cursor;
     uint64_t count;
     REQUIRE_OK(adb_db_count(runner->opened[place], &count));
-    REQUIRE(count == model->count, "%s: %" PRIu64 " keys, not %zu", model->name, count,
-            model->count);
+    require_count(model, count);
     for (int is_forward = 0; is_forward < 2; is_forward++) {
         const struct model_pair *pair;
         REQUIRE_OK(adb_cursor_open(runner->opened[place], &options, &cursor));
@@ -163,7 +172,10 @@ do_reopen(struct runner *runner)
 {
     armdb_verify_report report;
     bool is_closed;
+    armdb_stats stats = {.struct_bytes = sizeof stats};
     compare_all(runner);
+    adb_db_get_stats(runner->db, &stats);
+    totals.swept += stats.expired;
     REQUIRE_OK(adb_db_close(runner->db, &is_closed));
     if (test_rng_one_in(&runner->gen.rng, 4))
         REQUIRE_OK(adb_db_verify(runner->os, runner->path, NULL, NULL, &report));
@@ -175,6 +187,25 @@ do_reopen(struct runner *runner)
 
 /* --------------------------------------------------------------------- writes */
 
+/* Some writes have a deadline; only the simulator's clock moves, and between operations. */
+static uint64_t
+choose_deadline(struct runner *runner, armdb_write_options *options)
+{
+    struct test_rng *rng = &runner->gen.rng;
+    uint64_t now_ms = adb_os_wall_ms(runner->os);
+    if (!test_rng_one_in(rng, 3))
+        return 0;
+    if (runner->sim == NULL || test_rng_one_in(rng, 4)) {
+        options->expires_at_ms = UINT64_MAX - test_rng_below(rng, 1000);
+    } else if (test_rng_one_in(rng, 8)) {
+        options->expires_at_ms = now_ms - test_rng_below(rng, 1000);
+    } else {
+        options->ttl_ms = 1 + test_rng_below(rng, 3000);
+        return now_ms + options->ttl_ms;
+    }
+    return options->expires_at_ms;
+}
+
 static void
 do_write(struct runner *runner, enum shard_verb verb)
 {
@@ -185,7 +216,10 @@ do_write(struct runner *runner, enum shard_verb verb)
     armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
     bool is_there = model_find(model, key) != NULL;
     armdb_err expected = ARMDB_OK;
+    uint64_t deadline_ms = 0;
     options.durability = gen_durability(&runner->gen);
+    if (verb != SHARD_DELETE)
+        deadline_ms = choose_deadline(runner, &options);
     if (verb != SHARD_DELETE)
         value = gen_value(&runner->gen, model->value_bytes, runner->value);
     if (verb == SHARD_INSERT && is_there)
@@ -198,7 +232,7 @@ do_write(struct runner *runner, enum shard_verb verb)
     if (verb == SHARD_DELETE)
         REQUIRE(model_delete(model, key), "the model lacks the key");
     else
-        model_put(model, key, value);
+        model_put_until(model, key, value, deadline_ms, adb_os_wall_ms(runner->os));
 }
 
 /* ---------------------------------------------------------------------- reads */
@@ -226,6 +260,10 @@ read_key(struct runner *runner, enum op_kind kind, int place, armdb_slice key)
         REQUIRE_OK(adb_db_contains(opened, key, &found));
         REQUIRE(found == (pair != NULL), "contains says %d", found);
     } else {
+        uint64_t deadline_ms;
+        REQUIRE_ERR(adb_db_deadline(opened, key, &deadline_ms), expected);
+        REQUIRE(deadline_ms == (pair != NULL ? pair->deadline_ms : 0), "deadline %" PRIu64,
+                deadline_ms);
         REQUIRE_ERR(adb_db_value_len(opened, key, &len), expected);
         REQUIRE(len == expected_len, "value_len: %zu, not %zu", len, expected_len);
     }
@@ -280,7 +318,8 @@ do_count(struct runner *runner)
     uint64_t count;
     REQUIRE_OK(adb_db_count(runner->opened[place], &count));
     REQUIRE_OK(adb_collection_get_info(runner->opened[place], &info));
-    REQUIRE(count == runner->models[place].count && info.keys == count, "%" PRIu64 " keys", count);
+    require_count(&runner->models[place], count);
+    REQUIRE(info.keys == count, "%" PRIu64 " keys", info.keys);
 }
 
 static void
@@ -576,6 +615,22 @@ do_operation(struct runner *runner, enum op_kind kind)
 }
 
 static void
+let_time_pass(struct runner *runner)
+{
+    bool is_long = test_rng_one_in(&runner->gen.rng, 30);
+    sim_advance_ns(runner->sim, is_long ? UINT64_C(100000000000) : 20000000);
+    for (int i = 0; i < GEN_COLLECTIONS; i++) {
+        if (runner->opened[i] == NULL)
+            continue;
+        uint64_t before = runner->models[i].expired;
+        model_expire(&runner->models[i], adb_os_wall_ms(runner->os));
+        totals.expired += runner->models[i].expired - before;
+    }
+    for (int i = 0; i < (is_long ? 10 : 1); i++)
+        adb_db_step(runner->db);
+}
+
+static void
 run_operations(struct runner *runner, uint64_t seed, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -583,10 +638,8 @@ run_operations(struct runner *runner, uint64_t seed, uint32_t count)
         require_context("%s, run of seed %" PRIu64 ", operation %u of kind %d",
                         runner->sim != NULL ? "simulator" : "real files", seed, i, (int)kind);
         do_operation(runner, kind);
-        if (runner->sim != NULL && i % 16 == 0) {
-            sim_advance_ns(runner->sim, 20000000);
-            adb_db_step(runner->db);
-        }
+        if (runner->sim != NULL && i % 16 == 0)
+            let_time_pass(runner);
     }
     totals.operations += count;
 }
@@ -632,7 +685,10 @@ main(void)
         tmpdir_remove(path);
     }
     printf("%" PRIu64 " runs, %" PRIu64 " operations, %" PRIu64 " moves of cursors, %" PRIu64
-           " reopens, %" PRIu64 " pairs compared\n",
-           totals.runs, totals.operations, totals.moves, totals.reopens, totals.pairs_compared);
+           " reopens, %" PRIu64 " pairs compared, %" PRIu64 " expired, %" PRIu64
+           " of them deleted\n",
+           totals.runs, totals.operations, totals.moves, totals.reopens, totals.pairs_compared,
+           totals.expired, totals.swept);
+    REQUIRE(totals.expired > 0 && totals.swept > 0, "nothing has expired");
     return 0;
 }
