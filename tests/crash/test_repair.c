@@ -342,7 +342,8 @@ free_remains(struct remains *remains)
 static const unsigned char *
 key_of(const struct inventory *inventory, const struct entry *entry)
 {
-    return inventory->files[entry->file].bytes + entry->offset + LOG_RECORD_HEADER_BYTES;
+    return inventory->files[entry->file].bytes + entry->offset +
+           adb_log_head_bytes(entry->record.flags);
 }
 
 static bool
@@ -423,6 +424,13 @@ check_pair(const struct inventory *inventory, const struct entry *winner, struct
                 memcmp(value, key + winner->record.key_len, len) == 0,
             "key %.*s of collection %u has another value", (int)winner->record.key_len,
             (const char *)key, winner->record.collection_id);
+    uint64_t deadline_ms;
+    uint64_t written_ms = winner->record.flags == LOG_FLAG_DEADLINE
+                              ? adb_load_u64(key - LOG_DEADLINE_BYTES)
+                              : 0;
+    REQUIRE_OK(adb_db_deadline(opened, (armdb_slice){key, winner->record.key_len}, &deadline_ms));
+    REQUIRE(deadline_ms == written_ms, "key %.*s of collection %u has another deadline",
+            (int)winner->record.key_len, (const char *)key, winner->record.collection_id);
 }
 
 /* Opens a collection by the id it had. */

@@ -97,6 +97,12 @@ contract_fill(uint32_t stamp, uint32_t len, unsigned char *to)
     test_rng_fill(&rng, to, len);
 }
 
+uint64_t
+contract_deadline(uint32_t stamp)
+{
+    return stamp % 3 == 1 ? UINT64_MAX - stamp : 0;
+}
+
 bool
 contract_is_value(struct contract_value value, armdb_slice bytes)
 {

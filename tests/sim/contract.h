@@ -87,6 +87,8 @@ uint32_t contract_number(const struct contract_collection *collection, armdb_sli
 
 /** Fills the value of a write. */
 void contract_fill(uint32_t stamp, uint32_t len, unsigned char *to);
+/** The deadline of a write, which will not pass; 0: none. */
+uint64_t contract_deadline(uint32_t stamp);
 /** Whether these are the bytes of that write. */
 bool contract_is_value(struct contract_value value, armdb_slice bytes);
 

@@ -215,6 +215,16 @@ check_pair(const struct contract_collection *collection, struct cursor *cursor, 
 }
 
 static void
+check_deadline(struct collection *opened, armdb_slice key, uint32_t stamp)
+{
+    uint64_t deadline_ms;
+    REQUIRE_OK(adb_db_deadline(opened, key, &deadline_ms));
+    REQUIRE(deadline_ms == contract_deadline(stamp),
+            "the deadline of write %u is %" PRIu64 ", not %" PRIu64, stamp, deadline_ms,
+            contract_deadline(stamp));
+}
+
+static void
 check_contents(const struct contract_collection *collection, struct collection *opened)
 {
     struct cursor *cursor;
@@ -227,6 +237,7 @@ check_contents(const struct contract_collection *collection, struct collection *
     REQUIRE_OK(adb_cursor_open(opened, NULL, &cursor));
     while ((err = adb_cursor_move(cursor, CURSOR_NEXT)) == ARMDB_OK) {
         number = check_pair(collection, cursor, number, is_met);
+        check_deadline(opened, adb_cursor_key(cursor), collection->live[number].stamp);
         met++;
     }
     REQUIRE(err == ARMDB_END, "the walk ends with %s", armdb_err_name(err));

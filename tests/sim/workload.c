@@ -247,6 +247,7 @@ write_pair(struct workload *work, enum work_kind kind, const struct contract_wri
                                                                           : collection->value_bytes;
         write.stamp = work->next_stamp++;
         contract_fill(write.stamp, write.value_len, work->buffer);
+        options.expires_at_ms = contract_deadline(write.stamp);
     }
     work->shard = contract_route(work->db, bytes);
     bool was_failed = info_of(work, work->shard).failure != ARMDB_OK;
