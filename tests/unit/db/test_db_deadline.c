@@ -312,7 +312,7 @@ test_db_deadline__options_that_cannot_be__are_refused(void **state)
 static void
 fill_some(struct collection *collection, bool (*is_expiring)(int number))
 {
-    char key[8];
+    char key[16];
     for (int i = 0; i < 30; i++) {
         snprintf(key, sizeof key, "%02d", i);
         put_until(collection, key, is_expiring(i) ? NOW_MS + SECOND : 0);
