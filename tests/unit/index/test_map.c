@@ -344,7 +344,8 @@ test_map__variable_keys__cost_little_more_than_their_bytes(void **state)
         double own = (double)key_bytes / model.n;
         double more = bytes_per_key(&model, model.n) - own;
         print_message("keys of %.1f bytes: %.1f more\n", own, more);
-        /* Long keys are few in a segment, so its pages that are not full count for more. */
+        /* Long keys are few in a segment, so its pages that are not full count for more: figures
+         * are in docs/adr/0009. */
         assert_true(more <= 28 + own / 20);
         model_close(&model);
     }
