@@ -80,7 +80,7 @@ list_collections(struct online *online)
     if (online->collections == NULL)
         return adb_fail(ARMDB_NO_MEMORY, "verify", "no memory for the collections");
     memcpy(online->collections, db->collections,
-           db->collection_count * sizeof *online->collections);
+           db->collection_count * sizeof(struct collection *));
     return ARMDB_OK;
 }
 
