@@ -9,7 +9,7 @@
  * Each key belongs to one writer, which counts its versions; a value tells key and version in every
  * byte. Checked: a value is whole and belongs to its key; for each reader the versions of a key
  * never go backwards; a writer finds what it wrote; stable keys (every 8th: put before the start,
- * overwritten, never deleted) are always found, and each walk meets each of them once and in order;
+ * overwritten, never deleted) are always found, values whose deadline has passed never, and each walk meets each of them once and in order;
  * at the end, and after opening again, everything is as the writers left it.
  *
  * ARMDB_SEED chooses the random numbers (not the interleaving), ARMDB_TEST_SCALE makes it longer.
@@ -192,7 +192,7 @@ write_one(struct actor *actor, enum kind kind, uint32_t number, armdb_durability
 {
     static _Thread_local unsigned char value[VALUE_MAX];
     armdb_collection *collection = actor->stress->collections[kind];
-    const armdb_write_options options = draw_options(actor, level);
+    armdb_write_options options = draw_options(actor, level);
     bool *is_there = &actor->is_there[kind][number];
     char text[KEY_BYTES + 1];
     armdb_slice key = make_key(number, text);
@@ -203,6 +203,16 @@ write_one(struct actor *actor, enum kind kind, uint32_t number, armdb_durability
     }
     size_t len = make_value(actor, kind, number, value);
     armdb_err err;
+    if (!is_stable(number) && test_rng_one_in(&actor->rng, 8)) {
+        options.expires_at_ms = 1; /* nobody sees it; it is deleted when it is met */
+        err = armdb_put(collection, key, armdb_bytes(value, len), &options);
+        check(err == ARMDB_OK, "put with a deadline that has passed");
+        actor->versions[kind][number]++;
+        *is_there = false;
+        return;
+    }
+    if (test_rng_one_in(&actor->rng, 4))
+        options.ttl_ms = UINT64_C(1) << 40;
     if (test_rng_one_in(&actor->rng, 4)) {
         err = armdb_insert(collection, key, armdb_bytes(value, len), &options);
         check(err == (*is_there ? ARMDB_EXISTS : ARMDB_OK), "insert");
@@ -531,6 +541,7 @@ expect_final_state(struct stress *stress, struct actor *const writers[])
             check_own(owner, (enum kind)kind, number);
             expected += owner->is_there[kind][number];
         }
+        assert_int_equal(armdb_compact(stress->db, NULL, NULL), ARMDB_OK); /* what has expired */
         assert_int_equal(armdb_count(stress->collections[kind], &count), ARMDB_OK);
         assert_int_equal(count, expected);
     }
