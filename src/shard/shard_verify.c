@@ -307,7 +307,8 @@ compare_batch(struct shard_verify *verify)
             count_dropped(verify->at, &batch->found[i]);
         else if (verify->why[i] != NULL)
             tell_of_record(verify, verify->at->file, &batch->found[i], verify->why[i]);
-        else if (batch->locations[i] == 0)
+        /* A tombstone counts also if the key has been put again since its value was met. */
+        else if (batch->locations[i] == 0 || batch->found[i].record.flags == LOG_FLAG_TOMBSTONE)
             err = note_orphan(verify, &batch->found[i]);
     }
     adb_batch_clear(batch);
