@@ -4,8 +4,9 @@
  * A database is made by a seeded workload, closed, killed or cut off. All its whole records are
  * noted, found here byte by byte. Then its files are changed, thousands of times: flipped, zeroed,
  * swapped and overwritten bytes, cut, removed, renamed and copied files. What the repaired database
- * holds must be, for each key, what the newest of its records says whose bytes are as they were, and
- * which no whole copy stands for: no more and no less. The source is not changed, and the new database is whole.
+ * holds must be, for each key, what the newest of its records says whose bytes are as they were,
+ * and which no whole copy stands for: no more and no less. The source is not changed, and the new
+ * database is whole.
  */
 #include <inttypes.h>
 #include <malloc.h>

@@ -9,8 +9,9 @@
  * Each key belongs to one writer, which counts its versions; a value tells key and version in every
  * byte. Checked: a value is whole and belongs to its key; for each reader the versions of a key
  * never go backwards; a writer finds what it wrote; stable keys (every 8th: put before the start,
- * overwritten, never deleted) are always found, values whose deadline has passed never, and each walk meets each of them once and in order;
- * at the end, and after opening again, everything is as the writers left it.
+ * overwritten, never deleted) are always found, values whose deadline has passed never, and each
+ * walk meets each stable key once and in order; at the end, and after opening again, everything is
+ * as the writers left it.
  *
  * ARMDB_SEED chooses the random numbers (not the interleaving), ARMDB_TEST_SCALE makes it longer.
  */
