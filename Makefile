@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 60
 DEPS = bash scripts/deps.sh
 CTEST = ctest -j $(JOBS) --no-label-summary
 
-.PHONY: all help deps demo bench bench-full bench-publish test install lint format asan tsan clang release-test coverage fuzz clean
+.PHONY: all help deps demo bench bench-full bench-curve bench-publish test install lint format asan tsan clang release-test coverage fuzz clean
 .NOTPARALLEL:
 
 all: ## build the library and the command armdb (optimised)
@@ -35,6 +35,11 @@ bench-full: ## the same with 10 million keys and the Rust crates (two to three h
 	@$(DEPS) bench || echo "bench: goes on without the peers that are missing"
 	@$(MAKE) --no-print-directory all
 	bash scripts/bench.sh build/release full
+
+bench-curve: ## measure space and latencies over time while all is overwritten (some minutes)
+	@$(DEPS) bench || echo "bench: goes on without the peers that are missing"
+	@$(MAKE) --no-print-directory all
+	python3 bench/curve.py build/release/bench/curve bench/results
 
 bench-publish: ## make bench, and show the result in the README (of a clean checkout only)
 	@test -z "$$(git status --porcelain)" || { echo "bench: first commit what is measured" >&2; exit 1; }

@@ -260,6 +260,24 @@ const struct bench_engine bench_armdb_map = {
 };
 
 static void *
+armdb_bench_open_idle(const struct bench_config *config)
+{
+    armdb_options options;
+    options_of(config, &options);
+    options.compaction_percent = ARMDB_NEVER;
+    return open_with(config, &options);
+}
+
+const struct bench_engine bench_armdb_idle = {
+    .name = "armdb-idle",
+    .settings = "as armdb, without compaction: what that costs",
+    .traits = BENCH_ORDERED | BENCH_OURS | BENCH_VARIANT,
+    .open = armdb_bench_open_idle,
+    .scan = armdb_bench_scan,
+    ARMDB_BENCH_COMMON,
+};
+
+static void *
 armdb_bench_open_const(const struct bench_config *config)
 {
     armdb_options options;

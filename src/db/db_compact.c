@@ -5,8 +5,10 @@
 #include "base/err.h"
 #include "db/db_private.h"
 
-/* So often an idle worker looks whether there is something to do. */
+/* So often an idle worker looks whether there is something to do: while nothing is written, and
+ * else. */
 #define LOOK_INTERVAL_NS UINT64_C(100000000)
+#define BUSY_LOOK_INTERVAL_NS UINT64_C(5000000)
 
 enum { PERCENT_THOROUGH = 1, CPUS_PER_WORKER = 4 };
 
@@ -24,6 +26,7 @@ background(struct db *db)
         .find = find_live,
         .context = db,
         .percent = db->settings.compaction_percent,
+        .slows_writers = db->os->has_threads && db->settings.compaction_bytes_per_second == 0,
         .choose = adb_compact_choose,
     };
 }
@@ -63,17 +66,19 @@ work(void *context)
     bool must_stop = false;
     while (!must_stop) {
         bool is_idle = true;
+        bool is_busy = false;
         for (uint32_t i = worker->number; i < db->settings.shards && !must_stop;
              i += compact->n_workers) {
             struct shard_compact_step step;
             uint64_t begin_ns = adb_os_now_ns(db->os);
             ADB_IGNORE(adb_shard_compact(db->shards[i], &how, &step));
             is_idle = is_idle && step.is_idle;
+            is_busy = is_busy || step.is_busy;
             if (!step.is_idle)
                 must_stop = nap(compact, nap_after(db, &step, adb_os_now_ns(db->os) - begin_ns));
         }
         if (is_idle)
-            must_stop = nap(compact, LOOK_INTERVAL_NS);
+            must_stop = nap(compact, is_busy ? BUSY_LOOK_INTERVAL_NS : LOOK_INTERVAL_NS);
     }
     return NULL;
 }

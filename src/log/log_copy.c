@@ -36,6 +36,8 @@ write_buffer(struct log_copy *copy)
     if (copy->filled == 0)
         return ARMDB_OK;
     ADB_TRY(adb_file_write(copy->file->file, &iov, 1, copy->end - copy->filled, &written));
+    /* So that there is less to wait for when the copy is synced. */
+    adb_file_start_sync(copy->file->file, copy->end - copy->filled, copy->filled);
     copy->filled = 0;
     return ARMDB_OK;
 }

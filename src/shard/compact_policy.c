@@ -5,6 +5,13 @@
 #define PIECE_PART_INV 16
 #define PIECE_BYTES_MIN (UINT64_C(4) << 20)
 
+/* How much more garbage there is than that at which compaction begins, when writers begin to wait
+ * for it; and when they wait for TOLL_NS for each MiB. */
+#define TOLL_BEGIN 1.0625
+#define TOLL_FULL 1.25
+#define TOLL_NS 8000000.0
+#define TOLL_NS_MAX 100000000.0
+
 enum {
     FEW_FILES = 64,      /* so many are never too many */
     SMALL_PART_INV = 32, /* a file with less than such a part of a piece is small */
@@ -258,4 +265,15 @@ adb_compact_choose(struct compact_file *files, uint32_t n_files, const struct co
         totals.bytes / n_files < totals.piece / 2)
         choice = merge(files, n_files, &totals);
     return choice;
+}
+
+uint64_t
+adb_compact_toll_ns(uint64_t bytes, uint64_t garbage, uint32_t percent)
+{
+    double times = bytes > 0 ? (double)garbage / (double)bytes * 100 / percent : 0;
+    double excess = (times - TOLL_BEGIN) / (TOLL_FULL - TOLL_BEGIN);
+    if (excess <= 0)
+        return 0;
+    double toll_ns = excess * excess * TOLL_NS;
+    return (uint64_t)(toll_ns < TOLL_NS_MAX ? toll_ns : TOLL_NS_MAX);
 }

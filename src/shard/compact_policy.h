@@ -63,6 +63,12 @@ typedef struct compact_choice (*adb_choose_fn)(struct compact_file *files, uint3
  */
 uint64_t adb_compact_tombstone_floor(const struct compact_file *files, uint32_t n_older);
 
+/**
+ * How long writers wait for each MiB, ns: not while there is little more garbage than that at
+ * which compaction begins, the longer the nearer it comes to a quarter more, and very long beyond.
+ */
+uint64_t adb_compact_toll_ns(uint64_t bytes, uint64_t garbage, uint32_t percent);
+
 /** Fills `garbage` of each file, and returns the sum. */
 uint64_t adb_compact_find_garbage(struct compact_file *files, uint32_t n_files);
 

@@ -205,13 +205,15 @@ struct shard_compaction {
      * each file that has so much and does not know of later sequence numbers, now. */
     uint64_t thorough_up_to;
     uint64_t expired_by_ms; /* not 0 then: what has expired by this time of day is deleted, too */
+    bool slows_writers;     /* that are faster than it */
     adb_choose_fn choose;   /* adb_compact_choose(); tests try every run */
 };
 
 /** What a step did. */
 struct shard_compact_step {
     bool is_idle;   /* there was nothing to do, or the shard refuses writes */
-    bool is_behind; /* there is much more garbage than there should be */
+    bool is_behind; /* there is nearly as much garbage as there may be */
+    bool is_busy;   /* the log has grown since the step before */
     uint64_t read_bytes;
     uint64_t freed_bytes; /* of files that were replaced, less their copies */
 };

@@ -15,6 +15,8 @@
 
 /* A step reads so much, and a record more at most: a little less than a scan reads at once. */
 #define STEP_BYTES (UINT64_C(960) << 10)
+/* So often the writers' toll is found anew: it takes their lock for a moment. */
+#define TOLL_INTERVAL_NS UINT64_C(4000000)
 #define RETRY_NS_MIN UINT64_C(1000000000)
 #define RETRY_NS_MAX UINT64_C(60000000000)
 
@@ -31,7 +33,6 @@ struct shard_pass {
     /* Tombstones up to this sequence number are needed no more. */
     uint64_t tombstone_floor;
     uint64_t as_of; /* newest sequence number when it began */
-    bool is_behind; /* as in struct shard_compact_step, when it began */
 
     /* where the scan is: of run[at], then of `file` */
     uint32_t at;
@@ -126,7 +127,7 @@ make_survey(struct shard *shard, struct survey *survey)
 /* Begins a pass over the chosen files. Under the lock. */
 static armdb_err
 new_pass(struct shard *shard, const struct survey *survey, const struct compact_choice *choice,
-         bool is_behind, struct shard_pass **pass_out)
+         struct shard_pass **pass_out)
 {
     struct shard_pass *pass = adb_new(struct shard_pass);
     *pass_out = NULL;
@@ -149,7 +150,6 @@ new_pass(struct shard *shard, const struct survey *survey, const struct compact_
     }
     pass->tombstone_floor = adb_compact_tombstone_floor(survey->figures, choice->first);
     pass->as_of = shard->writer.sequence;
-    pass->is_behind = is_behind;
     shard->reserved_slots++;
     *pass_out = pass;
     return ARMDB_OK;
@@ -225,16 +225,34 @@ rule_of(const struct shard *shard, const struct shard_compaction *how)
     return (struct compact_rule){how->percent, shard->writer.max_file_bytes, how->thorough_up_to};
 }
 
-static bool
-is_behind(const struct survey *survey, const struct shard_compaction *how)
+/*
+ * Finds how far behind the writers compaction is, and has them wait for it: but not if it can do
+ * nothing. A copy whose keys are being moved is there twice: it does not count. Nor do tombstones:
+ * whether they are needed takes longer to find.
+ */
+static void
+set_toll(struct shard *shard, const struct shard_compaction *how, bool is_idle)
 {
     uint64_t bytes = 0;
-    uint64_t garbage = 0;
-    for (uint32_t i = 0; i < survey->count; i++) {
-        bytes += survey->figures[i].bytes;
-        garbage += survey->figures[i].garbage;
+    uint64_t dead = 0;
+    const struct data_file *copy = shard->pass != NULL ? shard->pass->file : NULL;
+    shard->toll_due_ns = adb_os_now_ns(shard->os) + TOLL_INTERVAL_NS;
+    adb_mutex_lock(&shard->lock);
+    uint64_t sequence = shard->writer.sequence;
+    for (uint32_t slot = 0; slot < shard->slot_limit; slot++) {
+        const struct data_file *file = atomic_load_explicit(&shard->files[slot],
+                                                            memory_order_relaxed);
+        if (file == NULL || file->is_retired || file->is_unfit || file == copy)
+            continue;
+        bytes += file->end - LOG_FILE_HEADER_BYTES;
+        dead += atomic_load_explicit(&file->dead_bytes, memory_order_relaxed);
     }
-    return garbage > bytes / 200 * (how->percent * UINT64_C(3));
+    adb_mutex_unlock(&shard->lock);
+    uint64_t ns_per_mib = is_idle ? 0 : adb_compact_toll_ns(bytes, dead, how->percent);
+    shard->is_behind = ns_per_mib > 0;
+    shard->is_busy = sequence != shard->seen_sequence;
+    shard->seen_sequence = sequence;
+    adb_shard_set_toll(shard, how->slows_writers ? ns_per_mib : 0);
 }
 
 /* Looks for something to do; *seal_out if it is a new file. */
@@ -248,14 +266,13 @@ look(struct shard *shard, const struct shard_compaction *how, struct shard_compa
     struct compact_choice choice = how->choose(survey.figures, survey.count, &rule);
     armdb_err err = ARMDB_OK;
     step->is_idle = choice.what == COMPACT_NOTHING;
-    step->is_behind = is_behind(&survey, how);
     *seal_out = choice.what == COMPACT_SEAL;
     if (choice.what == COMPACT_RUN && !adb_shard_has_slots(shard, 1)) {
         err = adb_fail(ARMDB_LIMIT, "compact",
                        "shard %" PRIu32 " has %d data files, the most there can be",
                        shard->identity.shard, LOCATION_SLOTS);
     } else if (choice.what == COMPACT_RUN) {
-        err = new_pass(shard, &survey, &choice, step->is_behind, &shard->pass);
+        err = new_pass(shard, &survey, &choice, &shard->pass);
         if (err == ARMDB_OK)
             *header_out = name_copy(shard, &survey, &choice);
     }
@@ -605,7 +622,6 @@ go_on(struct shard *shard, const struct shard_compaction *how, struct shard_comp
         ADB_TRY(expire(shard, how, done));
         return done->read_bytes > 0 ? ARMDB_OK : begin(shard, how, done);
     }
-    done->is_behind = shard->pass->is_behind;
     switch (shard->pass->phase) {
     case PHASE_COPY:
         return copy_some(&step, &done->read_bytes);
@@ -633,8 +649,13 @@ step_locked(struct shard *shard, const struct shard_compaction *how,
         return err;
     }
     err = go_on(shard, how, done);
+    if (err == ARMDB_OK && is_background && adb_os_now_ns(shard->os) >= shard->toll_due_ns)
+        set_toll(shard, how, done->is_idle);
+    done->is_behind = shard->is_behind;
+    done->is_busy = shard->is_busy;
     if (err == ARMDB_OK)
         return ARMDB_OK;
+    adb_shard_set_toll(shard, 0); /* there is nothing to wait for */
     note_failure(shard, err);
     /* Once some keys have been moved, the only way is forward: later. */
     if (shard->pass != NULL && shard->pass->phase != PHASE_MOVE)

@@ -54,6 +54,9 @@ new_shard(const struct shard_config *config, struct shard **shard_out)
     memcpy(shard->identity.db_id, config->db_id, LOG_DB_ID_BYTES);
     adb_mutex_init(&shard->lock);
     adb_mutex_init(&shard->compact_lock);
+    adb_mutex_init(&shard->toll_lock);
+    adb_cond_init(&shard->toll_over);
+    adb_shard_set_toll(shard, 0);
     armdb_err err = adb_shard_path(config, &shard->path);
     if (err != ARMDB_OK)
         goto out;
@@ -135,6 +138,8 @@ adb_shard_close(struct shard *shard)
     adb_mem_free(shard->file_keys);
     adb_mem_free(shard->files);
     adb_mem_free(shard->path);
+    adb_cond_fini(&shard->toll_over);
+    adb_mutex_fini(&shard->toll_lock);
     adb_mutex_fini(&shard->compact_lock);
     adb_mutex_fini(&shard->lock);
     adb_mem_free(shard);

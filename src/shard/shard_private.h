@@ -1,7 +1,7 @@
 /*
  * shard_private.h: what a shard is made of. Included by shard_*.c only.
  *
- * Lock order: compact_lock, lock, nothing else.
+ * Lock order: compact_lock, then lock or toll_lock.
  */
 #ifndef ADB_SHARD_SHARD_PRIVATE_H
 #define ADB_SHARD_SHARD_PRIVATE_H
@@ -73,6 +73,10 @@ struct shard {
     struct shard_pass *pass;     /* owned; NULL: none is under way */
     struct shard_expiry *expiry; /* owned; NULL: none is under way; never together with a pass */
     bool has_expiry_failed;      /* the last one; it is told like a pass that was given up */
+    uint64_t toll_due_ns;        /* when the toll is to be found anew */
+    uint64_t seen_sequence;      /* newest record at that time */
+    bool is_behind;              /* as in struct shard_compact_step, at that time */
+    bool is_busy;                /* the same */
     uint64_t retry_at_ns;        /* the background does nothing before */
     uint64_t retry_delay_ns;     /* doubles with each failure in a row */
     uint64_t leftover_id; /* of a copy that may have its name though its pass failed; 0: none */
@@ -89,6 +93,14 @@ struct shard {
     _Atomic(uint32_t) commit_word;
     _Atomic(uint64_t) syncs;      /* relaxed counter */
     _Atomic(uint64_t) sync_waits; /* relaxed counter */
+
+    /* pacing of writers; see shard_pace.c */
+    struct adb_mutex toll_lock;
+    struct adb_cond toll_over;
+    uint64_t untolled_bytes;         /* guarded by lock: written since the last toll */
+    _Atomic(uint64_t) toll_bytes;    /* relaxed: after so many is the next, */
+    _Atomic(uint64_t) toll_ns;       /* relaxed: and this long; 0: there is none */
+    _Atomic(uint64_t) held_until_ns; /* relaxed: writers wait until then; 0: they do not */
 
     struct adb_counter reads;
 };
@@ -200,6 +212,23 @@ ADB_MUST_USE armdb_err adb_shard_expire(struct shard *shard, const struct shard_
 
 /** Frees it. */
 void adb_shard_end_expiry(struct shard *shard);
+
+/* ------------------------------------------------------- pacing (shard_pace.c) */
+
+/** Says how long writers wait for each MiB; 0: they do not. */
+void adb_shard_set_toll(struct shard *shard, uint64_t ns_per_mib);
+
+/** Counts what was written, and holds writers back when it is time for that. Under lock. */
+void adb_shard_count_toll(struct shard *shard, uint64_t bytes);
+
+/** Waits until writers are held back no more. Without locks. */
+void adb_shard_pay_toll(struct shard *shard);
+
+static inline bool
+adb_shard_owes_toll(const struct shard *shard)
+{
+    return ADB_UNLIKELY(atomic_load_explicit(&shard->held_until_ns, memory_order_relaxed) != 0);
+}
 
 /** Fills shard->files, the indexes and the writer from the log (shard_recover.c). */
 ADB_MUST_USE armdb_err adb_shard_recover(struct shard *shard, adb_find_index_fn find, void *context,

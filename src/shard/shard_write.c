@@ -216,6 +216,7 @@ write_locked(struct shard *shard, const struct shard_write *write, uint64_t *seq
         ADB_TRY(adb_index_prepare(keys, write->key, &shard->spare));
     ADB_TRY(append(shard, write, &offset));
     publish(shard, write, offset);
+    adb_shard_count_toll(shard, LOG_RECORD_HEADER_BYTES + write->key.len + write->value.len);
     *sequence_out = shard->writer.sequence;
     return ARMDB_OK;
 }
@@ -230,6 +231,8 @@ adb_shard_write(struct shard *shard, const struct shard_write *write)
     if (err == ARMDB_OK && has_ticket)
         atomic_store_explicit(&shard->newest_ticket, sequence, memory_order_relaxed);
     adb_mutex_unlock(&shard->lock);
+    if (adb_shard_owes_toll(shard))
+        adb_shard_pay_toll(shard);
     if (err != ARMDB_OK || write->durability != ARMDB_SYNCED)
         return err;
     if (has_ticket) {

@@ -575,6 +575,20 @@ test_compact_policy__thorough__ends_and_leaves_no_garbage(void **state)
     end_life(&life);
 }
 
+static void
+test_compact_policy__toll__grows_up_to_the_bound_and_fast_beyond(void **state)
+{
+    (void)state;
+    assert_int_equal(adb_compact_toll_ns(0, 0, 24), 0);
+    assert_int_equal(adb_compact_toll_ns(1000, 255, 24), 0);
+    assert_int_equal(adb_compact_toll_ns(1000, 300, 24), 8000000);
+    assert_true(adb_compact_toll_ns(1000, 320, 24) > 15000000);
+    assert_int_equal(adb_compact_toll_ns(1000, 999, 24), 100000000);
+    for (uint64_t garbage = 0; garbage < 1000; garbage++)
+        assert_true(adb_compact_toll_ns(1000, garbage, 24) <=
+                    adb_compact_toll_ns(1000, garbage + 1, 24));
+}
+
 int
 main(void)
 {
@@ -605,6 +619,7 @@ main(void)
         cmocka_unit_test(test_compact_policy__all_deleted__leaves_next_to_nothing),
         cmocka_unit_test(test_compact_policy__writes_that_pause__leave_nothing_to_do),
         cmocka_unit_test(test_compact_policy__thorough__ends_and_leaves_no_garbage),
+        cmocka_unit_test(test_compact_policy__toll__grows_up_to_the_bound_and_fast_beyond),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
