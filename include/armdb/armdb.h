@@ -215,6 +215,8 @@ typedef struct armdb_stats {
     uint64_t compacted_bytes;   /* of the files that these replaced */
     uint64_t compaction_bytes;  /* of the files that they made */
     uint64_t compaction_failures; /* passes that were given up, and are tried again */
+    uint64_t hints;               /* data files that the next open need not read */
+    uint64_t hint_failures;       /* hints that were given up, and are tried again */
     uint64_t recovered_records;   /* read at open */
     uint64_t recovered_cut_bytes; /* of incomplete records, cut off at open */
     uint64_t recovery_ns;         /* time it took, nanoseconds */
@@ -279,6 +281,7 @@ typedef struct armdb_file_info {
     uint64_t dead_bytes;      /* of records that nothing refers to any more */
     uint64_t tombstone_bytes; /* marks of deleted keys, needed or not */
     uint64_t base_sequence;   /* of the newest record before it */
+    uint64_t hint_bytes;      /* of the front of the file, that its hint tells of; 0: it has none */
 } armdb_file_info;
 
 /**

@@ -63,6 +63,17 @@ typedef struct armdb_collection_options {
         sizeof(armdb_collection_options), 0, ARMDB_ORDER_DEFAULT, 0                                \
     }
 
+/** How far opening a database has come. */
+typedef struct armdb_open_progress {
+    uint64_t log_bytes;     /* of all data files */
+    uint64_t read_bytes;    /* of those of which is known by now what is in them */
+    uint64_t indexed_bytes; /* of those whose keys are in the indexes */
+} armdb_open_progress;
+
+/** Called now and then while a database is opened, by one thread at a time, whichever. It may not
+ * call the library. */
+typedef void (*armdb_open_fn)(void *context, const armdb_open_progress *progress);
+
 /** How a database is made (first part: fixed at creation and stored) and run (second part). */
 typedef struct armdb_options {
     uint32_t struct_bytes; /* sizeof(armdb_options); filled by the _INIT macro */
@@ -110,12 +121,14 @@ typedef struct armdb_options {
      * docs/compaction.md says: half of the time, all of it where there is more garbage. With a
      * limit no writer waits, and there may be any amount of garbage. */
     uint64_t compaction_bytes_per_second;
+    armdb_open_fn on_open_progress; /* or NULL */
+    void *open_context;             /* for it */
 } armdb_options;
 
 #define ARMDB_OPTIONS_INIT                                                                         \
     {                                                                                              \
         sizeof(armdb_options), 0, 0, ARMDB_COLLECTION_OPTIONS_INIT, ARMDB_OPEN_OR_CREATE,          \
-            ARMDB_DURABILITY_DEFAULT, 0, 0, 0, 0, 0, 0, 0                                          \
+            ARMDB_DURABILITY_DEFAULT, 0, 0, 0, 0, 0, 0, 0, NULL, NULL                              \
     }
 
 /** How far armdb_compact() has come. */

@@ -95,3 +95,18 @@ adb_err_restore(const armdb_error_detail *detail)
     thread_detail = *detail;
     return detail->code;
 }
+
+void
+adb_err_keep(struct adb_err_kept *kept, armdb_err err)
+{
+    if (err == ARMDB_OK || kept->err != ARMDB_OK)
+        return;
+    kept->err = err;
+    kept->detail = thread_detail;
+}
+
+armdb_err
+adb_err_kept(const struct adb_err_kept *kept)
+{
+    return kept->err == ARMDB_OK ? ARMDB_OK : adb_err_restore(&kept->detail);
+}

@@ -44,6 +44,18 @@ adb_err_first(armdb_err first, armdb_err second)
     return first != ARMDB_OK ? first : second;
 }
 
+/** The first of many results that is not ARMDB_OK, with its record. All zero: none yet. */
+struct adb_err_kept {
+    armdb_err err;
+    armdb_error_detail detail;
+};
+
+/** Keeps a result that the calling thread has just got, if it is the first error. */
+void adb_err_keep(struct adb_err_kept *kept, armdb_err err);
+
+/** Returns what was kept, as if it had been raised here. */
+armdb_err adb_err_kept(const struct adb_err_kept *kept);
+
 /** Returns from the calling function with an error; only where nothing is owned yet. */
 #define ADB_TRY(expression)                                                                        \
     do {                                                                                           \

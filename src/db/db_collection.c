@@ -67,7 +67,8 @@ init_index(struct db *db, const struct manifest_collection *stored, struct adb_i
         .is_ordered = stored->order != ARMDB_UNORDERED,
         .key_bytes = stored->key_bytes == ARMDB_KEY_VARIABLE ? 0 : stored->key_bytes,
         .value_bytes = stored->value_bytes == ARMDB_VALUE_VARIABLE ? 0 : stored->value_bytes,
-        .n_writers = db->manifest.shards,
+        /* One for each shard; or, before there are any, those who recover. */
+        .n_writers = db->manifest.shards > ADB_CREW_MAX ? db->manifest.shards : ADB_CREW_MAX,
         /* Not the hash that chooses the shard: the keys of one shard would crowd in one part. */
         .seed = ~db->manifest.hash_seed,
     };

@@ -23,8 +23,7 @@ static struct shard_compaction
 background(struct db *db)
 {
     return (struct shard_compaction){
-        .find = find_live,
-        .context = db,
+        .live = {find_live, db},
         .percent = db->settings.compaction_percent,
         .slows_writers = db->os->has_threads && db->settings.compaction_bytes_per_second == 0,
         .choose = adb_compact_choose,
@@ -33,9 +32,34 @@ background(struct db *db)
 
 /* ----------------------------------------------------------------- background */
 
+/* What a step has come to. */
+struct step {
+    bool is_idle;
+    bool is_behind; /* there is no time for naps */
+    bool is_busy;   /* much is written */
+    uint64_t read_bytes;
+};
+
+/* One step of compaction for a shard, and one of writing hints, unless compaction needs all the
+ * time: hints are for files that stay. */
+static struct step
+step_shard(struct db *db, uint32_t number)
+{
+    const struct shard_compaction how = background(db);
+    struct shard_compact_step compaction;
+    struct shard_hint_step hint = {.is_idle = true};
+    ADB_IGNORE(adb_shard_compact(db->shards[number], &how, &compaction));
+    if (compaction.is_idle || !compaction.is_behind)
+        ADB_IGNORE(adb_shard_hint(db->shards[number], &how.live, &hint));
+    return (struct step){.is_idle = compaction.is_idle && hint.is_idle,
+                         .is_behind = compaction.is_behind,
+                         .is_busy = compaction.is_busy,
+                         .read_bytes = compaction.read_bytes + hint.read_bytes};
+}
+
 /* How long a worker naps after a step, so that it takes no more than its share of the device. */
 static uint64_t
-nap_after(const struct db *db, const struct shard_compact_step *step, uint64_t took_ns)
+nap_after(const struct db *db, const struct step *step, uint64_t took_ns)
 {
     uint64_t rate = db->settings.compaction_bytes_per_second;
     if (rate == 0)
@@ -62,16 +86,14 @@ work(void *context)
     struct compact_worker *worker = (struct compact_worker *)context;
     struct db *db = worker->db;
     struct db_compact *compact = &db->compact;
-    const struct shard_compaction how = background(db);
     bool must_stop = false;
     while (!must_stop) {
         bool is_idle = true;
         bool is_busy = false;
         for (uint32_t i = worker->number; i < db->settings.shards && !must_stop;
              i += compact->n_workers) {
-            struct shard_compact_step step;
             uint64_t begin_ns = adb_os_now_ns(db->os);
-            ADB_IGNORE(adb_shard_compact(db->shards[i], &how, &step));
+            const struct step step = step_shard(db, i);
             is_idle = is_idle && step.is_idle;
             is_busy = is_busy || step.is_busy;
             if (!step.is_idle)
@@ -129,13 +151,29 @@ void
 adb_compact_step(struct db *db)
 {
     struct db_compact *compact = &db->compact;
-    const struct shard_compaction how = background(db);
-    struct shard_compact_step step;
     adb_mutex_lock(&compact->lock);
     uint32_t shard = compact->next_shard;
     compact->next_shard = (shard + 1) % db->settings.shards;
     adb_mutex_unlock(&compact->lock);
-    ADB_IGNORE(adb_shard_compact(db->shards[shard], &how, &step));
+    (void)step_shard(db, shard);
+}
+
+/* ----------------------------------------------------------------------- close */
+
+static armdb_err
+finish_hints(void *context, uint32_t number)
+{
+    struct db *db = (struct db *)context;
+    const struct shard_live live = {find_live, db};
+    adb_shard_finish_hints(db->shards[number], &live);
+    return ARMDB_OK;
+}
+
+void
+adb_compact_finish_hints(struct db *db)
+{
+    ADB_IGNORE(adb_thread_for_each(db->os->has_threads ? db->os->cpu_count : 1, db->settings.shards,
+                                   finish_hints, db));
 }
 
 /* -------------------------------------------------------------------- by call */
@@ -147,8 +185,7 @@ compact_shard(struct db *db, uint32_t number, const armdb_compact_options *optio
 {
     struct shard *shard = db->shards[number];
     const struct shard_compaction how = {
-        .find = find_live,
-        .context = db,
+        .live = {find_live, db},
         .percent = options->percent != 0 ? options->percent : PERCENT_THOROUGH,
         .thorough_up_to = adb_shard_newest_sequence(shard),
         .expired_by_ms = adb_os_wall_ms(db->os),
@@ -173,16 +210,11 @@ adb_db_compact(struct db *db, const armdb_compact_options *options,
                armdb_compact_progress *progress_out)
 {
     armdb_compact_options checked;
-    armdb_err err = ARMDB_OK;
-    armdb_error_detail detail = {0};
+    struct adb_err_kept kept = {0};
     bool is_stopped = false;
     *progress_out = (armdb_compact_progress){.shards = db->settings.shards};
     ADB_TRY(adb_compact_options_check(options, &checked));
-    for (uint32_t i = 0; i < db->settings.shards && !is_stopped; i++) {
-        armdb_err shard_err = compact_shard(db, i, &checked, progress_out, &is_stopped);
-        if (shard_err != ARMDB_OK && err == ARMDB_OK)
-            detail = *adb_err_detail();
-        err = adb_err_first(err, shard_err);
-    }
-    return err == ARMDB_OK ? ARMDB_OK : adb_err_restore(&detail);
+    for (uint32_t i = 0; i < db->settings.shards && !is_stopped; i++)
+        adb_err_keep(&kept, compact_shard(db, i, &checked, progress_out, &is_stopped));
+    return adb_err_kept(&kept);
 }

@@ -1,6 +1,7 @@
 /*
- * db_compact.h: when compaction of the shards runs, and how fast: by itself in threads of the
- * database, and when somebody asks for it. What it does is the shard's (docs/compaction.md).
+ * db_compact.h: when compaction of the shards runs, and hints are written, and how fast: by itself
+ * in threads of the database, and when somebody asks for it. What is done is the shard's
+ * (docs/compaction.md, docs/recovery.md).
  */
 #ifndef ADB_DB_DB_COMPACT_H
 #define ADB_DB_DB_COMPACT_H
@@ -12,7 +13,7 @@ struct db;
 
 enum { COMPACT_THREADS_MAX = 4 };
 
-/** A thread that compacts every `n`-th shard, from its own number on. */
+/** A thread that works for every `n`-th shard, from its own number on. */
 struct compact_worker {
     struct db *db; /* borrowed */
     uint32_t number;
@@ -29,7 +30,7 @@ struct db_compact {
     uint32_t next_shard; /* where there are no threads: whose turn it is */
 };
 
-/** Starts the threads, if the system has them and the options do not forbid it. */
+/** Starts the threads, if the system has them. */
 ADB_MUST_USE armdb_err adb_compact_start(struct db *db);
 
 /** Stops them and waits for the steps that are running. Also right if they never started. */
@@ -37,5 +38,8 @@ void adb_compact_stop(struct db *db);
 
 /** Does one step for one shard, in turn: for systems without threads. */
 void adb_compact_step(struct db *db);
+
+/** Writes all hints that are missing, when everything else has come to its end. */
+void adb_compact_finish_hints(struct db *db);
 
 #endif

@@ -15,69 +15,11 @@
 #include "log/filename.h"
 #include "os/rcu.h"
 
-/* ----------------------------------------------------------------- side by side */
-
-/* What is done for each shard by several threads. */
-struct crew {
-    struct db *db;
-    armdb_err (*job)(struct crew *crew, uint32_t number);
-    uint32_t shards;
-    _Atomic(uint32_t) next; /* shard that nobody has taken yet */
-    struct adb_mutex lock;
-    /* guarded by lock */
-    armdb_err err; /* the first one */
-    armdb_error_detail detail;
-};
-
-static void
-note_failure(struct crew *crew, armdb_err err)
+/* Waiting for a device needs no processor: it joins the syncs of many. */
+static uint32_t
+device_threads(const struct db *db)
 {
-    adb_mutex_lock(&crew->lock);
-    if (crew->err == ARMDB_OK) {
-        crew->err = err;
-        crew->detail = *adb_err_detail();
-    }
-    adb_mutex_unlock(&crew->lock);
-}
-
-static void *
-serve_some_shards(void *context)
-{
-    struct crew *crew = (struct crew *)context;
-    for (;;) {
-        uint32_t number = atomic_fetch_add_explicit(&crew->next, 1, memory_order_relaxed);
-        if (number >= crew->shards)
-            return NULL;
-        armdb_err err = crew->job(crew, number);
-        if (err != ARMDB_OK)
-            note_failure(crew, err);
-    }
-}
-
-enum {
-    CREW_MAX = 16,
-    CREW_FOR_DEVICE = 8 /* waiting for a device needs no processor: it joins the syncs of many */
-};
-
-/* Does `job` for each shard, by up to `want` threads; the first error counts. */
-static armdb_err
-for_each_side_by_side(struct db *db, uint32_t shards, uint32_t want,
-                      armdb_err (*job)(struct crew *crew, uint32_t number))
-{
-    struct crew crew = {.db = db, .job = job, .shards = shards};
-    struct adb_thread threads[CREW_MAX];
-    uint32_t started = 0;
-    adb_mutex_init(&crew.lock);
-    /* This thread is one of them; if the system gives no others, it does all. */
-    while (db->os->has_threads && started + 1 < want && started + 1 < shards &&
-           started < CREW_MAX &&
-           adb_thread_start(&threads[started], serve_some_shards, &crew) == ARMDB_OK)
-        started++;
-    serve_some_shards(&crew);
-    while (started > 0)
-        adb_thread_join(&threads[--started]);
-    adb_mutex_fini(&crew.lock);
-    return crew.err == ARMDB_OK ? ARMDB_OK : adb_err_restore(&crew.detail);
+    return db->os->has_threads ? 8 : 1;
 }
 
 /* --------------------------------------------------------------------- create */
@@ -126,10 +68,10 @@ sweep_manifest(struct db *db)
 }
 
 static armdb_err
-create_shard(struct crew *crew, uint32_t number)
+create_shard(void *context, uint32_t number)
 {
     struct shard_config config;
-    configure_shard(crew->db, number, &config);
+    configure_shard((struct db *)context, number, &config);
     return adb_shard_create(&config);
 }
 
@@ -138,7 +80,7 @@ create_files(struct db *db, const armdb_options *options)
 {
     bool is_unsure;
     ADB_TRY(describe_new(db, options));
-    ADB_TRY(for_each_side_by_side(db, db->manifest.shards, CREW_FOR_DEVICE, create_shard));
+    ADB_TRY(adb_thread_for_each(device_threads(db), db->manifest.shards, create_shard, db));
     ADB_TRY(adb_os_sync_dir(db->os, db->path));
     ADB_TRY(adb_directory_sync_parent(db->os, db->path));
     return adb_manifest_store(db->os, db->path, &db->manifest, &is_unsure);
@@ -146,43 +88,60 @@ create_files(struct db *db, const armdb_options *options)
 
 /* ----------------------------------------------------------------------- open */
 
-static armdb_err
-open_shard(struct crew *crew, uint32_t number)
+#define RECOVERY_ROUND_BYTES (UINT64_C(64) << 20)
+
+/* Who is told how far opening is. */
+struct telling {
+    armdb_open_fn fn;
+    void *context;
+};
+
+static void
+tell_progress(void *context, const struct shard_progress *progress)
 {
-    struct db *db = crew->db;
-    struct shard_config config;
-    struct shard_recovery recovery;
-    configure_shard(db, number, &config);
-    ADB_TRY(
-        adb_shard_open(&config, adb_collections_find_index, db, &recovery, &db->shards[number]));
-    adb_mutex_lock(&crew->lock);
-    db->recovery.records += recovery.records;
-    db->recovery.cut_bytes += recovery.cut_bytes;
-    adb_mutex_unlock(&crew->lock);
-    return ARMDB_OK;
+    const struct telling *telling = (const struct telling *)context;
+    const armdb_open_progress told = {progress->log_bytes, progress->read_bytes,
+                                      progress->indexed_bytes};
+    telling->fn(telling->context, &told);
 }
 
 /* Once all shards are open. */
 static armdb_err
-settle_shard(struct crew *crew, uint32_t number)
+settle_shard(void *context, uint32_t number)
 {
-    struct shard *shard = crew->db->shards[number];
+    struct shard *shard = ((struct db *)context)->shards[number];
     ADB_TRY(adb_shard_clear(shard));
     return adb_shard_share_buffer(shard);
 }
 
 static armdb_err
-open_shards(struct db *db)
+open_shards(struct db *db, const armdb_options *options)
 {
-    const uint32_t shards = db->settings.shards;
-    uint64_t start_ns = adb_os_now_ns(db->os);
-    db->shards = adb_new_array(struct shard *, shards);
+    struct telling telling = {options->on_open_progress, options->open_context};
+    db->shards = adb_new_array(struct shard *, db->settings.shards);
     if (db->shards == NULL)
         return adb_fail(ARMDB_NO_MEMORY, "open", "no memory for the shards");
-    armdb_err err = for_each_side_by_side(db, shards, db->os->cpu_count, open_shard);
+    for (uint32_t i = 0; i < db->settings.shards; i++) {
+        struct shard_config config;
+        configure_shard(db, i, &config);
+        ADB_TRY(adb_shard_new(&config, &db->shards[i]));
+    }
+    const struct shard_opening opening = {
+        .shards = db->shards,
+        .n_shards = db->settings.shards,
+        .n_threads = db->os->has_threads ? db->os->cpu_count : 1,
+        .n_threads_device = device_threads(db),
+        .round_bytes = RECOVERY_ROUND_BYTES,
+        .find = adb_collections_find_index,
+        .context = db,
+        .on_progress = options->on_open_progress != NULL ? tell_progress : NULL,
+        .progress_context = &telling,
+    };
+    uint64_t start_ns = adb_os_now_ns(db->os);
+    armdb_err err = adb_shards_open(&opening, &db->recovery);
     db->recovery_ns = adb_os_now_ns(db->os) - start_ns;
     ADB_TRY(err);
-    return for_each_side_by_side(db, shards, CREW_FOR_DEVICE, settle_shard);
+    return adb_thread_for_each(device_threads(db), db->settings.shards, settle_shard, db);
 }
 
 /* Everything behind the lock. */
@@ -212,7 +171,7 @@ open_contents(struct db *db, const armdb_options *options, bool is_new)
         return adb_fail(ARMDB_NO_MEMORY, "open", "no memory for a database");
     ADB_TRY(adb_collections_load(db));
     ADB_TRY(adb_directory_is_same_boot(db->os, db->lock_file, &db->is_same_boot));
-    ADB_TRY(open_shards(db));
+    ADB_TRY(open_shards(db, options));
     ADB_TRY(adb_directory_note_boot(db->os, db->lock_file));
     ADB_TRY(adb_work_start(db));
     return adb_compact_start(db);
@@ -320,15 +279,10 @@ adb_db_open(struct adb_os *os, const char *path, const armdb_options *options, s
 static armdb_err
 for_each_shard(struct db *db, armdb_err (*fn)(struct shard *))
 {
-    armdb_err err = ARMDB_OK;
-    armdb_error_detail detail = {0};
-    for (uint32_t i = 0; i < db->settings.shards; i++) {
-        armdb_err shard_err = fn(db->shards[i]);
-        if (shard_err != ARMDB_OK && err == ARMDB_OK)
-            detail = *adb_err_detail();
-        err = adb_err_first(err, shard_err);
-    }
-    return err == ARMDB_OK ? ARMDB_OK : adb_err_restore(&detail);
+    struct adb_err_kept kept = {0};
+    for (uint32_t i = 0; i < db->settings.shards; i++)
+        adb_err_keep(&kept, fn(db->shards[i]));
+    return adb_err_kept(&kept);
 }
 
 armdb_err
@@ -342,6 +296,8 @@ adb_db_close(struct db *db, bool *is_closed_out)
     adb_compact_stop(db);
     adb_work_stop(db);
     armdb_err err = for_each_shard(db, adb_shard_finish);
+    if (err == ARMDB_OK)
+        adb_compact_finish_hints(db);
     free_db(db);
     return err;
 }

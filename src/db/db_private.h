@@ -15,6 +15,7 @@
 #include "db/value.h"
 #include "log/manifest.h"
 #include "os/thread.h"
+#include "shard/recover.h"
 #include "shard/router.h"
 #include "shard/shard.h"
 

@@ -16,6 +16,8 @@ add_shard(armdb_stats *stats, const struct shard_stats *shard)
     stats->compacted_bytes += shard->compaction.replaced_bytes;
     stats->compaction_bytes += shard->compaction.copied_bytes;
     stats->compaction_failures += shard->compaction.failures;
+    stats->hints += shard->hints;
+    stats->hint_failures += shard->hint_failures;
     stats->buffer_bytes += shard->buffer_bytes;
     stats->unflushed_bytes += shard->unflushed_bytes;
     stats->puts += shard->puts;
@@ -139,6 +141,7 @@ adb_db_file_list(struct db *db, uint32_t shard, armdb_file_info *infos, size_t c
             .dead_bytes = file->is_replaced ? file->bytes : file->dead_bytes,
             .tombstone_bytes = file->is_replaced ? 0 : file->tombstone_bytes,
             .base_sequence = file->base_sequence,
+            .hint_bytes = file->hint_bytes,
         };
     }
     adb_mem_free(files);

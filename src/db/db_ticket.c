@@ -56,8 +56,7 @@ adb_db_ticket_wait(struct db *db, const armdb_ticket *tickets, size_t n_tickets)
 {
     uint64_t newest[ARMDB_SHARDS_MAX] = {0};
     bool is_synced[ARMDB_SHARDS_MAX] = {false};
-    armdb_error_detail detail = {0};
-    armdb_err err = ARMDB_OK;
+    struct adb_err_kept kept = {0};
     for (size_t i = 0; i < n_tickets; i++) {
         const armdb_ticket *ticket = &tickets[i];
         ADB_TRY(check_shard(db, ticket));
@@ -68,14 +67,10 @@ adb_db_ticket_wait(struct db *db, const armdb_ticket *tickets, size_t n_tickets)
         ADB_TRY(look(db, i, newest[i], &is_synced[i]));
     start_others(db, is_synced);
     for (uint32_t i = 0; i < db->settings.shards; i++) {
-        if (is_synced[i])
-            continue;
-        armdb_err shard_err = adb_shard_commit(db->shards[i], newest[i]);
-        if (shard_err != ARMDB_OK && err == ARMDB_OK)
-            detail = *adb_err_detail();
-        err = adb_err_first(err, shard_err);
+        if (!is_synced[i])
+            adb_err_keep(&kept, adb_shard_commit(db->shards[i], newest[i]));
     }
-    return err == ARMDB_OK ? ARMDB_OK : adb_err_restore(&detail);
+    return adb_err_kept(&kept);
 }
 
 armdb_err

@@ -1,6 +1,7 @@
 #include "index/index.h"
 
 #include "base/assert.h"
+#include "base/err.h"
 
 armdb_err
 adb_index_init(struct adb_index *index, const struct adb_index_config *config)
@@ -47,4 +48,22 @@ adb_index_each(const struct adb_index *index, adb_index_fn fn, void *context)
         fn(context, (armdb_slice){position.key, position.key_len}, position.location);
         is_on = adb_tree_next(index->tree, &position);
     }
+}
+
+armdb_err
+adb_index_apply(struct adb_index *index, struct adb_change *changes, size_t n,
+                struct adb_spare *spare)
+{
+    if (index->tree != NULL)
+        return adb_tree_apply(index->tree, changes, n, spare);
+    for (size_t i = 0; i < n; i++) {
+        struct adb_change *change = &changes[i];
+        if (change->location == 0) {
+            change->old = adb_map_remove(index->map, change->key);
+            continue;
+        }
+        ADB_TRY(adb_map_prepare(index->map, change->key, spare));
+        change->old = adb_map_put(index->map, change->key, change->location, change->value, spare);
+    }
+    return ARMDB_OK;
 }

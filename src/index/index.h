@@ -96,6 +96,11 @@ adb_index_remove(struct adb_index *index, armdb_slice key)
                                : adb_map_remove(index->map, key);
 }
 
+/** Puts and removes many keys: adb_tree_apply(), or one after the other. ARMDB_NO_MEMORY is raised;
+ * the first changes may have been made. */
+ADB_MUST_USE armdb_err adb_index_apply(struct adb_index *index, struct adb_change *changes,
+                                       size_t n, struct adb_spare *spare);
+
 static inline uint64_t
 adb_index_count(const struct adb_index *index)
 {

@@ -278,6 +278,33 @@ adb_node_fixed_find(const struct adb_node_layout *layout, const struct adb_page 
 }
 
 uint32_t
+adb_node_fixed_find_from(const struct adb_node_layout *layout, const struct adb_page *page,
+                         const struct adb_node_key *key, uint32_t from, bool *found_out)
+{
+    struct adb_node_meta meta = adb_node_meta(page);
+    const struct adb_node_shape *shape = adb_node_fixed_shape(layout, meta.level);
+    uint32_t skip = meta.skip;
+    *found_out = false;
+    for (uint32_t word = 0; word < skip; word++) {
+        if (adb_node_word(page, adb_node_fixed_key_at(shape, word, 0)) != key->word[word])
+            return adb_node_fixed_find(layout, page, key, found_out);
+    }
+    /* In steps that double: it is mostly near. */
+    uint64_t wanted = key->word[skip];
+    uint32_t base = adb_node_fixed_key_at(shape, skip, 0);
+    uint32_t step = 1;
+    while (from + step <= meta.count && adb_node_word(page, base + from + step - 1) < wanted) {
+        from += step;
+        step *= 2;
+    }
+    uint32_t to = from + step <= meta.count ? from + step - 1 : meta.count;
+    uint32_t slot = lower_bound(page, base, wanted, from, to);
+    if (slot == meta.count || adb_node_word(page, base + slot) != wanted)
+        return slot;
+    return adb_node_fixed_find(layout, page, key, found_out);
+}
+
+uint32_t
 adb_node_fixed_read_key(const struct adb_node_layout *layout, const struct adb_page *page,
                         uint32_t slot, unsigned char *bytes_out)
 {
@@ -390,6 +417,43 @@ adb_node_fixed_insert(const struct adb_node_layout *layout, struct adb_page *pag
         adb_node_fixed_set_value(layout, page, slot, entry->value);
     adb_node_note_insert(&meta, slot);
     finish(layout, page, meta, slot);
+}
+
+/* From the back, so that each word moves once. */
+void
+adb_node_fixed_insert_sorted(const struct adb_node_layout *layout, struct adb_page *page,
+                             const struct adb_node_arrival *arrivals, uint32_t n)
+{
+    struct adb_node_meta meta = adb_node_meta(page);
+    const struct adb_node_shape *shape = adb_node_fixed_shape(layout, 0);
+    ADB_ASSERT(meta.level == 0 && n != 0 && meta.count + n <= shape->capacity);
+    for (uint32_t word = 0; word < layout->words; word++) {
+        uint32_t base = adb_node_fixed_key_at(shape, word, 0);
+        uint32_t left = layout->key_bytes - 8 * word;
+        uint32_t end = meta.count;
+        for (uint32_t i = n; i-- > 0; end = arrivals[i].slot) {
+            uint32_t slot = arrivals[i].slot;
+            shift_up(page, base + slot, base + end, i + 1);
+            adb_node_set_word(page, base + slot + i,
+                              adb_node_load_bytes(arrivals[i].key + 8 * word, left));
+        }
+    }
+    uint32_t stride = shape->stride;
+    uint32_t end = meta.count;
+    for (uint32_t i = n; i-- > 0; end = arrivals[i].slot) {
+        uint32_t slot = arrivals[i].slot;
+        uint32_t at = shape->target_at + slot * stride;
+        shift_up(page, at, shape->target_at + end * stride, (i + 1) * stride);
+        adb_node_set_word(page, at + i * stride, arrivals[i].target);
+        if (stride > 1)
+            adb_node_fixed_set_value(layout, page, slot + i, arrivals[i].value);
+    }
+    bool is_ascent = arrivals[0].slot == meta.count;
+    meta.count += n;
+    meta.last = is_ascent ? meta.count - 1 : NODE_NO_LAST;
+    meta.ascents = is_ascent ? (n < 15 ? n : 15) : 0;
+    meta.descents = 0;
+    finish(layout, page, meta, 0);
 }
 
 void

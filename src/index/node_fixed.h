@@ -39,6 +39,15 @@ void adb_node_fixed_read_value(const struct adb_node_layout *layout, const struc
 void adb_node_fixed_set_value(const struct adb_node_layout *layout, struct adb_page *page,
                               uint32_t slot, const void *value);
 
+/** As adb_node_fixed_find() of a node that nobody changes, for a key above all entries in front of
+ * slot `from`. */
+uint32_t adb_node_fixed_find_from(const struct adb_node_layout *layout, const struct adb_page *page,
+                                  const struct adb_node_key *key, uint32_t from, bool *found_out);
+
+/** Puts entries into a leaf that has room for all; in ascending order of their keys. */
+void adb_node_fixed_insert_sorted(const struct adb_node_layout *layout, struct adb_page *page,
+                                  const struct adb_node_arrival *arrivals, uint32_t n);
+
 /** Leaves and inner nodes of a tree with inline values differ. */
 static inline const struct adb_node_shape *
 adb_node_fixed_shape(const struct adb_node_layout *layout, uint32_t level)

@@ -120,6 +120,14 @@ struct adb_node_entry {
     const void *value; /* borrowed: the inline value; not looked at where there is none */
 };
 
+/** One of several entries that are put into a node together. */
+struct adb_node_arrival {
+    uint32_t slot;            /* of the entry that is to come after it, before any is put in */
+    const unsigned char *key; /* borrowed */
+    uint64_t target;
+    const void *value; /* borrowed: as in struct adb_node_entry */
+};
+
 /** Where a search in a node goes on; what looking at its first lines told. */
 struct adb_node_place {
     const struct adb_node_shape *shape; /* fixed layout only */

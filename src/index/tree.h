@@ -98,6 +98,24 @@ uint64_t adb_tree_remove(struct adb_tree *tree, armdb_slice key);
  * stays. */
 bool adb_tree_replace(struct adb_tree *tree, armdb_slice key, uint64_t expected, uint64_t desired);
 
+/** One of many changes. */
+struct adb_change {
+    armdb_slice key;
+    uint64_t location; /* 0: the key is to be removed */
+    const void *value; /* value_bytes long; NULL if there are no inline values, or it is removed */
+    uint64_t old;      /* set: the location that the key had; 0: it was not there */
+};
+
+/**
+ * Puts and removes many keys, much faster than one by one.
+ *
+ * @param changes  in strictly ascending order of their keys.
+ *
+ * Returns:  ARMDB_OK; ARMDB_NO_MEMORY (raised; the first changes may have been made).
+ */
+ADB_MUST_USE armdb_err adb_tree_apply(struct adb_tree *tree, struct adb_change *changes, size_t n,
+                                      struct adb_spare *spare);
+
 /** Keys in the tree; exact when no writer is running. */
 uint64_t adb_tree_count(const struct adb_tree *tree);
 

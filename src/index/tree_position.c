@@ -174,16 +174,9 @@ settle(const struct adb_tree *tree, const struct adb_page *page, uint64_t versio
     return true;
 }
 
-enum bound_result {
-    BOUND_AGAIN, /* something has changed */
-    BOUND_NONE,  /* there is nothing beyond: the leaf is at the end of the tree */
-    BOUND_FOUND
-};
-
-/* Copies the separator that bounds the node of the path's end, above it or below it. */
-static enum bound_result
-read_bound(const struct adb_tree *tree, const struct adb_tree_path *path, bool is_up,
-           struct adb_node_key_copy *bound_out)
+enum adb_tree_bound
+adb_tree_read_bound(const struct adb_tree *tree, const struct adb_tree_path *path, bool is_up,
+                    struct adb_node_key_copy *bound_out)
 {
     for (uint32_t i = path->n - 1; i-- > 0;) {
         const struct adb_tree_step *step = &path->step[i];
@@ -192,11 +185,11 @@ read_bound(const struct adb_tree *tree, const struct adb_tree_path *path, bool i
         uint32_t slot = is_up ? step->slot : step->slot - 1;
         uint32_t len = adb_node_read_key(&tree->layout, step->page, slot, bound_out->bytes);
         if (!adb_node_is_unchanged(step->page, step->version))
-            return BOUND_AGAIN;
+            return TREE_BOUND_AGAIN;
         adb_node_key_set(&tree->layout, &bound_out->key, bound_out->bytes, len);
-        return BOUND_FOUND;
+        return TREE_BOUND_FOUND;
     }
-    return BOUND_NONE;
+    return TREE_BOUND_NONE;
 }
 
 /* Finds what adb_tree_seek() promises, for a key of the tree's length. */
@@ -219,12 +212,12 @@ seek(const struct adb_tree *tree, enum adb_tree_seek how, const struct adb_node_
         }
         bool is_up = is_upwards(how);
         struct adb_node_key_copy *bound = &bounds[n_bounds % 2];
-        enum bound_result result = read_bound(tree, &path, is_up, bound);
-        if (!adb_node_is_unchanged(leaf->page, leaf->version) || result == BOUND_AGAIN) {
+        enum adb_tree_bound result = adb_tree_read_bound(tree, &path, is_up, bound);
+        if (!adb_node_is_unchanged(leaf->page, leaf->version) || result == TREE_BOUND_AGAIN) {
             adb_node_wait(&tries);
             continue;
         }
-        if (result == BOUND_NONE)
+        if (result == TREE_BOUND_NONE)
             return false;
         how = is_up ? ADB_SEEK_GE : ADB_SEEK_LT;
         key = &bound->key;
@@ -262,19 +255,19 @@ step_out(const struct adb_tree *tree, struct adb_tree_position *position, bool i
     ADB_DEBUG_ASSERT(position->key_len <= ARMDB_KEY_MAX);
     adb_node_key_set(&tree->layout, &wanted, position->key, position->key_len);
     adb_tree_descend(tree, TREE_TO_KEY, &wanted, 1, &path);
-    enum bound_result result = BOUND_NONE;
+    enum adb_tree_bound result = TREE_BOUND_NONE;
     struct adb_tree_step *parent = adb_tree_last_step(&path);
     if (parent->level != 0) {
         parent->slot = adb_tree_child_slot(tree, parent->page, TREE_TO_KEY, &wanted);
-        path.n++; /* the leaf, of which read_bound() looks at nothing */
-        result = read_bound(tree, &path, is_up, &bound);
+        path.n++; /* the leaf, of which adb_tree_read_bound() looks at nothing */
+        result = adb_tree_read_bound(tree, &path, is_up, &bound);
         if (!adb_node_is_unchanged(parent->page, parent->version))
-            result = BOUND_AGAIN;
+            result = TREE_BOUND_AGAIN;
     }
     /* While the leaf is unchanged, the way to its key leads to it, so this is its bound. */
-    if (!adb_node_is_unchanged(leaf, position->version) || result == BOUND_AGAIN)
+    if (!adb_node_is_unchanged(leaf, position->version) || result == TREE_BOUND_AGAIN)
         return seek(tree, is_up ? ADB_SEEK_GT : ADB_SEEK_LT, &wanted, position);
-    if (result == BOUND_NONE)
+    if (result == TREE_BOUND_NONE)
         return false;
     return seek(tree, is_up ? ADB_SEEK_GE : ADB_SEEK_LT, &bound.key, position);
 }

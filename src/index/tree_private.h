@@ -74,7 +74,18 @@ adb_tree_last_step(struct adb_tree_path *path)
     return &path->step[path->n - 1];
 }
 
-/** Adds to the number of keys; `change` is 1 or -1, as a number modulo 2^64. */
+enum adb_tree_bound {
+    TREE_BOUND_AGAIN, /* something has changed */
+    TREE_BOUND_NONE,  /* there is nothing beyond: the node is at the end of its level */
+    TREE_BOUND_FOUND
+};
+
+/** Copies the separator that bounds the node of the path's end, above it (`is_up`) or below it. */
+enum adb_tree_bound adb_tree_read_bound(const struct adb_tree *tree,
+                                        const struct adb_tree_path *path, bool is_up,
+                                        struct adb_node_key_copy *bound_out);
+
+/** Adds to the number of keys; `change` may be below 0, as a number modulo 2^64. */
 void adb_tree_add_keys(struct adb_tree *tree, uint64_t change);
 
 /** Gives a node that was taken out of the tree back to the pool. */

@@ -66,6 +66,7 @@ struct data_file {
     /* Of a copy that was made since the database was opened, the newest sequence number when it was
      * begun: it holds no value that a record up to that number has replaced. Else the base. */
     uint64_t as_of;
+    uint64_t hint_bytes;            /* its hint tells of so many of its bytes; 0: it has none */
     bool is_unfit;                  /* for compaction: damage was found in it */
     struct deadlines deadlines;     /* of its values */
     bool is_moving;                 /* compaction moves keys from it, or to it */

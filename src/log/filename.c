@@ -14,6 +14,12 @@ adb_filename_log(uint64_t file_id, char name_out[FILENAME_BYTES_MAX])
 }
 
 void
+adb_filename_hint(uint64_t file_id, char name_out[FILENAME_BYTES_MAX])
+{
+    snprintf(name_out, FILENAME_BYTES_MAX, "%010" PRIu64 ".hint", file_id);
+}
+
+void
 adb_filename_shard(uint32_t shard, char name_out[FILENAME_BYTES_MAX])
 {
     snprintf(name_out, FILENAME_BYTES_MAX, "shard-%03" PRIu32, shard);
@@ -34,16 +40,30 @@ parse_digits(const char *text, uint64_t *number_out)
     return digits > 0 ? text : NULL;
 }
 
-bool
-adb_filename_parse_log(const char *name, uint64_t *file_id_out)
+/* Whether `name` is exactly what `make` makes of the number in it. */
+static bool
+parse_numbered(const char *name, void (*make)(uint64_t, char[FILENAME_BYTES_MAX]),
+               uint64_t *file_id_out)
 {
     char again[FILENAME_BYTES_MAX];
     uint64_t id;
     if (parse_digits(name, &id) == NULL || id == 0)
         return false;
-    adb_filename_log(id, again);
+    make(id, again);
     *file_id_out = id;
     return strcmp(name, again) == 0;
+}
+
+bool
+adb_filename_parse_log(const char *name, uint64_t *file_id_out)
+{
+    return parse_numbered(name, adb_filename_log, file_id_out);
+}
+
+bool
+adb_filename_parse_hint(const char *name, uint64_t *file_id_out)
+{
+    return parse_numbered(name, adb_filename_hint, file_id_out);
 }
 
 bool

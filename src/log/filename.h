@@ -19,11 +19,17 @@ enum { FILENAME_BYTES_MAX = 32 }; /* room for any name below, its end included *
 /** "0000000001.log". */
 void adb_filename_log(uint64_t file_id, char name_out[FILENAME_BYTES_MAX]);
 
+/** "0000000001.hint": of the data file with that id. */
+void adb_filename_hint(uint64_t file_id, char name_out[FILENAME_BYTES_MAX]);
+
 /** "shard-000". */
 void adb_filename_shard(uint32_t shard, char name_out[FILENAME_BYTES_MAX]);
 
 /** Whether `name` is exactly a data file's name; then its id (never 0). */
 bool adb_filename_parse_log(const char *name, uint64_t *file_id_out);
+
+/** The same of a hint's. */
+bool adb_filename_parse_hint(const char *name, uint64_t *file_id_out);
 
 /** Whether `name` is exactly a shard directory's name; then its number. */
 bool adb_filename_parse_shard(const char *name, uint32_t *shard_out);

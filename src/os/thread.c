@@ -107,3 +107,48 @@ adb_thread_join(struct adb_thread *thread)
 {
     ADB_ASSERT(pthread_join(thread->raw, NULL) == 0);
 }
+
+struct crew {
+    armdb_err (*job)(void *context, uint32_t item);
+    void *context;
+    uint32_t n;
+    _Atomic(uint32_t) next; /* item that nobody has taken yet */
+    struct adb_mutex lock;
+    struct adb_err_kept kept; /* guarded by lock */
+};
+
+static void *
+take_items(void *context)
+{
+    struct crew *crew = (struct crew *)context;
+    for (;;) {
+        uint32_t item = atomic_fetch_add_explicit(&crew->next, 1, memory_order_relaxed);
+        if (item >= crew->n)
+            return NULL;
+        armdb_err err = crew->job(crew->context, item);
+        if (err == ARMDB_OK)
+            continue;
+        adb_mutex_lock(&crew->lock);
+        adb_err_keep(&crew->kept, err);
+        adb_mutex_unlock(&crew->lock);
+    }
+}
+
+armdb_err
+adb_thread_for_each(uint32_t n_threads, uint32_t n, armdb_err (*job)(void *context, uint32_t item),
+                    void *context)
+{
+    struct crew crew = {.job = job, .context = context, .n = n};
+    struct adb_thread threads[ADB_CREW_MAX];
+    uint32_t want = n_threads < n ? n_threads : n;
+    uint32_t started = 0;
+    adb_mutex_init(&crew.lock);
+    while (started + 1 < want && started + 1 < ADB_CREW_MAX &&
+           adb_thread_start(&threads[started], take_items, &crew) == ARMDB_OK)
+        started++;
+    (void)take_items(&crew);
+    while (started > 0)
+        adb_thread_join(&threads[--started]);
+    adb_mutex_fini(&crew.lock);
+    return adb_err_kept(&crew.kept);
+}

@@ -59,6 +59,19 @@ ADB_MUST_USE armdb_err adb_thread_start(struct adb_thread *thread, void *(*run)(
                                         void *context);
 void adb_thread_join(struct adb_thread *thread);
 
+enum { ADB_CREW_MAX = 16 };
+
+/**
+ * Calls `job` for each of `n` items, in this thread and in as many others as make up `n_threads`
+ * (ADB_CREW_MAX at most), and returns when all have ended. If the system gives no other threads,
+ * this one does it all.
+ *
+ * Returns:  the first error, with its record in this thread; the other items are done all the same.
+ */
+ADB_MUST_USE armdb_err adb_thread_for_each(uint32_t n_threads, uint32_t n,
+                                           armdb_err (*job)(void *context, uint32_t item),
+                                           void *context);
+
 /** A moment of spinning: tells the processor that this thread is waiting for another. */
 static inline void
 adb_thread_relax(void)

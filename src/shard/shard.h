@@ -65,32 +65,18 @@ struct shard_origin {
 typedef const char *(*adb_find_index_fn)(void *context, const struct shard_origin *origin,
                                          struct shard_index **index_out);
 
-/** What recovery met. */
-struct shard_recovery {
-    uint64_t records;
-    uint64_t cut_bytes;
-};
-
-/**
- * Opens a shard: sweeps temporary files, scans the log into the indexes, cuts a torn end.
- *
- * @param shard_out  end it with adb_shard_close().
- *
- * Returns:  ARMDB_OK; ARMDB_CORRUPT (the log is as it was), ARMDB_FORMAT, ARMDB_IO,
- *           ARMDB_NO_MEMORY, ARMDB_READ_ONLY, ARMDB_LIMIT.
- */
-ADB_MUST_USE armdb_err adb_shard_open(const struct shard_config *config, adb_find_index_fn find,
-                                      void *context, struct shard_recovery *recovery_out,
-                                      struct shard **shard_out);
+/** Makes a shard of which nothing was read yet; end it with adb_shard_close(). ARMDB_NO_MEMORY is
+ * raised. */
+ADB_MUST_USE armdb_err adb_shard_new(const struct shard_config *config, struct shard **shard_out);
 
 /** Removes the files that recovery found replaced by copies (which it has read whole, and whose
- * names are durable). Apart from adb_shard_open() as adb_shard_share_buffer(). Returns ARMDB_OK;
+ * names are durable). Apart from adb_shards_open() as adb_shard_share_buffer(). Returns ARMDB_OK;
  * ARMDB_IO ... */
 ADB_MUST_USE armdb_err adb_shard_clear(struct shard *shard);
 
 /**
  * Lets what is written from now on survive the process without a write call each, if the system can
- * (log/log_buffer.h). Until then nothing has been written or read. Apart from adb_shard_open(),
+ * (log/log_buffer.h). Until then nothing has been written or read. Apart from adb_shards_open(),
  * so that a shard changes nothing on disk as long as another one may turn out to be damaged.
  *
  * Returns:  ARMDB_OK, whether it can or not; ARMDB_IO, ARMDB_NO_MEMORY ...
@@ -196,10 +182,15 @@ void adb_shard_release(struct shard *shard);
  * as long as the shard. */
 typedef struct shard_index *(*adb_live_index_fn)(void *context, uint32_t collection_id);
 
-/** How to compact. */
-struct shard_compaction {
+/** The live collections of the database. */
+struct shard_live {
     adb_live_index_fn find;
     void *context;
+};
+
+/** How to compact. */
+struct shard_compaction {
+    struct shard_live live;
     uint32_t percent; /* of garbage, from which on something is done, 1..100 */
     /* 0: in the background, when the whole log has so much; after a failure not for a while. Else:
      * each file that has so much and does not know of later sequence numbers, now. */
@@ -228,6 +219,28 @@ struct shard_compact_step {
  */
 ADB_MUST_USE armdb_err adb_shard_compact(struct shard *shard, const struct shard_compaction *how,
                                          struct shard_compact_step *step_out);
+
+/* ----------------------------------------------------------------------- hints */
+
+/** What a step did. */
+struct shard_hint_step {
+    bool is_idle; /* there was nothing to do */
+    uint64_t read_bytes;
+};
+
+/**
+ * Goes on with the hint of a sealed file that has none by one step, of 1 MiB or so. After a failure
+ * not for a while.
+ *
+ * Returns:  ARMDB_OK; why the hint under way was given up: only the figures of the shard have
+ *           changed.
+ */
+ADB_MUST_USE armdb_err adb_shard_hint(struct shard *shard, const struct shard_live *live,
+                                      struct shard_hint_step *step_out);
+
+/** Writes the hints that are missing, of the newest file too: after adb_shard_finish(). What fails
+ * is left; the calling thread's detail record may change. */
+void adb_shard_finish_hints(struct shard *shard, const struct shard_live *live);
 
 /** The newest sequence number, for thorough_up_to; at least 1. */
 uint64_t adb_shard_newest_sequence(struct shard *shard);
@@ -309,6 +322,8 @@ struct shard_compaction_stats {
 
 struct shard_stats {
     uint64_t files;
+    uint64_t hints; /* files that have one */
+    uint64_t hint_failures;
     uint64_t log_bytes;
     uint64_t live_bytes; /* of files that are being replaced, and of the copy: both count */
     uint64_t dead_bytes;
@@ -337,6 +352,7 @@ struct shard_file_stats {
     uint64_t dead_bytes;
     uint64_t tombstone_bytes;
     uint64_t base_sequence;
+    uint64_t hint_bytes; /* that its hint tells of */
     bool is_active;
     bool is_copy;
     bool is_replaced; /* it waits for those who need it */
@@ -372,7 +388,7 @@ struct shard_check {
 /**
  * Scans the log of a shard that is not open, and changes nothing.
  *
- * @param find       as for adb_shard_open(); the indexes are not written to.
+ * @param find       as for adb_shards_open(); the indexes are not written to.
  * @param check_out  added to.
  *
  * Returns:  ARMDB_OK, damage or not; ARMDB_IO, ARMDB_NO_MEMORY.

@@ -40,7 +40,8 @@ list_files(const struct shard *shard, struct shard_listing *listing)
         const struct data_file *file = atomic_load_explicit(&shard->files[slot],
                                                             memory_order_relaxed);
         if (file != NULL && !file->is_retired)
-            listing->files[listing->count++] = (struct listed_file){.header = file->header};
+            listing->files[listing->count++] = (struct listed_file){
+                .header = file->header, .has_hint = file->hint_bytes == file->end};
     }
     return ARMDB_OK;
 }
@@ -90,12 +91,10 @@ fini_place(struct place *place)
 }
 
 static armdb_err
-find_place(const struct shard_cut *cut, const char *directory, uint64_t file_id,
+find_place(const struct shard_cut *cut, const char *directory, const char *name,
            struct place *place_out)
 {
-    char name[FILENAME_BYTES_MAX];
     *place_out = (struct place){NULL, NULL};
-    adb_filename_log(file_id, name);
     ADB_TRY(adb_filename_join(cut->shard->path, name, "", &place_out->from));
     armdb_err err = adb_filename_join(directory, name, "", &place_out->to);
     if (err != ARMDB_OK)
@@ -103,8 +102,7 @@ find_place(const struct shard_cut *cut, const char *directory, uint64_t file_id,
     return err;
 }
 
-/* A sealed file never changes: here and there are two names of one. What is stored beside a sealed
- * file, and may be missing, is to be placed here too. */
+/* A sealed file never changes: here and there are two names of one. */
 static armdb_err
 place_sealed(const struct shard_cut *cut, const struct place *place)
 {
@@ -124,20 +122,45 @@ place_newest(const struct shard_cut *cut, const struct place *place)
     return adb_copy_file(cut->shard->os, place->from, place->to, cut->end);
 }
 
+/* Nobody needs it: where it can't have two names, there is none. */
+static armdb_err
+place_hint(const struct shard_cut *cut, const char *directory, uint64_t file_id)
+{
+    char name[FILENAME_BYTES_MAX];
+    struct place place;
+    adb_filename_hint(file_id, name);
+    ADB_TRY(find_place(cut, directory, name, &place));
+    armdb_err err = adb_os_link(cut->shard->os, place.from, place.to);
+    fini_place(&place);
+    return err == ARMDB_UNSUPPORTED ? ARMDB_OK : err;
+}
+
+static armdb_err
+place_file(struct shard_cut *cut, const char *directory, const struct listed_file *file)
+{
+    char name[FILENAME_BYTES_MAX];
+    struct place place;
+    uint64_t file_id = file->header.file_id;
+    bool is_newest = file_id == cut->newest->header.file_id;
+    adb_filename_log(file_id, name);
+    ADB_TRY(find_place(cut, directory, name, &place));
+    armdb_err err = is_newest ? place_newest(cut, &place) : place_sealed(cut, &place);
+    fini_place(&place);
+    if (err == ARMDB_OK && file->has_hint && !is_newest)
+        err = place_hint(cut, directory, file_id);
+    return err;
+}
+
 static armdb_err
 place_files(struct shard_cut *cut, const char *directory)
 {
     struct shard_listing *files = &cut->files;
     adb_shard_find_replaced(files);
     for (uint32_t i = 0; i < files->count; i++) {
-        uint64_t file_id = files->files[i].header.file_id;
+        const struct listed_file *file = &files->files[i];
         bool is_newest = i + 1 == files->count;
-        struct place place;
-        ADB_ASSERT(is_newest == (file_id == cut->newest->header.file_id));
-        ADB_TRY(find_place(cut, directory, file_id, &place));
-        armdb_err err = is_newest ? place_newest(cut, &place) : place_sealed(cut, &place);
-        fini_place(&place);
-        ADB_TRY(err);
+        ADB_ASSERT(is_newest == (file->header.file_id == cut->newest->header.file_id));
+        ADB_TRY(place_file(cut, directory, file));
     }
     return adb_os_sync_dir(cut->shard->os, directory);
 }

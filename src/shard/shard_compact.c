@@ -17,8 +17,6 @@
 #define STEP_BYTES (UINT64_C(960) << 10)
 /* So often the writers' toll is found anew: it takes their lock for a moment. */
 #define TOLL_INTERVAL_NS UINT64_C(4000000)
-#define RETRY_NS_MIN UINT64_C(1000000000)
-#define RETRY_NS_MAX UINT64_C(60000000000)
 
 enum { FOUND_INDEXES = 64 };
 
@@ -200,10 +198,7 @@ note_failure(struct shard *shard, armdb_err err)
     shard->compaction.failure = err;
     shard->compaction.failure_detail = *adb_err_detail();
     adb_mutex_unlock(&shard->lock);
-    shard->retry_delay_ns = shard->retry_delay_ns == 0 ? RETRY_NS_MIN : 2 * shard->retry_delay_ns;
-    if (shard->retry_delay_ns > RETRY_NS_MAX)
-        shard->retry_delay_ns = RETRY_NS_MAX;
-    shard->retry_at_ns = adb_os_now_ns(shard->os) + shard->retry_delay_ns;
+    adb_retry_later(&shard->retry, shard->os);
 }
 
 /* Notes that what had failed, if anything, has been done. */
@@ -214,7 +209,7 @@ note_success(struct shard *shard)
     shard->compaction.failure = ARMDB_OK;
     shard->compaction.failure_detail = (armdb_error_detail){0};
     adb_mutex_unlock(&shard->lock);
-    shard->retry_delay_ns = 0;
+    shard->retry.delay_ns = 0;
 }
 
 /* ---------------------------------------------------------------------- begin */
@@ -352,7 +347,7 @@ find_index(const struct step *step, uint32_t collection_id)
 {
     struct shard_index **found = &step->pass->found[collection_id % FOUND_INDEXES];
     if (*found == NULL || (*found)->collection_id != collection_id)
-        *found = step->how->find(step->how->context, collection_id);
+        *found = step->how->live.find(step->how->live.context, collection_id);
     return *found;
 }
 
@@ -639,7 +634,7 @@ step_locked(struct shard *shard, const struct shard_compaction *how,
 {
     adb_shard_sweep(shard);
     bool is_background = how->thorough_up_to == 0;
-    if (is_background && adb_os_now_ns(shard->os) < shard->retry_at_ns) {
+    if (is_background && !adb_retry_is_due(&shard->retry, shard->os)) {
         done->is_idle = true;
         return ARMDB_OK;
     }

@@ -128,7 +128,7 @@ find_index(const struct step *step, uint32_t collection_id)
 {
     struct shard_index **found = &step->expiry->found[collection_id % FOUND_INDEXES];
     if (*found == NULL || (*found)->collection_id != collection_id)
-        *found = step->how->find(step->how->context, collection_id);
+        *found = step->how->live.find(step->how->live.context, collection_id);
     return *found;
 }
 

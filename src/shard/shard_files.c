@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "log/filename.h"
+#include "log/hint_file.h"
 #include "os/rcu.h"
 #include "shard/shard_private.h"
 
@@ -18,6 +19,9 @@ struct lister {
     const char *path;
     bool sweep;
     struct shard_listing *listing;
+    uint64_t *hints; /* owned: ids of the data files whose hints there are */
+    uint32_t n_hints;
+    uint32_t hint_capacity;
 };
 
 static armdb_err
@@ -43,6 +47,21 @@ sweep_file(struct adb_os *os, const char *directory, const char *name)
 }
 
 static armdb_err
+note_hint(struct lister *lister, uint64_t file_id)
+{
+    if (lister->n_hints == lister->hint_capacity) {
+        uint32_t capacity = lister->hint_capacity == 0 ? 16 : lister->hint_capacity * 2;
+        void *grown = adb_mem_realloc(lister->hints, capacity * sizeof *lister->hints);
+        if (grown == NULL)
+            return adb_fail(ARMDB_NO_MEMORY, "list shard", "no memory for %u file names", capacity);
+        lister->hints = (uint64_t *)grown;
+        lister->hint_capacity = capacity;
+    }
+    lister->hints[lister->n_hints++] = file_id;
+    return ARMDB_OK;
+}
+
+static armdb_err
 take_name(void *context, const char *name, bool is_directory)
 {
     struct lister *lister = (struct lister *)context;
@@ -59,6 +78,8 @@ take_name(void *context, const char *name, bool is_directory)
         listing->files[listing->count++] = (struct listed_file){.header = {.file_id = file_id}};
         return ARMDB_OK;
     }
+    if (lister->sweep && adb_filename_parse_hint(name, &file_id))
+        return note_hint(lister, file_id);
     if (len > 4 && strcmp(name + len - 4, ".log") == 0)
         return adb_fail_at(ARMDB_CORRUPT, "list shard", lister->path, 0,
                            "misplaced file: \"%.100s\" is not the name of a data file", name);
@@ -79,24 +100,37 @@ compare_ids(const void *a, const void *b)
     return compare_numbers(left->header.file_id, right->header.file_id);
 }
 
+/* By id; and removes hints whose data files are gone. */
+static void
+sort_listing(const struct lister *lister)
+{
+    struct shard_listing *listing = lister->listing;
+    qsort(listing->files, listing->count, sizeof *listing->files, compare_ids);
+    listing->newest_id = listing->files[listing->count - 1].header.file_id;
+    for (uint32_t i = 0; i < lister->n_hints; i++) {
+        const struct listed_file wanted = {.header = {.file_id = lister->hints[i]}};
+        if (bsearch(&wanted, listing->files, listing->count, sizeof wanted, compare_ids) == NULL)
+            adb_hint_remove(lister->os, lister->path, lister->hints[i]);
+    }
+}
+
 armdb_err
 adb_shard_list(struct adb_os *os, const char *path, bool sweep, struct shard_listing *listing_out)
 {
-    struct lister lister = {os, path, sweep, listing_out};
+    struct lister lister = {.os = os, .path = path, .sweep = sweep, .listing = listing_out};
     *listing_out = (struct shard_listing){0};
     armdb_err err = adb_os_list(os, path, take_name, &lister);
     if (err == ARMDB_NOT_FOUND)
         err = adb_fail_at(ARMDB_CORRUPT, "list shard", path, 0, "the shard's directory is missing");
-    if (err != ARMDB_OK) {
+    else if (err == ARMDB_OK && listing_out->count == 0)
+        err = adb_fail_at(ARMDB_CORRUPT, "list shard", path, 0,
+                          "the shard has no data files: they are missing");
+    if (err == ARMDB_OK)
+        sort_listing(&lister);
+    else
         adb_shard_listing_fini(listing_out);
-        return err;
-    }
-    if (listing_out->count == 0)
-        return adb_fail_at(ARMDB_CORRUPT, "list shard", path, 0,
-                           "the shard has no data files: they are missing");
-    qsort(listing_out->files, listing_out->count, sizeof *listing_out->files, compare_ids);
-    listing_out->newest_id = listing_out->files[listing_out->count - 1].header.file_id;
-    return ARMDB_OK;
+    adb_mem_free(lister.hints);
+    return err;
 }
 
 void
@@ -139,6 +173,7 @@ read_header(struct adb_os *os, const char *path, const struct log_file_header *i
     expected.file_id = listed->header.file_id;
     ADB_TRY(adb_data_file_open(os, path, &expected, ADB_OPEN_READ, &file));
     listed->header = file->header;
+    listed->bytes = file->end;
     adb_data_file_discard(file);
     return ARMDB_OK;
 }
@@ -190,8 +225,10 @@ adb_shard_clear(struct shard *shard)
     char name[FILENAME_BYTES_MAX];
     const struct shard_listing *found = &shard->found;
     for (uint32_t i = 0; i < found->n_replaced; i++) {
-        adb_filename_log(found->files[found->count + i].header.file_id, name);
+        uint64_t file_id = found->files[found->count + i].header.file_id;
+        adb_filename_log(file_id, name);
         ADB_TRY(sweep_file(shard->os, shard->path, name));
+        adb_hint_remove(shard->os, shard->path, file_id);
     }
     adb_shard_listing_fini(&shard->found);
     return ARMDB_OK;
@@ -278,8 +315,10 @@ remove_file(struct shard *shard, struct data_file *file)
     char *path = file->path;
     file->path = NULL;
     adb_shard_forget_blocks(shard, file);
+    uint64_t file_id = file->header.file_id;
     ADB_IGNORE(adb_data_file_close(file));
-    (void)adb_os_unlink(shard->os, path);
+    if (adb_os_unlink(shard->os, path) == ARMDB_OK)
+        adb_hint_remove(shard->os, shard->path, file_id);
     adb_mem_free(path);
     ADB_IGNORE(adb_err_restore(&detail));
 }

@@ -38,8 +38,8 @@ adb_shard_create(const struct shard_config *config)
 
 /* --------------------------------------------------------------- open, close */
 
-static armdb_err
-new_shard(const struct shard_config *config, struct shard **shard_out)
+armdb_err
+adb_shard_new(const struct shard_config *config, struct shard **shard_out)
 {
     struct shard *shard = adb_new(struct shard);
     *shard_out = NULL;
@@ -78,23 +78,6 @@ out:
 }
 
 armdb_err
-adb_shard_open(const struct shard_config *config, adb_find_index_fn find, void *context,
-               struct shard_recovery *recovery_out, struct shard **shard_out)
-{
-    *shard_out = NULL;
-    *recovery_out = (struct shard_recovery){0};
-    struct shard *shard;
-    ADB_TRY(new_shard(config, &shard));
-    armdb_err err = adb_shard_recover(shard, find, context, recovery_out);
-    if (err != ARMDB_OK) {
-        adb_shard_close(shard);
-        return err;
-    }
-    *shard_out = shard;
-    return ARMDB_OK;
-}
-
-armdb_err
 adb_shard_share_buffer(struct shard *shard)
 {
     struct log_writer *writer = &shard->writer;
@@ -108,6 +91,7 @@ armdb_err
 adb_shard_finish(struct shard *shard)
 {
     adb_mutex_lock(&shard->compact_lock);
+    adb_shard_end_hint(shard);
     adb_shard_end_pass(shard, true);
     adb_shard_end_expiry(shard);
     adb_shard_sweep(shard);
@@ -128,6 +112,7 @@ adb_shard_close(struct shard *shard)
     if (shard == NULL)
         return;
     adb_rcu_wait();
+    adb_shard_end_hint(shard);
     adb_shard_end_pass(shard, false);
     adb_shard_end_expiry(shard);
     adb_shard_listing_fini(&shard->found);

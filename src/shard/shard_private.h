@@ -7,16 +7,20 @@
 #define ADB_SHARD_SHARD_PRIVATE_H
 
 #include "base/counter.h"
+#include "log/hint_build.h"
 #include "log/location.h"
 #include "log/log_copy.h"
 #include "log/log_writer.h"
 #include "os/thread.h"
+#include "shard/retry.h"
 #include "shard/shard.h"
 
 struct listed_file {
     struct log_file_header header; /* but for its id known after adb_shard_arrange() only */
     bool is_replaced;              /* by a copy */
     bool is_unreadable;            /* its header is damaged */
+    bool has_hint;                 /* of a checkpoint only: and that tells of all of it */
+    uint64_t bytes;                /* the same */
 };
 
 /** The data files in a shard's directory. End it with adb_shard_listing_fini(). */
@@ -67,6 +71,7 @@ struct shard {
     armdb_error_detail failure_detail; /* valid once failure is set */
 
     struct shard_compaction_stats compaction;
+    uint64_t hint_failures;
 
     struct adb_mutex compact_lock; /* compaction, one step at a time */
     /* guarded by compact_lock */
@@ -77,9 +82,10 @@ struct shard {
     uint64_t seen_sequence;      /* newest record at that time */
     bool is_behind;              /* as in struct shard_compact_step, at that time */
     bool is_busy;                /* the same */
-    uint64_t retry_at_ns;        /* the background does nothing before */
-    uint64_t retry_delay_ns;     /* doubles with each failure in a row */
+    struct shard_retry retry;    /* of the background */
     uint64_t leftover_id; /* of a copy that may have its name though its pass failed; 0: none */
+    struct shard_hint_pass *hint_pass; /* owned; NULL: none is under way */
+    struct shard_retry hint_retry;
 
     /* atomic: stored (release) once, under lock; loaded (acquire) by anybody. Not ARMDB_OK: why no
      * write is accepted any more. */
@@ -230,8 +236,43 @@ adb_shard_owes_toll(const struct shard *shard)
     return ADB_UNLIKELY(atomic_load_explicit(&shard->held_until_ns, memory_order_relaxed) != 0);
 }
 
-/** Fills shard->files, the indexes and the writer from the log (shard_recover.c). */
-ADB_MUST_USE armdb_err adb_shard_recover(struct shard *shard, adb_find_index_fn find, void *context,
-                                         struct shard_recovery *recovery_out);
+/** Gives up a hint that is being written. Under compact_lock, or alone. */
+void adb_shard_end_hint(struct shard *shard);
+
+/* ------------------------------- what a log may hold (shard_recover.c, shard_check.c) */
+
+/** Where records belong. */
+struct shard_origins {
+    adb_find_index_fn find;
+    void *context;
+};
+
+/** The index that a record belongs to, NULL if its collection was dropped. ARMDB_CORRUPT if there
+ * can't be such a record. */
+ADB_MUST_USE armdb_err adb_shard_find_index(const struct shard_origins *origins,
+                                            const struct data_file *file,
+                                            const struct log_scan_record *found,
+                                            struct shard_index **index_out);
+
+/** Raises the damage that a scan found. */
+ADB_MUST_USE armdb_err adb_shard_raise_damage(const struct data_file *file,
+                                              const struct log_scan_result *result);
+
+/** Refuses a torn end that no power failure can have left. */
+ADB_MUST_USE armdb_err adb_shard_check_torn_end(const struct data_file *file,
+                                                const struct log_scan_result *result,
+                                                bool is_same_boot);
+
+/** Refuses a copy as the newest file: it always has a successor; if there is none, it is gone. */
+ADB_MUST_USE armdb_err adb_shard_check_newest(const struct data_file *file);
+
+/** What a hint says of the collection of an index; anything if that is NULL. */
+static inline struct hint_collection
+adb_shard_describe_index(const struct shard_index *index)
+{
+    return (struct hint_collection){.is_variable = index != NULL &&
+                                                   index->key_bytes == ARMDB_KEY_VARIABLE,
+                                    .has_values = index != NULL && index->keys.value_bytes != 0};
+}
 
 #endif

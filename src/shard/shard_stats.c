@@ -34,6 +34,7 @@ add_files(const struct shard *shard, struct shard_stats *stats)
             continue;
         uint64_t tombstones = atomic_load_explicit(&file->tombstone_bytes, memory_order_relaxed);
         stats->files++;
+        stats->hints += file->hint_bytes == file->end;
         stats->log_bytes += file->end;
         if (file->is_retired) {
             stats->dead_bytes += file->end;
@@ -65,6 +66,7 @@ adb_shard_get_stats(struct shard *shard, struct shard_stats *stats_out)
     stats.written_bytes = shard->writer.written_bytes;
     stats.newest_sequence = shard->writer.sequence;
     stats.compaction = shard->compaction;
+    stats.hint_failures = shard->hint_failures;
     stats.failure = atomic_load_explicit(&shard->failure, memory_order_acquire);
     if (stats.failure != ARMDB_OK)
         stats.failure_detail = shard->failure_detail;
@@ -106,6 +108,7 @@ describe(const struct shard *shard, struct shard_file_stats *files, uint32_t *co
             .dead_bytes = dead_bytes(file),
             .tombstone_bytes = atomic_load_explicit(&file->tombstone_bytes, memory_order_relaxed),
             .base_sequence = file->header.base_sequence,
+            .hint_bytes = file->hint_bytes,
             .is_active = file == shard->writer.active && !file->is_sealed,
             .is_copy = file->header.is_copy,
             .is_replaced = file->is_retired,

@@ -93,7 +93,8 @@ test_failed_sync__opened_anew__later_synced_writes_are_safe(void **state)
         run_round(seed + i);
 }
 
-/* The last sync of a close, that of the MARK, is one that can fail too. */
+/* The last sync of a close, that of the MARK, is one that can fail too. The one behind it is that
+ * of a hint, which nobody needs. */
 static void
 run_round_of_close(uint64_t seed, uint64_t which)
 {
@@ -106,7 +107,8 @@ run_round_of_close(uint64_t seed, uint64_t which)
         .kind = SIM_FAULT_SYNC, .fail_at = which, .ops = SIM_BIT(SIM_OP_SYNC), .seed = seed};
     sim_set_fault(sim, &fault);
     armdb_err err = adb_db_close(db, &is_closed);
-    assert_int_equal(err, sim_fault_fired(sim) ? ARMDB_IO : ARMDB_OK);
+    bool is_hint = strstr(adb_err_detail()->file, ".hint") != NULL;
+    assert_int_equal(err, sim_fault_fired(sim) && !is_hint ? ARMDB_IO : ARMDB_OK);
     sim_clear_fault(sim);
     go_on_and_cut(sim, seed);
 }

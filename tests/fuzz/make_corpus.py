@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the seed inputs of the fuzz targets record, file_header, manifest, open_dir and ops.
+"""Writes the seed inputs of the fuzz targets record, file_header, hint, manifest, open_dir
+and ops.
 
     tests/fuzz/make_corpus.py
 
@@ -85,6 +86,86 @@ def file_headers():
     write("file_header", "reserved", bytes([1]) + file_header(reserved=b"x" * 12))
     write("file_header", "short", bytes([0]) + file_header()[:63])
     write("file_header", "longer", bytes([1]) + file_header() + bytes(9))
+
+
+# ------------------------------------------------------------------------- hint
+
+WHOLE_FILE, FIX_CRC, IS_NEWEST, TWO_THREADS = 1, 2, 4, 8
+DEAD, WITH_VALUE, VARIABLE = 1, 2, 4
+DEADLINE = 1 << 14 | VARIABLE
+DATA_BYTES = 1 << 20
+
+
+def entry(key, offset, value_len=0, flags=VARIABLE, value=b""):
+    if value_len < 1 << 19:
+        word = offset // 8 << 19 | value_len
+    else:
+        word = 1 << 63 | offset // 4096 << 28 | value_len - (1 << 19)
+    length = struct.pack("<H", len(key)) if flags & VARIABLE else b""
+    return struct.pack("<Q", word | flags << 48) + length + key + value
+
+
+def group(collection_id, entries, key_bytes=0, count=None):
+    count = len(entries) if count is None else count
+    return struct.pack("<IHH", collection_id, count, key_bytes) + b"".join(entries)
+
+
+def packed(*groups, begins=1):
+    body = b"".join(groups)
+    return struct.pack("<BH", begins, len(body)) + body
+
+
+def whole_hint(groups, chunks=1, begins=1, version=1, data_bytes=DATA_BYTES):
+    header = (b"armdbhnt" + struct.pack("<IIQ", version, 0, 1) + bytes([1, 2, 3]) + bytes(13) +
+              struct.pack("<QQQQQQI", data_bytes, 0, 77, 3, 0, 0, chunks) + bytes(36))
+    chunk = struct.pack("<IIII", 0, 16 + len(groups), begins, 0) + groups
+    return header + chunk + bytes(16384 - len(chunk))
+
+
+def hints():
+    names = group(0, [entry(b"apple", 64, 3), entry(b"banana", 128, 0, DEAD | VARIABLE),
+                      entry(b"cherry", 256, 700)])
+    numbers = group(1, [entry(struct.pack(">Q", n), 1024 + 40 * n, 9, 0) for n in range(20)], 8)
+    values = group(2, [entry(struct.pack(">I", n), 4096 + 40 * n, 8, WITH_VALUE, b"8 bytes!")
+                       for n in range(20)], 4)
+    places = group(3, [entry(b"x" * n, 8192 + 1024 * n, 99) for n in (1, 7, 1000)])
+    dropped = group(4, [entry(b"gone", 512, 5), entry(b"gone too", 768, 0, DEAD | VARIABLE)])
+    every = [names, numbers, values, places, dropped]
+    write("hint", "every_kind", bytes([0]) + packed(*every))
+    write("hint", "three_segments", bytes([IS_NEWEST]) + packed(*every) * 3)
+    write("hint", "three_chunks", bytes([0]) + packed(names, numbers) +
+          packed(values, begins=0) + packed(places, dropped, begins=0))
+    many = [packed(group(1, [entry(struct.pack(">Q", 50 * c + n), 64 + 40 * n, 9, 0)
+                             for n in range(50)], 8), begins=int(c == 0)) for c in range(20)]
+    write("hint", "many_chunks", bytes([TWO_THREADS]) + b"".join(many))
+    write("hint", "not_in_order", bytes([TWO_THREADS]) + many[0] + b"".join(many[:0:-1]))
+    write("hint", "collections_not_in_order", bytes([0]) + packed(numbers, names))
+    write("hint", "twice_in_a_segment", bytes([0]) + packed(names, names))
+    write("hint", "no_chunks", bytes([0]))
+    write("hint", "no_segment", bytes([0]) + packed(names, begins=0))
+    write("hint", "group_of_nothing", bytes([0]) + packed(names, group(1, [], 8)))
+    write("hint", "group_too_long", bytes([0]) + packed(group(1, [entry(b"8 bytes!", 64, 0, 0)],
+                                                              8, 2)))
+    write("hint", "key_cut", bytes([0]) + packed(names[:-3]))
+    write("hint", "no_such_collection", bytes([0]) + packed(group(9, [entry(b"k", 64)])))
+    write("hint", "id_too_large", bytes([0]) + packed(group(1 << 20, [entry(b"k", 64)])))
+    write("hint", "misfit", bytes([0]) + packed(group(1, [entry(b"7 bytes", 64, 0, 0)], 7)))
+    write("hint", "no_value", bytes([0]) + packed(group(2, [entry(b"four", 64, 8, 0)], 4)))
+    write("hint", "long_value", bytes([0]) + packed(
+        group(2, [entry(b"four", 64, 257, WITH_VALUE, b"v" * 257)], 4)))
+    write("hint", "behind_the_end", bytes([0]) + packed(group(0, [entry(b"k", DATA_BYTES - 16)])))
+    write("hint", "in_the_header", bytes([0]) + packed(group(0, [entry(b"k", 56)])))
+    write("hint", "large_value", bytes([0]) + packed(group(0, [entry(b"k", 4096, 600000)])))
+    write("hint", "deadline", bytes([0]) + packed(group(0, [entry(b"k", 64, 9, DEADLINE)])))
+    write("hint", "dead_with_deadline", bytes([0]) + packed(
+        group(0, [entry(b"k", 64, 0, DEADLINE | DEAD)])))
+    write("hint", "whole", bytes([WHOLE_FILE | FIX_CRC]) + whole_hint(b"".join(every)))
+    write("hint", "whole_bad_checksum", bytes([WHOLE_FILE]) + whole_hint(names))
+    write("hint", "whole_too_many_chunks", bytes([WHOLE_FILE | FIX_CRC]) + whole_hint(names, 2))
+    write("hint", "whole_newer", bytes([WHOLE_FILE | FIX_CRC]) + whole_hint(names, version=2))
+    write("hint", "whole_shorter", bytes([WHOLE_FILE | FIX_CRC | IS_NEWEST]) +
+          whole_hint(names, data_bytes=DATA_BYTES - 40))
+    write("hint", "whole_cut", bytes([WHOLE_FILE | FIX_CRC]) + whole_hint(names)[:200])
 
 
 # --------------------------------------------------------------------- manifest
@@ -196,6 +277,7 @@ def operations():
 if __name__ == "__main__":
     records()
     file_headers()
+    hints()
     manifests()
     open_dirs()
     operations()

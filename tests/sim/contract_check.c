@@ -75,7 +75,20 @@ check_collections(struct contract *contract, struct db *db)
 
 /* --------------------------------------------------------------------- shards */
 
-/* After an open there are the data files that the shard knows, and no others; and ids grow. */
+/* Whether `names` has the data file with that id. */
+static bool
+has_log(char **names, size_t count, uint64_t id)
+{
+    for (size_t i = 0; i < count; i++) {
+        char *end;
+        if (strtoull(names[i], &end, 10) == id && strcmp(end, ".log") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* After an open there are the data files that the shard knows, and no others, and hints of these at
+ * most; and ids grow. */
 static void
 check_files(struct contract_shard *shard, uint32_t number, struct db *db, struct sim *sim,
             const char *path)
@@ -93,6 +106,11 @@ check_files(struct contract_shard *shard, uint32_t number, struct db *db, struct
         if (strcmp(names[i], "buffer") == 0 || strcmp(names[i], "buffer.tmp") == 0)
             continue;
         uint64_t id = strtoull(names[i], &end, 10);
+        if (strcmp(end, ".hint") == 0) {
+            REQUIRE(has_log(names, count, id), "%s holds \"%s\" of no data file", directory,
+                    names[i]);
+            continue;
+        }
         REQUIRE(strcmp(end, ".log") == 0, "%s holds \"%s\"", directory, names[i]);
         newest = id > newest ? id : newest;
         files++;

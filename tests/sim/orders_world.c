@@ -8,6 +8,7 @@
 #include "log/location.h"
 #include "os/rcu.h"
 #include "sim/require.h"
+#include "support/open_one.h"
 #include "support/seed.h"
 
 #define SHARD_PATH "/db/shard-000"
@@ -72,7 +73,7 @@ open_world(struct world *world)
     world->index = (struct shard_index){.key_bytes = ARMDB_KEY_VARIABLE};
     REQUIRE_OK(adb_index_init(&world->index.keys, &config));
     const struct shard_config shard = config_of(world);
-    REQUIRE_OK(adb_shard_open(&shard, find_index, world, &recovery, &world->shard));
+    REQUIRE_OK(open_one(&shard, find_index, world, &recovery, &world->shard));
     REQUIRE_OK(adb_shard_clear(world->shard));
 }
 
@@ -411,8 +412,7 @@ static armdb_err
 step_once(struct world *world, struct shard_compact_step *step)
 {
     const struct shard_compaction how = {
-        .find = find_live,
-        .context = world,
+        .live = {find_live, world},
         .percent = 1,
         .thorough_up_to = adb_shard_newest_sequence(world->shard),
         .choose = choose_wanted,

@@ -56,6 +56,8 @@ static const struct field FIELDS[] = {
     WIDE(compacted_bytes, "of the files that these replaced"),
     WIDE(compaction_bytes, "of the files that they made"),
     WIDE(compaction_failures, "passes that were given up"),
+    WIDE(hints, "data files that the next open need not read"),
+    WIDE(hint_failures, "hints that were given up"),
     WIDE(recovered_records, "read at open"),
     WIDE(recovered_cut_bytes, "of incomplete records, cut off at open"),
     WIDE(recovery_ns, "time it took, nanoseconds"),
@@ -144,14 +146,15 @@ print_file(bool is_json, bool is_first, uint32_t shard, const armdb_file_info *i
     if (is_json)
         printf("%s{\"shard\":%" PRIu32 ",\"id\":%" PRIu64 ",\"kind\":\"%s\",\"bytes\":%" PRIu64
                ",\"live_bytes\":%" PRIu64 ",\"dead_bytes\":%" PRIu64 ",\"tombstone_bytes\":%" PRIu64
-               ",\"base_sequence\":%" PRIu64 "}",
+               ",\"base_sequence\":%" PRIu64 ",\"hint_bytes\":%" PRIu64 "}",
                is_first ? "" : ",", shard, info->id, kinds[info->kind], info->bytes,
-               info->live_bytes, info->dead_bytes, info->tombstone_bytes, info->base_sequence);
+               info->live_bytes, info->dead_bytes, info->tombstone_bytes, info->base_sequence,
+               info->hint_bytes);
     else
         printf("%-5" PRIu32 " %10" PRIu64 " %-8s %14" PRIu64 " %14" PRIu64 " %14" PRIu64
-               " %14" PRIu64 " %14" PRIu64 "\n",
+               " %14" PRIu64 " %14" PRIu64 " %14" PRIu64 "\n",
                shard, info->id, kinds[info->kind], info->bytes, info->live_bytes, info->dead_bytes,
-               info->tombstone_bytes, info->base_sequence);
+               info->tombstone_bytes, info->base_sequence, info->hint_bytes);
 }
 
 /* Those of one shard. */
@@ -181,8 +184,8 @@ print_files(const struct session *session, bool is_json, uint32_t shards)
     int status = STATUS_DONE;
     bool is_first = true;
     if (!is_json)
-        printf("\n%-5s %10s %-8s %14s %14s %14s %14s %14s\n", "shard", "file", "kind", "bytes",
-               "live_bytes", "dead_bytes", "tombstones", "base_seq");
+        printf("\n%-5s %10s %-8s %14s %14s %14s %14s %14s %14s\n", "shard", "file", "kind", "bytes",
+               "live_bytes", "dead_bytes", "tombstones", "base_seq", "hint_bytes");
     for (uint32_t i = 0; status == STATUS_DONE && i < shards; i++)
         status = print_files_of(session, is_json, i, &is_first);
     return status;

@@ -99,7 +99,7 @@ engine_try_open(struct engine *engine, struct sim *sim, const struct kept *kept)
         engine_init_index(engine, i, &engine->indexes[i].keys);
     }
     const struct shard_config config = engine_config(engine);
-    armdb_err err = adb_shard_open(&config, engine_find, engine, &recovery, &engine->shard);
+    armdb_err err = open_one(&config, engine_find, engine, &recovery, &engine->shard);
     return err == ARMDB_OK ? adb_shard_clear(engine->shard) : err;
 }
 
@@ -332,8 +332,7 @@ try_step(struct compact_fixture *fixture, bool is_thorough, struct shard_compact
 {
     struct engine *engine = &fixture->engine;
     const struct shard_compaction how = {
-        .find = engine_find_live,
-        .context = engine,
+        .live = {engine_find_live, engine},
         .percent = is_thorough ? 1 : 30,
         .thorough_up_to = is_thorough ? adb_shard_newest_sequence(engine->shard) : 0,
         .expired_by_ms = adb_os_wall_ms(engine->os),

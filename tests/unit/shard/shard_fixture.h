@@ -27,6 +27,8 @@
 #include "support/os_sim.h"
 #include "support/seed.h"
 
+#include "support/open_one.h"
+
 #define SHARD_PATH "/db/shard-003"
 #define FILE_PATH(number) SHARD_PATH "/000000000" #number ".log"
 
@@ -70,8 +72,7 @@ try_open(struct shard_fixture *fixture)
     adb_index_fini(&fixture->index.keys);
     new_index(fixture);
     fixture->config.os = fixture->os;
-    return adb_shard_open(&fixture->config, find_index, fixture, &fixture->recovery,
-                          &fixture->shard);
+    return open_one(&fixture->config, find_index, fixture, &fixture->recovery, &fixture->shard);
 }
 
 static inline void

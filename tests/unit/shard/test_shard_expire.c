@@ -15,7 +15,7 @@ now_ms(const struct compact_fixture *fixture)
 static void
 expire(struct compact_fixture *fixture)
 {
-    const struct shard_compaction how = {.find = engine_find_live, .context = &fixture->engine};
+    const struct shard_compaction how = {.live = {engine_find_live, &fixture->engine}};
     struct shard_compact_step step;
     do {
         assert_ok(adb_shard_compact(fixture->engine.shard, &how, &step));
@@ -187,7 +187,7 @@ static void
 test_shard_expire__failing_operation__tried_again(void **state)
 {
     struct compact_fixture *fixture = (struct compact_fixture *)*state;
-    const struct shard_compaction how = {.find = engine_find_live, .context = &fixture->engine};
+    const struct shard_compaction how = {.live = {engine_find_live, &fixture->engine}};
     const struct sim_fault fault = {
         .kind = SIM_FAULT_ERROR, .ops = SIM_BIT(SIM_OP_READ), .fail_at = 1};
     struct shard_compact_step step;
@@ -212,7 +212,7 @@ static void
 test_shard_expire__damaged_file__said_once_and_left(void **state)
 {
     struct compact_fixture *fixture = (struct compact_fixture *)*state;
-    const struct shard_compaction how = {.find = engine_find_live, .context = &fixture->engine};
+    const struct shard_compaction how = {.live = {engine_find_live, &fixture->engine}};
     struct shard_compact_step step;
     fill(fixture);
     assert_ok(adb_shard_sync(fixture->engine.shard));

@@ -224,8 +224,8 @@ test_shard_open__no_memory_at_any_step__leaves_nothing(void **state)
         adb_index_fini(&fixture->index.keys);
         new_index(fixture);
         adb_mem_fail_at(n, false);
-        armdb_err err = adb_shard_open(&fixture->config, find_index, fixture, &fixture->recovery,
-                                       &fixture->shard);
+        armdb_err err = open_one(&fixture->config, find_index, fixture, &fixture->recovery,
+                                 &fixture->shard);
         bool has_failed = adb_mem_has_failed();
         adb_mem_fail_at(0, false);
         if (!has_failed) {

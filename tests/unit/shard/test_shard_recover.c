@@ -170,7 +170,7 @@ test_shard_recover__key_of_a_wrong_length__is_corrupt(void **state)
     stop(fixture);
     fixture->config.os = fixture->os;
     assert_int_equal(
-        adb_shard_open(&fixture->config, find_fixed, fixture, &fixture->recovery, &fixture->shard),
+        open_one(&fixture->config, find_fixed, fixture, &fixture->recovery, &fixture->shard),
         ARMDB_CORRUPT);
     expect_message(ARMDB_CORRUPT, "a key of 5 bytes");
     assert_int_equal(adb_err_detail()->offset, 96);
@@ -437,6 +437,7 @@ static void
 test_shard_recover__unreadable_file__is_an_io_error(void **state)
 {
     struct shard_fixture *fixture = (struct shard_fixture *)*state;
+    unsigned hints = 0;
     make_three_files(fixture);
     for (uint64_t n = 1;; n++) {
         set_fault(fixture, SIM_FAULT_ERROR, SIM_READS | SIM_OPENS, n, false);
@@ -445,10 +446,18 @@ test_shard_recover__unreadable_file__is_an_io_error(void **state)
             assert_ok(err);
             break;
         }
+        if (err == ARMDB_OK) { /* it was the looking for a hint */
+            hints++;
+            expect_long(fixture, "a", 60000);
+            expect_long(fixture, "c", 60000);
+            close_shard(fixture);
+            continue;
+        }
         assert_int_equal(err, ARMDB_IO);
         assert_int_equal(sim_open_count(fixture->sim), 0);
     }
     sim_clear_fault(fixture->sim);
+    assert_int_equal(hints, 3);
     expect_long(fixture, "a", 60000);
     expect_long(fixture, "c", 60000);
 }
