@@ -73,10 +73,12 @@ copy_first(uint32_t crc, uint64_t before, const _Atomic uint64_t *words, size_t 
            unsigned char *to)
 {
     unsigned char bytes[8];
+    const _Atomic uint64_t *end = words + n_words;
+    unsigned char *copied = to;
     adb_store_u64(bytes, before);
-    for (size_t i = 0; i < n_words; i++)
-        (void)copy_word(words, i, to);
-    return adb_crc32c(adb_crc32c(crc, bytes, sizeof bytes), to + 4, 8 * n_words - 4);
+    for (; words != end; words++, copied += 8)
+        (void)copy_word(words, 0, copied);
+    return adb_crc32c(adb_crc32c(crc, bytes, sizeof bytes), to + 4, (size_t)(copied - to) - 4);
 }
 
 #if defined(__x86_64__)
@@ -163,17 +165,19 @@ __attribute__((target("sse4.2"))) static uint32_t
 copy_instruction(uint32_t crc, uint64_t before, const _Atomic uint64_t *words, size_t n_words,
                  unsigned char *to)
 {
-    size_t i = 1;
+    const _Atomic uint64_t *end = words + n_words;
     uint32_t start = (uint32_t)__builtin_ia32_crc32di(~crc, before);
     uint64_t state = __builtin_ia32_crc32si(start, (uint32_t)(copy_word(words, 0, to) >> 32));
-    for (; i + 4 <= n_words; i += 4) {
-        state = __builtin_ia32_crc32di(state, copy_word(words, i, to));
-        state = __builtin_ia32_crc32di(state, copy_word(words, i + 1, to));
-        state = __builtin_ia32_crc32di(state, copy_word(words, i + 2, to));
-        state = __builtin_ia32_crc32di(state, copy_word(words, i + 3, to));
+    words++;
+    to += 8;
+    for (; end - words >= 4; words += 4, to += 32) {
+        state = __builtin_ia32_crc32di(state, copy_word(words, 0, to));
+        state = __builtin_ia32_crc32di(state, copy_word(words, 1, to));
+        state = __builtin_ia32_crc32di(state, copy_word(words, 2, to));
+        state = __builtin_ia32_crc32di(state, copy_word(words, 3, to));
     }
-    for (; i < n_words; i++)
-        state = __builtin_ia32_crc32di(state, copy_word(words, i, to));
+    for (; words != end; words++, to += 8)
+        state = __builtin_ia32_crc32di(state, copy_word(words, 0, to));
     return ~(uint32_t)state;
 }
 
@@ -181,7 +185,7 @@ uint32_t
 adb_crc32c_copy(uint32_t crc, uint64_t before, const _Atomic uint64_t *words, size_t n_words,
                 unsigned char *to)
 {
-    if (8 * n_words < MIN_BLOCK_BYTES && __builtin_cpu_supports("sse4.2"))
+    if (n_words < MIN_BLOCK_BYTES / 8 && __builtin_cpu_supports("sse4.2"))
         return copy_instruction(crc, before, words, n_words, to);
     return copy_first(crc, before, words, n_words, to);
 }
