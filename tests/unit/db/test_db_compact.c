@@ -91,6 +91,74 @@ test_db_compact__nothing_dead__does_nothing(void **state)
     assert_int_equal(figures(fixture->db).compactions, 0);
 }
 
+/* What stays of removed files, a handle, space or figures, is a leak with each pass. */
+static void
+test_db_compact__again_and_again__leaves_nothing_behind(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    armdb_compact_progress done;
+    size_t handles = 0;
+    uint64_t files = 0, memory = 0;
+    fixture->options.max_file_bytes = 65536;
+    open_db(fixture);
+    for (int round = 0; round < 30; round++) {
+        put_all(fixture->collection, (char)('a' + round % 26));
+        assert_ok(adb_db_compact(fixture->db, NULL, &done));
+        step_for(fixture, 10); /* hints, and what else comes later */
+        armdb_stats stats = figures(fixture->db);
+        if (round == 2) {
+            handles = sim_open_count(fixture->sim);
+            files = shard_info_of(fixture->db, 0).files;
+            memory = stats.index_bytes;
+        } else if (round > 2) {
+            assert_int_equal(sim_open_count(fixture->sim), handles);
+            assert_int_equal(shard_info_of(fixture->db, 0).files, files);
+            assert_int_equal(stats.index_bytes, memory);
+        }
+        assert_int_equal(stats.dead_bytes, 0);
+        /* All else is hints, and space that is reserved for the newest file. */
+        assert_true(sim_used_bytes(fixture->sim) <= stats.log_bytes + 2 * 65536);
+    }
+    close_db(fixture);
+    assert_int_equal(sim_open_count(fixture->sim), 0);
+}
+
+/* Deletes and compaction need some room too. What a full disk refuses changes nothing, and with
+ * room for one file more compaction gives back the rest. */
+static void
+test_db_compact__full_disk__loses_nothing_and_needs_room_for_one_file(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    armdb_compact_progress done;
+    armdb_err err = ARMDB_OK;
+    fixture->options.max_file_bytes = 65536;
+    fixture->options.compaction_percent = ARMDB_NEVER;
+    open_db(fixture);
+    put_all(fixture->collection, 'a');
+    sim_set_capacity(fixture->sim, 600000);
+    for (int i = 0; err == ARMDB_OK; i++) {
+        assert_true(i < 2000);
+        err = try_put_bytes(fixture->collection, armdb_str("over and over"), 900, 7);
+    }
+    assert_int_equal(err, ARMDB_NO_SPACE);
+    sim_set_capacity(fixture->sim, sim_used_bytes(fixture->sim));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(try_delete(fixture->collection, "key0"), ARMDB_NO_SPACE);
+        assert_int_equal(adb_db_compact(fixture->db, NULL, &done), ARMDB_NO_SPACE);
+        expect_all(fixture->collection, 'a');
+        expect_bytes(fixture->collection, armdb_str("over and over"), 900, 7);
+    }
+    sim_set_capacity(fixture->sim, sim_used_bytes(fixture->sim) + 65536);
+    assert_ok(adb_db_compact(fixture->db, NULL, &done));
+    assert_true(done.freed_bytes > 400000);
+    assert_int_equal(figures(fixture->db).dead_bytes, 0);
+    expect_all(fixture->collection, 'a');
+    assert_ok(try_delete(fixture->collection, "key0"));
+    put_all(fixture->collection, 'b');
+    expect_all(fixture->collection, 'b');
+    expect_bytes(fixture->collection, armdb_str("over and over"), 900, 7);
+}
+
 struct watcher {
     int calls;
     int stop_at; /* 0: never */
@@ -268,6 +336,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         DB_TEST(test_db_compact__by_call__gives_back_what_is_dead),
         DB_TEST(test_db_compact__nothing_dead__does_nothing),
+        DISK_TEST(test_db_compact__again_and_again__leaves_nothing_behind),
+        DISK_TEST(test_db_compact__full_disk__loses_nothing_and_needs_room_for_one_file),
         DB_TEST(test_db_compact__stopped__is_gone_on_with_by_the_next),
         DB_TEST(test_db_compact__half_a_pass__is_forgotten_by_closing),
         DB_TEST(test_db_compact__writer_that_goes_on__does_not_keep_it_from_ending),

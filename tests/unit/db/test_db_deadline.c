@@ -223,6 +223,42 @@ test_db_deadline__clock_set_back__there_again(void **state)
     expect_there(fixture->collection, "key", NOW_MS + SECOND);
 }
 
+/* Which write is the newest is not asked of a clock, neither by readers nor when a file is read. */
+static void
+test_db_deadline__clock_jumps_between_writes__newest_write_wins(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    const uint64_t hour_ms = 3600 * SECOND;
+    sim_set_wall_ms(fixture->sim, NOW_MS);
+    put_until(fixture->collection, "sooner", NOW_MS + 2 * SECOND);
+    put(fixture->collection, "plain", "older");
+    put(fixture->collection, "deleted", "older");
+    sim_set_wall_ms(fixture->sim, NOW_MS - hour_ms);
+    put_until(fixture->collection, "sooner", NOW_MS - hour_ms + SECOND);
+    put(fixture->collection, "plain", "newer");
+    assert_ok(try_delete(fixture->collection, "deleted"));
+    for (int round = 0; round < 4; round++) {
+        armdb_compact_progress done;
+        sim_set_wall_ms(fixture->sim, NOW_MS - hour_ms);
+        expect_there(fixture->collection, "sooner", NOW_MS - hour_ms + SECOND);
+        sim_set_wall_ms(fixture->sim, NOW_MS); /* and not the older one, which has a second left */
+        expect_gone(fixture->collection, "sooner");
+        expect_get(fixture->collection, "plain", "newer");
+        expect_absent(fixture->collection, "deleted");
+        sim_set_wall_ms(fixture->sim, NOW_MS - hour_ms);
+        assert_ok(adb_db_flush(fixture->db));
+        if (round == 0)
+            kill_and_open(fixture);
+        else if (round == 1)
+            reopen_db(fixture); /* reads the hint */
+        else
+            assert_ok(adb_db_compact(fixture->db, NULL, &done));
+    }
+    sim_set_wall_ms(fixture->sim, NOW_MS + 100 * hour_ms);
+    expect_get(fixture->collection, "plain", "newer");
+    expect_absent(fixture->collection, "deleted");
+}
+
 /* ------------------------------------------------------------------------ writes */
 
 static void
@@ -436,6 +472,7 @@ main(void)
         DB_TEST(test_db_deadline__values_of_all_sizes__there_and_gone),
         DB_TEST(test_db_deadline__damaged__is_an_error_and_no_absence),
         DB_TEST(test_db_deadline__clock_set_back__there_again),
+        DB_TEST(test_db_deadline__clock_jumps_between_writes__newest_write_wins),
         DB_TEST(test_db_deadline__insert_over_an_expired_key__is_one),
         DB_TEST(test_db_deadline__put_without_one__stays_for_ever),
         DB_TEST(test_db_deadline__in_the_past__hides_what_was_there),

@@ -144,6 +144,36 @@ test_shard_write__file_ids__go_on_after_each_open(void **state)
     assert_false(sim_file_exists(fixture->sim, FILE_PATH(5)));
 }
 
+/* Small files and a long life: ids outgrow every width that a location could have for them. */
+static void
+test_shard_write__file_ids_of_more_than_16_and_32_bits__are_read_and_recovered(void **state)
+{
+    static const uint64_t last_before[] = {UINT64_C(0xfffe), UINT64_C(0xfffffffe)};
+    struct shard_fixture *fixture = (struct shard_fixture *)*state;
+    char key[24];
+    for (size_t width = 0; width < 2; width++) {
+        fixture->shard->newest_file_id = last_before[width];
+        for (uint32_t i = 0; i < 4; i++) {
+            snprintf(key, sizeof key, "%u-%u", (unsigned)width, (unsigned)i);
+            rotate_shard(fixture);
+            put_long(fixture, key, 1000 + 4 * width + i, ARMDB_WRITTEN);
+        }
+        assert_int_equal(fixture->shard->newest_file_id, last_before[width] + 4);
+        for (int round = 0; round < 3; round++) {
+            for (uint32_t i = 0; i < 4 * (width + 1); i++) {
+                snprintf(key, sizeof key, "%u-%u", (unsigned)(i / 4), (unsigned)(i % 4));
+                expect_long(fixture, key, 1000 + i);
+            }
+            if (round == 0)
+                kill_and_restart(fixture); /* reads the files */
+            else if (round == 1)
+                reopen_shard(fixture); /* and the hints */
+        }
+    }
+    assert_true(sim_file_exists(fixture->sim, SHARD_PATH "/0000065538.log"));
+    assert_true(sim_file_exists(fixture->sim, SHARD_PATH "/4294967298.log"));
+}
+
 static void
 test_shard_write__new_file_cannot_be_made__refuses_and_tries_again(void **state)
 {
@@ -429,6 +459,7 @@ main(void)
         SHARD_TEST(test_shard_write__files__stay_below_their_limit),
         SHARD_TEST(test_shard_write__record_longer_than_a_file__gets_one_of_its_own),
         SHARD_TEST(test_shard_write__file_ids__go_on_after_each_open),
+        SHARD_TEST(test_shard_write__file_ids_of_more_than_16_and_32_bits__are_read_and_recovered),
         SHARD_TEST(test_shard_write__new_file_cannot_be_made__refuses_and_tries_again),
         SHARD_TEST(test_shard_write__no_new_file_and_then_the_end__opens_again),
         SHARD_TEST(test_shard_write__more_files_than_slots__is_a_limit_and_nothing_breaks),
