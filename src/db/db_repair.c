@@ -220,7 +220,7 @@ highest_id(const struct repair *repair, uint32_t shard)
 
 /* Finds the data file that a window belongs to. */
 static bool
-place_window(struct walk *walk, const struct log_search_place *buffer, uint32_t number,
+place_window(struct walk *walk, const struct log_search_place *buffer, uint64_t header_at,
              struct log_search_place *place_out)
 {
     uint64_t highest = highest_id(walk->repair, walk->shard);
@@ -228,7 +228,7 @@ place_window(struct walk *walk, const struct log_search_place *buffer, uint32_t 
     for (uint64_t id = highest + IDS_BEHIND; id > lowest; id--) {
         struct log_buffer_window window;
         uint32_t seed = adb_repair_seed(walk->repair, walk->shard, id);
-        if (adb_log_buffer_look(buffer->memory, buffer->end, number, seed, &window)) {
+        if (adb_log_buffer_look(buffer->memory, buffer->end, header_at, seed, &window)) {
             *place_out = (struct log_search_place){.memory = window.bytes,
                                                    .start = window.base,
                                                    .end = window.base + window.capacity,
@@ -250,11 +250,12 @@ walk_window(struct walk *walk, const struct log_search_place *buffer, uint32_t n
                                    .bytes = LOG_BUFFER_HEADER_BYTES};
     struct log_search_place place;
     struct log_search_result result;
-    if (place_window(walk, buffer, number, &place)) {
+    uint64_t header_at = adb_log_buffer_header_at(buffer->memory, buffer->end, number);
+    if (place_window(walk, buffer, header_at, &place)) {
         walk->shift = (uint64_t)(place.memory - buffer->memory) - place.start;
         return adb_log_search(&walk->repair->search, &place, &events, &result);
     }
-    if (walk->is_survey && adb_log_buffer_is_used(buffer->memory, buffer->end, number))
+    if (walk->is_survey && adb_log_buffer_is_used(buffer->memory, buffer->end, header_at))
         adb_repair_note(walk->repair, finding,
                         "damaged header of window %" PRIu32 ": what is in it has no place", number);
     return ARMDB_OK;

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "log/filename.h"
 
-_Static_assert(16 + ADB_BOOT_ID_BYTES <= LOG_BUFFER_HEADER_BYTES, "the boot has room");
+_Static_assert(16 + ADB_BOOT_ID_BYTES + 8 == LOG_BUFFER_HEADER_BYTES, "all has room");
 
 /*
  * In front of each window, 64 bytes: checksum of the rest (4), bytes of the window (4), file offset
@@ -19,6 +19,7 @@ enum {
     HEADER_CAPACITY = 4,
     HEADER_BASE = 8,
     HEADER_BOOT = 16,
+    HEADER_ZEROS = HEADER_BOOT + ADB_BOOT_ID_BYTES,
     PAGE_BYTES = 4096,
     ZERO_BYTES = 64 * 1024
 };
@@ -392,42 +393,59 @@ adb_log_buffer_read(struct adb_os *os, const char *directory, unsigned char **me
     return err;
 }
 
-/* The header of a window; NULL if the file ends before its end. The second window begins behind the
- * first, whose header tells how long that is; and, unless the file was cut, in its middle. */
-static const unsigned char *
-find_header(const unsigned char *memory, uint64_t bytes, uint32_t number, bool is_in_middle)
+/* Whether what stands at `at` says that the second window begins there: its size is that of the
+ * first. */
+static bool
+is_second(const unsigned char *memory, uint64_t bytes, uint64_t at)
 {
-    uint64_t at = 0;
+    if (at > bytes - LOG_BUFFER_HEADER_BYTES)
+        return false;
+    const unsigned char *header = memory + at;
+    uint32_t capacity = adb_load_u32(header + HEADER_CAPACITY);
+    return capacity > 0 && stride_of(capacity) == at &&
+           adb_load_u64(header + HEADER_BASE) % LOG_RECORD_ALIGNMENT == 0 &&
+           adb_load_u64(header + HEADER_ZEROS) == 0;
+}
+
+uint64_t
+adb_log_buffer_header_at(const unsigned char *memory, uint64_t bytes, uint32_t number)
+{
+    uint64_t middle = bytes / LOG_BUFFER_WINDOWS;
     ADB_ASSERT(number < LOG_BUFFER_WINDOWS);
-    if (bytes < LOG_BUFFER_HEADER_BYTES)
-        return NULL;
-    ADB_ASSERT(memory != NULL);
-    if (number > 0)
-        at = is_in_middle ? bytes / LOG_BUFFER_WINDOWS
-                          : stride_of(adb_load_u32(memory + HEADER_CAPACITY));
-    return at > bytes - LOG_BUFFER_HEADER_BYTES ? NULL : memory + at;
+    if (number == 0)
+        return 0;
+    if (bytes < LOG_BUFFER_HEADER_BYTES || is_second(memory, bytes, middle))
+        return middle;
+    uint64_t behind_first = stride_of(adb_load_u32(memory + HEADER_CAPACITY));
+    if (is_second(memory, bytes, behind_first))
+        return behind_first;
+    for (uint64_t at = PAGE_BYTES; at < bytes; at += PAGE_BYTES) {
+        if (is_second(memory, bytes, at))
+            return at;
+    }
+    return middle;
 }
 
 bool
-adb_log_buffer_is_used(const unsigned char *memory, uint64_t bytes, uint32_t number)
+adb_log_buffer_is_used(const unsigned char *memory, uint64_t bytes, uint64_t header_at)
 {
     static const unsigned char zeros[LOG_BUFFER_HEADER_BYTES] = {0};
-    const unsigned char *header = find_header(memory, bytes, number, true);
-    return header != NULL && memcmp(header, zeros, sizeof zeros) != 0;
+    return header_at + LOG_BUFFER_HEADER_BYTES <= bytes &&
+           memcmp(memory + header_at, zeros, sizeof zeros) != 0;
 }
 
 bool
-adb_log_buffer_look(const unsigned char *memory, uint64_t bytes, uint32_t number, uint32_t seed,
+adb_log_buffer_look(const unsigned char *memory, uint64_t bytes, uint64_t header_at, uint32_t seed,
                     struct log_buffer_window *window_out)
 {
-    const unsigned char *header = find_header(memory, bytes, number, true);
     *window_out = (struct log_buffer_window){0};
-    if (header == NULL || adb_load_u32(header + HEADER_CRC) != header_crc(seed, header))
-        header = find_header(memory, bytes, number, false);
-    if (header == NULL || adb_load_u32(header + HEADER_CRC) != header_crc(seed, header))
+    if (header_at + LOG_BUFFER_HEADER_BYTES > bytes)
+        return false;
+    const unsigned char *header = memory + header_at;
+    if (adb_load_u32(header + HEADER_CRC) != header_crc(seed, header))
         return false;
     uint64_t capacity = adb_load_u32(header + HEADER_CAPACITY);
-    uint64_t there = bytes - (uint64_t)(header - memory) - LOG_BUFFER_HEADER_BYTES;
+    uint64_t there = bytes - header_at - LOG_BUFFER_HEADER_BYTES;
     window_out->bytes = header + LOG_BUFFER_HEADER_BYTES;
     window_out->capacity = capacity < there ? capacity : there;
     window_out->base = adb_load_u64(header + HEADER_BASE);

@@ -117,19 +117,28 @@ struct log_buffer_window {
 ADB_MUST_USE armdb_err adb_log_buffer_read(struct adb_os *os, const char *directory,
                                            unsigned char **memory_out, uint64_t *bytes_out);
 
-/** Whether there is more than zeros where window `number` of a buffer file has its header, unless
- * the file was cut. */
-bool adb_log_buffer_is_used(const unsigned char *memory, uint64_t bytes, uint32_t number);
+/**
+ * Finds the header of window `number` (below LOG_BUFFER_WINDOWS) of a buffer file, which may be
+ * damaged or cut short. The second window begins in the middle; if its header is not there, where
+ * the first one says; if it is not there either, at the first place where a header's own size says
+ * so; if there is none, in the middle after all.
+ *
+ * Returns:  where it is in the file, perhaps behind its end.
+ */
+uint64_t adb_log_buffer_header_at(const unsigned char *memory, uint64_t bytes, uint32_t number);
+
+/** Whether there is more than zeros where a window of a buffer file has its header. */
+bool adb_log_buffer_is_used(const unsigned char *memory, uint64_t bytes, uint64_t header_at);
 
 /**
- * Looks at window `number` (below LOG_BUFFER_WINDOWS) of a buffer file, which may be damaged or cut
- * short.
+ * Looks at a window of a buffer file, which may be damaged or cut short.
  *
- * @param seed  of the data file that it may belong to: adb_log_file_seed().
+ * @param header_at  where it has its header: adb_log_buffer_header_at().
+ * @param seed       of the data file that it may belong to: adb_log_file_seed().
  *
  * Returns:  whether there is one that belongs to that file.
  */
-bool adb_log_buffer_look(const unsigned char *memory, uint64_t bytes, uint32_t number,
+bool adb_log_buffer_look(const unsigned char *memory, uint64_t bytes, uint64_t header_at,
                          uint32_t seed, struct log_buffer_window *window_out);
 
 /** Removes the buffer file, after a clean close. Whether it worked does not matter. */

@@ -258,15 +258,11 @@ is_record_saved(const struct remains *remains, const struct entry *entry)
     return false;
 }
 
-/* The same for a record in a buffer. A window's header tells its place; the second begins in the
- * middle, or where the length of the first says. */
+/* The same for a record in a buffer: the header of its window tells its place. */
 static bool
 is_buffered_saved(const struct remains *remains, const struct entry *entry)
 {
-    bool has_place = entry->window == 0 ||
-                     remains->len[entry->file] == remains->inventory->files[entry->file].len ||
-                     is_untouched(remains, entry->file, 4, 4);
-    return has_place && is_untouched(remains, entry->file, entry->offset, entry->bytes) &&
+    return is_untouched(remains, entry->file, entry->offset, entry->bytes) &&
            is_untouched(remains, entry->file, entry->window, LOG_BUFFER_HEADER_BYTES);
 }
 

@@ -5,6 +5,7 @@
 
 #define COPY_PATH "/copy"
 #define MANIFEST_PATH DB_PATH "/MANIFEST"
+#define THE_BUFFER SHARD_PATH "/buffer"
 
 /* What the listener was told. */
 struct told {
@@ -407,6 +408,35 @@ test_db_repair__write_buffer__is_searched(void **state)
     expect_get(fixture->collection, "other", "value");
 }
 
+/* The second window of a buffer that was cut is found without the first, whose header says nothing
+ * before it is in use, or is damaged. */
+static void
+test_db_repair__cut_write_buffer__its_second_window_is_found(void **state)
+{
+    enum { HALF = 20480 }; /* 64 bytes and a window, up to a multiple of 4096 */
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    armdb_repair_report report;
+    char big[10000];
+    memset(big, 'x', sizeof big - 1);
+    big[sizeof big - 1] = '\0';
+    fixture->options.write_buffer_bytes = 16384;
+    sim_set_can_map(fixture->sim, true);
+    open_db(fixture);
+    put(fixture->collection, "deleted", "value");
+    put(fixture->collection, "first", big);
+    put(fixture->collection, "second", big); /* moves on to the second window */
+    assert_ok(try_delete(fixture->collection, "deleted"));
+    sim_kill(fixture->sim);
+    abandon_db(fixture);
+    assert_int_equal(sim_file_size(fixture->sim, THE_BUFFER), 2 * HALF);
+    sim_truncate_file(fixture->sim, THE_BUFFER, HALF + 64 + 12000);
+    sim_corrupt(fixture->sim, THE_BUFFER, 5, 0x80); /* the size of the first window */
+    assert_ok(repair(fixture, &report));
+    open_copy(fixture);
+    expect_get(fixture->collection, "second", big);
+    expect_absent(fixture->collection, "deleted");
+}
+
 static void
 test_db_repair__strangers__are_left_out(void **state)
 {
@@ -532,6 +562,7 @@ main(void)
         DISK_TEST(test_db_repair__copy_that_is_not_whole__does_not_cover_what_it_replaced),
         DISK_TEST(test_db_repair__copy_without_a_header__does_not_cover_what_it_replaced),
         DISK_TEST(test_db_repair__write_buffer__is_searched),
+        DISK_TEST(test_db_repair__cut_write_buffer__its_second_window_is_found),
         DISK_TEST(test_db_repair__strangers__are_left_out),
         DISK_TEST(test_db_repair__refusals__leave_everything_as_it_was),
         DISK_TEST(test_db_repair__error_or_no_memory_at_any_step__leaves_no_database),
