@@ -225,7 +225,7 @@ seek(struct recover_cursor *cursor, const struct recover_place *from)
     uint32_t high = cursor->run->count;
     while (from != NULL && high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        struct recover_place first = {0};
+        struct recover_place first = *from;
         ADB_TRY(adb_run_first(cursor->run, middle, cursor->buffer, &first));
         if (adb_recover_compare(first.collection_id, adb_recover_head(first.key), first.key,
                                 from->collection_id, adb_recover_head(from->key), from->key) < 0)

@@ -16,7 +16,6 @@ static void
 test_shard_pace__no_toll__nobody_waits(void **state)
 {
     struct shard_fixture *fixture = (struct shard_fixture *)*state;
-    open_shard(fixture);
     write_bytes(fixture, 100 * MIB);
     assert_false(adb_shard_owes_toll(fixture->shard));
 }
@@ -25,7 +24,6 @@ static void
 test_shard_pace__toll__is_due_after_two_mib_and_ends_in_time(void **state)
 {
     struct shard_fixture *fixture = (struct shard_fixture *)*state;
-    open_shard(fixture);
     adb_shard_set_toll(fixture->shard, 3 * MS_NS);
     for (int round = 0; round < 3; round++) {
         write_bytes(fixture, 2 * MIB - 1);
@@ -44,7 +42,6 @@ static void
 test_shard_pace__long_toll__comes_more_often_instead(void **state)
 {
     struct shard_fixture *fixture = (struct shard_fixture *)*state;
-    open_shard(fixture);
     adb_shard_set_toll(fixture->shard, 56 * MS_NS);
     write_bytes(fixture, MIB / 8 - 1);
     assert_false(adb_shard_owes_toll(fixture->shard));
@@ -66,7 +63,6 @@ test_shard_pace__compaction_that_is_done__lets_writers_go(void **state)
 {
     struct shard_fixture *fixture = (struct shard_fixture *)*state;
     struct adb_thread writers[3];
-    open_shard(fixture);
     adb_shard_set_toll(fixture->shard, 5 * MS_NS);
     write_bytes(fixture, 2 * MIB);
     for (int i = 0; i < 3; i++)
