@@ -1,6 +1,7 @@
 /*
  * Operations: each input is a list of them, done to a database and to a tiny model of it, which
  * must agree after each; with kills and power cuts in between, before which all is made durable.
+ * Some writes have a deadline; the clock moves only where the input says so.
  */
 #include "fuzz/fuzz_db.h"
 #include "fuzz/fuzz_input.h"
@@ -11,12 +12,15 @@ enum {
     KEYS = 24,
     OPERATIONS_MAX = 400,
     READS_MAX = 48, /* of a multi-get */
-    READ_BYTES = 256
+    READ_BYTES = 256,
+    TTL_MAX = 4000
 };
 
-/* What a collection should hold: 0 = not there, else version * 2^16 + length + 1. */
+/* What a collection should hold. */
 struct model {
-    uint64_t pair[COLLECTIONS][KEYS];
+    uint64_t pair[COLLECTIONS][KEYS];        /* 0 = not there, else version * 2^16 + length + 1 */
+    uint64_t deadline_ms[COLLECTIONS][KEYS]; /* 0: none */
+    uint64_t expired[COLLECTIONS];           /* pairs that are gone because of it */
 };
 
 struct state {
@@ -94,6 +98,44 @@ reopen(struct state *state, uint32_t how)
 
 /* -------------------------------------------------------------- operations */
 
+/* Takes away what has expired. */
+static void
+expire(struct state *state)
+{
+    struct model *model = &state->model;
+    uint64_t now_ms = adb_os_wall_ms(sim_os(state->sim));
+    for (int id = 0; id < COLLECTIONS; id++) {
+        for (int number = 0; number < KEYS; number++) {
+            uint64_t deadline_ms = model->deadline_ms[id][number];
+            if (deadline_ms == 0 || deadline_ms > now_ms)
+                continue;
+            model->pair[id][number] = 0;
+            model->deadline_ms[id][number] = 0;
+            model->expired[id]++;
+        }
+    }
+}
+
+/* Half of the choices are none, most others come soon; some have passed, and some never come.
+ * Returns the deadline. */
+static uint64_t
+choose_deadline(struct state *state, struct fuzz_input *input, uint32_t choice,
+                armdb_write_options *options)
+{
+    uint64_t now_ms = adb_os_wall_ms(sim_os(state->sim));
+    if (choice < 32)
+        return 0;
+    if (choice < 56) {
+        options->ttl_ms = 1 + take_below(input, TTL_MAX);
+        return now_ms + options->ttl_ms;
+    }
+    if (choice < 60)
+        options->expires_at_ms = now_ms - take_u8(input);
+    else
+        options->expires_at_ms = UINT64_MAX - take_u8(input);
+    return options->expires_at_ms;
+}
+
 static void
 write_pair(struct state *state, struct fuzz_input *input, enum shard_verb verb)
 {
@@ -108,7 +150,11 @@ write_pair(struct state *state, struct fuzz_input *input, enum shard_verb verb)
         len %= 128;
     if (KINDS[id].value_bytes != 0)
         len = KINDS[id].value_bytes;
-    options.durability = (armdb_durability)take_below(input, 4);
+    uint32_t how = take_u8(input);
+    uint64_t deadline_ms = 0;
+    options.durability = (armdb_durability)(how % 4);
+    if (verb != SHARD_DELETE)
+        deadline_ms = choose_deadline(state, input, how / 4, &options);
     fuzz_value(id, number, ++state->version, value, len);
     armdb_err expected = ARMDB_OK;
     if (verb == SHARD_INSERT && *pair != 0)
@@ -118,8 +164,11 @@ write_pair(struct state *state, struct fuzz_input *input, enum shard_verb verb)
     const armdb_slice bytes = {value, verb == SHARD_DELETE ? 0 : len};
     ADB_ASSERT(adb_db_write(state->collections[id], verb, key_of(id, number, room), bytes,
                             &options) == expected);
-    if (expected == ARMDB_OK)
-        *pair = verb == SHARD_DELETE ? 0 : (uint64_t)state->version << 16 | (len + 1);
+    if (expected != ARMDB_OK)
+        return;
+    *pair = verb == SHARD_DELETE ? 0 : (uint64_t)state->version << 16 | (len + 1);
+    state->model.deadline_ms[id][number] = deadline_ms;
+    expire(state);
 }
 
 /* Checks what a read found of a key, as armdb_get() says it. */
@@ -151,6 +200,10 @@ read_pair(struct state *state, struct fuzz_input *input)
     read.capacity = (size_t)take_below(input, FUZZ_VALUE_MAX);
     ADB_ASSERT(adb_db_contains(state->collections[id], read.key, &is_there) == ARMDB_OK);
     ADB_ASSERT(is_there == (state->model.pair[id][number] != 0));
+    uint64_t deadline_ms;
+    ADB_ASSERT(adb_db_deadline(state->collections[id], read.key, &deadline_ms) ==
+               (is_there ? ARMDB_OK : ARMDB_NOT_FOUND));
+    ADB_ASSERT(deadline_ms == state->model.deadline_ms[id][number]);
     read.err = adb_db_get(state->collections[id], read.key, buffer, read.capacity, &read.len);
     check_read(state, id, number, &read);
 }
@@ -188,8 +241,9 @@ check_all(struct state *state)
         for (int number = 0; number < KEYS; number++)
             expected += state->model.pair[id][number] != 0;
         ADB_ASSERT(adb_db_count(state->collections[id], &count) == ARMDB_OK);
-        ADB_ASSERT(count == expected);
-        ADB_ASSERT(fuzz_check_collection(state->collections[id], id) == expected);
+        /* Those that have expired count until the background has deleted them. */
+        ADB_ASSERT(count >= expected && count <= expected + state->model.expired[id]);
+        ADB_ASSERT(fuzz_walk_collection(state->collections[id], id) == expected);
     }
 }
 
@@ -201,6 +255,8 @@ renew(struct state *state, uint32_t id)
         return;
     ADB_ASSERT(adb_collection_drop(state->db, NAMES[id]) == ARMDB_OK);
     memset(state->model.pair[id], 0, sizeof state->model.pair[id]);
+    memset(state->model.deadline_ms[id], 0, sizeof state->model.deadline_ms[id]);
+    state->model.expired[id] = 0;
     reopen(state, 0);
 }
 
@@ -234,6 +290,7 @@ operate(struct state *state, struct fuzz_input *input)
         break;
     case 12:
         sim_advance_ns(state->sim, (uint64_t)take_u16(input) << 16);
+        expire(state);
         adb_db_step(state->db);
         break;
     case 13:

@@ -272,6 +272,20 @@ def operations():
     large = b"".join(bytes([0, 0, k]) + struct.pack("<H", 8000 + 4 * k) + bytes([k % 4])
                      for k in range(24))
     write("ops", "many_files", header + large + bytes([14, 0]) + large + bytes([14, 1]) + large)
+    soon, passed, never = 32 << 2, 56 << 2, 60 << 2
+    until = b"".join(bytes([0, c, k]) + struct.pack("<H", 40 * k) +
+                     (bytes([soon]) + struct.pack("<H", 150 * k) if k % 4 < 2 else
+                      bytes([passed, k]) if k % 4 == 2 else bytes([never, k]))
+                     for c in range(5) for k in range(24))
+    insert = b"".join(bytes([5, c, k, 40, 0, soon, 100, 0])
+                      for c in range(5) for k in range(0, 24, 3))
+    read = b"".join(bytes([8, c, k, 255, 0]) for c in range(5) for k in range(0, 24, 3))
+    later = bytes([12]) + struct.pack("<H", 20000)  # 1.3 s
+    for name, how in (("close", 0), ("kill", 1), ("cut_power", 2)):
+        write("ops", f"deadlines_and_{name}",
+              header + until + read + bytes([13]) + later + read + many + insert +
+              bytes([14, how, 13]) + later + insert + bytes([14, how]) + read + later * 3 + many +
+              bytes([13]))
 
 
 if __name__ == "__main__":
