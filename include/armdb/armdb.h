@@ -470,7 +470,7 @@ ARMDB_API armdb_err armdb_ticket_poll(armdb_db *db, const armdb_ticket *ticket,
  * @param buffer   room for `capacity` bytes; may be NULL if capacity is 0. On error its contents
  *                 are undefined.
  * @param len_out  bytes of the value; set also on ARMDB_BUFFER_TOO_SMALL (then nothing is copied,
- *                 and nothing is read from disk).
+ *                 and nothing is read from disk but a deadline, if it has one).
  */
 ARMDB_API armdb_err armdb_get(armdb_collection *collection, armdb_slice key, void *buffer,
                               size_t capacity, size_t *len_out);

@@ -68,7 +68,8 @@ struct contract {
     struct contract_collection collections[CONTRACT_COLLECTIONS_MAX];
     uint32_t collection_count; /* the default one is the first */
     uint32_t newest_id;
-    bool is_compacted; /* records that nothing needs may be gone */
+    bool is_compacted;   /* records that nothing needs may be gone */
+    bool may_keep_hints; /* an open left hints of no data file that it could not remove */
 };
 
 /** How the database ended before the open that is to be checked. */

@@ -91,7 +91,7 @@ has_log(char **names, size_t count, uint64_t id)
  * most; and ids grow. */
 static void
 check_files(struct contract_shard *shard, uint32_t number, struct db *db, struct sim *sim,
-            const char *path)
+            const char *path, bool may_keep_hints)
 {
     char directory[256];
     char **names;
@@ -107,8 +107,8 @@ check_files(struct contract_shard *shard, uint32_t number, struct db *db, struct
             continue;
         uint64_t id = strtoull(names[i], &end, 10);
         if (strcmp(end, ".hint") == 0) {
-            REQUIRE(has_log(names, count, id), "%s holds \"%s\" of no data file", directory,
-                    names[i]);
+            REQUIRE(may_keep_hints || has_log(names, count, id), "%s holds \"%s\" of no data file",
+                    directory, names[i]);
             continue;
         }
         REQUIRE(strcmp(end, ".log") == 0, "%s holds \"%s\"", directory, names[i]);
@@ -178,7 +178,7 @@ contract_check_shape(struct contract *contract, struct db *db, enum contract_end
         check_shard(&contract->shards[i], i, db, end);
         records += contract->shards[i].count;
         if (sim != NULL)
-            check_files(&contract->shards[i], i, db, sim, path);
+            check_files(&contract->shards[i], i, db, sim, path, contract->may_keep_hints);
     }
     REQUIRE(stats.recovered_records == records ||
                 (contract->is_compacted && stats.recovered_records < records),

@@ -209,10 +209,12 @@ test_db_collection__drop__is_durable(void **state)
     put_at(other, "key", "value", ARMDB_SYNCED);
     put_at(fixture->collection, "key", "kept", ARMDB_SYNCED);
     assert_ok(adb_collection_drop(fixture->db, "other"));
+    put_at(fixture->collection, "later", "synced too", ARMDB_SYNCED);
     cut_and_open(fixture, SIM_CUT_LOSE);
     assert_int_equal(adb_collection_open(fixture->db, "other", NULL, &other), ARMDB_NO_COLLECTION);
     expect_get(fixture->collection, "key", "kept");
-    expect_count(fixture->collection, 1);
+    expect_get(fixture->collection, "later", "synced too");
+    expect_count(fixture->collection, 2);
 }
 
 static void
