@@ -310,7 +310,7 @@ add_file(struct digest *digest, struct world *world, const struct data_file *fil
 {
     size_t bytes;
     char *content = sim_read_file(world->sim, file->path, &bytes);
-    add_word(digest, file->header.is_copy | file->is_sealed << 1);
+    add_word(digest, (file->header.is_copy ? 1U : 0U) | (file->is_sealed ? 2U : 0U));
     add_word(digest, atomic_load(&file->dead_bytes));
     add_word(digest, atomic_load(&file->tombstone_bytes));
     add_number(digest, file->header.base_sequence);
