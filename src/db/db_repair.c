@@ -120,14 +120,6 @@ note_unreadable(struct walk *walk, const struct log_search_result *result)
                         result->unreadable_bytes);
 }
 
-/* Whether a copy stands for what a file with this header has, as at open. */
-static bool
-has_replaced(const struct log_file_header *copy, const struct log_file_header *header)
-{
-    return copy->file_id > header->file_id && copy->base_sequence <= header->base_sequence &&
-           header->base_sequence < copy->last_sequence;
-}
-
 /*
  * Looks for whole copies that may stand for records of a data file, whose header is NULL if it is
  * not known. Files come with the largest id first, and buffers last: the survey has met them by
@@ -141,7 +133,7 @@ find_covers(struct walk *walk, uint64_t file_id, const struct log_file_header *h
     for (uint32_t i = 0; i < source->file_count; i++) {
         const struct repair_file *file = &source->files[i];
         if (file->is_whole_copy && file->shard == walk->shard && file->file_id > file_id &&
-            (header == NULL || has_replaced(&file->header, header)))
+            (header == NULL || adb_log_has_replaced(&file->header, header)))
             walk->covers[walk->n_covers++] = &file->header;
     }
 }

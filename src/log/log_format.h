@@ -73,6 +73,15 @@ adb_log_compare_files(const struct log_file_header *a, const struct log_file_hea
     return a->file_id < b->file_id ? -1 : a->file_id > b->file_id;
 }
 
+/** Whether `copy` stands for the file `other`, which it has replaced in the log. */
+static inline bool
+adb_log_has_replaced(const struct log_file_header *copy, const struct log_file_header *other)
+{
+    return copy->is_copy && other->file_id < copy->file_id &&
+           other->base_sequence >= copy->base_sequence &&
+           other->base_sequence < copy->last_sequence;
+}
+
 /** Writes a file header into 64 bytes. */
 void adb_log_encode_file_header(const struct log_file_header *header, unsigned char *to);
 

@@ -62,6 +62,19 @@ adb_batch_is_urgent(const struct compact_batch *batch)
     return batch->used > ROOM_BYTES;
 }
 
+armdb_err
+adb_batch_take(struct compact_batch *batch, struct shard_index *index,
+               const struct log_scan_record *found, bool with_value, armdb_err (*fn)(void *context),
+               void *context)
+{
+    if (!adb_batch_add(batch, index, found, with_value)) {
+        ADB_TRY(fn(context));
+        bool fits = adb_batch_add(batch, index, found, with_value);
+        ADB_ASSERT(fits);
+    }
+    return adb_batch_is_urgent(batch) ? fn(context) : ARMDB_OK;
+}
+
 bool
 adb_batch_look(struct compact_batch *batch)
 {

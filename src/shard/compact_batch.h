@@ -37,6 +37,12 @@ bool adb_batch_add(struct compact_batch *batch, struct shard_index *index,
 /** Whether what was added last must be looked up now. */
 bool adb_batch_is_urgent(const struct compact_batch *batch);
 
+/** Adds a record as above, after emptying the batch by `fn` if it is full; and empties it if what
+ * was added must be looked up now. Returns ARMDB_OK; what `fn` returned. */
+ADB_MUST_USE armdb_err adb_batch_take(struct compact_batch *batch, struct shard_index *index,
+                                      const struct log_scan_record *found, bool with_value,
+                                      armdb_err (*fn)(void *context), void *context);
+
 /** Looks all keys up. Inside an RCU scope. Returns false if the collection was dropped. */
 bool adb_batch_look(struct compact_batch *batch);
 

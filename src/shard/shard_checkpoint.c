@@ -33,17 +33,17 @@ adb_shard_cut_prepare(struct shard *shard)
 static armdb_err
 list_files(const struct shard *shard, struct shard_listing *listing)
 {
-    listing->files = adb_new_array(struct listed_file, shard->file_count);
-    if (listing->files == NULL)
-        return adb_fail(ARMDB_NO_MEMORY, "checkpoint", "no memory for a list of files");
-    for (uint32_t slot = 0; slot < shard->slot_limit; slot++) {
-        const struct data_file *file = atomic_load_explicit(&shard->files[slot],
-                                                            memory_order_relaxed);
-        if (file != NULL && !file->is_retired)
-            listing->files[listing->count++] = (struct listed_file){
-                .header = file->header, .has_hint = file->hint_bytes == file->end};
-    }
-    return ARMDB_OK;
+    struct data_file **files;
+    uint32_t count;
+    ADB_TRY(adb_shard_list_log(shard, &files, &count));
+    listing->files = adb_new_array(struct listed_file, count);
+    for (uint32_t i = 0; listing->files != NULL && i < count; i++)
+        listing->files[listing->count++] = (struct listed_file){
+            .header = files[i]->header, .has_hint = files[i]->hint_bytes == files[i]->end};
+    adb_mem_free(files);
+    return listing->files != NULL
+               ? ARMDB_OK
+               : adb_fail(ARMDB_NO_MEMORY, "checkpoint", "no memory for a list of files");
 }
 
 armdb_err

@@ -11,14 +11,11 @@
 #include "os/rcu.h"
 #include "shard/compact_batch.h"
 #include "shard/compact_policy.h"
+#include "shard/file_walk.h"
 #include "shard/shard_private.h"
 
-/* A step reads so much, and a record more at most: a little less than a scan reads at once. */
-#define STEP_BYTES (UINT64_C(960) << 10)
 /* So often the writers' toll is found anew: it takes their lock for a moment. */
 #define TOLL_INTERVAL_NS UINT64_C(4000000)
-
-enum { FOUND_INDEXES = 64 };
 
 enum phase { PHASE_COPY, PHASE_SETTLE, PHASE_MOVE };
 
@@ -34,9 +31,7 @@ struct shard_pass {
 
     /* where the scan is: of run[at], then of `file` */
     uint32_t at;
-    bool is_scanning;
-    struct log_scan_result scan;
-    uint64_t step_end; /* offset in the file at which the step ends */
+    struct file_walk walk;
 
     struct log_copy copy;
     struct data_file *file; /* the copy, once it is in the table */
@@ -47,8 +42,7 @@ struct shard_pass {
     size_t origin_capacity;
     size_t next_origin; /* moving */
 
-    struct shard_index *found[FOUND_INDEXES]; /* of collections met; NULL: not asked for yet */
-    struct compact_batch batch;               /* empty between steps */
+    struct compact_batch batch; /* empty between steps */
 };
 
 /* A scan's callback needs all of these. */
@@ -75,15 +69,6 @@ fini_survey(struct survey *survey)
 }
 
 static void
-insert_in_order(struct survey *survey, struct data_file *file)
-{
-    uint32_t i = survey->count++;
-    for (; i > 0 && adb_log_compare_files(&survey->files[i - 1]->header, &file->header) > 0; i--)
-        survey->files[i] = survey->files[i - 1];
-    survey->files[i] = file;
-}
-
-static void
 describe(const struct data_file *file, uint64_t last_sequence, struct compact_file *figures)
 {
     *figures = (struct compact_file){
@@ -100,18 +85,12 @@ describe(const struct data_file *file, uint64_t last_sequence, struct compact_fi
 static armdb_err
 make_survey(struct shard *shard, struct survey *survey)
 {
-    *survey = (struct survey){
-        .files = adb_new_array(struct data_file *, shard->file_count),
-        .figures = adb_new_array(struct compact_file, shard->file_count),
-    };
-    if (survey->files == NULL || survey->figures == NULL) {
+    *survey = (struct survey){.files = NULL};
+    ADB_TRY(adb_shard_list_log(shard, &survey->files, &survey->count));
+    survey->figures = adb_new_array(struct compact_file, survey->count);
+    if (survey->figures == NULL) {
         fini_survey(survey);
         return adb_fail(ARMDB_NO_MEMORY, "compact", "no memory for a list of files");
-    }
-    for (uint32_t slot = 0; slot < shard->slot_limit; slot++) {
-        struct data_file *file = atomic_load_explicit(&shard->files[slot], memory_order_relaxed);
-        if (file != NULL && !file->is_retired)
-            insert_in_order(survey, file);
     }
     for (uint32_t i = 0; i < survey->count; i++) {
         bool is_newest = i + 1 == survey->count;
@@ -341,16 +320,6 @@ begin(struct shard *shard, const struct shard_compaction *how, struct shard_comp
 
 /* ----------------------------------------------------------------------- copy */
 
-/* The index that a record belongs to; NULL if its collection was dropped. */
-static struct shard_index *
-find_index(const struct step *step, uint32_t collection_id)
-{
-    struct shard_index **found = &step->pass->found[collection_id % FOUND_INDEXES];
-    if (*found == NULL || (*found)->collection_id != collection_id)
-        *found = step->how->live.find(step->how->live.context, collection_id);
-    return *found;
-}
-
 static uint64_t
 location_of(const struct data_file *file, const struct log_scan_record *found)
 {
@@ -400,9 +369,9 @@ copy_one(struct shard_pass *pass, const struct log_scan_record *found)
 
 /* Copies what is needed of a batch. */
 static armdb_err
-copy_batch(const struct step *step)
+copy_batch(void *context)
 {
-    struct shard_pass *pass = step->pass;
+    struct shard_pass *pass = ((const struct step *)context)->pass;
     struct compact_batch *batch = &pass->batch;
     armdb_err err = ARMDB_OK;
     if (batch->n == 0)
@@ -421,9 +390,9 @@ copy_batch(const struct step *step)
 /* Moves the keys of a batch, of which locations[] are where they are now. Whoever comes between is
  * noticed by the swap. */
 static armdb_err
-move_batch(const struct step *step)
+move_batch(void *context)
 {
-    struct shard_pass *pass = step->pass;
+    struct shard_pass *pass = ((const struct step *)context)->pass;
     struct compact_batch *batch = &pass->batch;
     struct data_file *file = pass->file;
     if (batch->n == 0)
@@ -442,51 +411,35 @@ move_batch(const struct step *step)
     return ARMDB_OK;
 }
 
-/* Takes a record into the batch; when that is full, `fn` empties it first. */
-static armdb_err
-gather(const struct step *step, struct shard_index *index, const struct log_scan_record *found,
-       bool with_value, armdb_err (*fn)(const struct step *))
-{
-    struct compact_batch *batch = &step->pass->batch;
-    if (!adb_batch_add(batch, index, found, with_value)) {
-        ADB_TRY(fn(step));
-        bool fits = adb_batch_add(batch, index, found, with_value);
-        ADB_ASSERT(fits);
-    }
-    return adb_batch_is_urgent(batch) ? fn(step) : ARMDB_OK;
-}
-
 /* An adb_scan_fn. ARMDB_END: the step is over, the record is for the next. */
 static armdb_err
 copy_record(void *context, const struct log_scan_record *found)
 {
     const struct step *step = (const struct step *)context;
-    if (found->offset >= step->pass->step_end)
+    struct shard_pass *pass = step->pass;
+    if (adb_walk_is_past(&pass->walk, found))
         return ARMDB_END;
-    struct shard_index *index = find_index(step, found->record.collection_id);
+    struct shard_index *index = adb_walk_index(&pass->walk, &step->how->live,
+                                               found->record.collection_id);
     if (index == NULL)
         return ARMDB_OK;
-    return gather(step, index, found, true, copy_batch);
+    return adb_batch_take(&pass->batch, index, found, true, copy_batch, context);
 }
 
 /* Scans on for one step; *is_over_out: to the file's end. */
 static armdb_err
-scan_on(struct step *step, struct data_file *file, adb_scan_fn fn,
-        armdb_err (*end)(const struct step *), bool *is_over_out, uint64_t *bytes_out)
+scan_on(struct step *step, struct data_file *file, adb_scan_fn fn, armdb_err (*end)(void *context),
+        bool *is_over_out, uint64_t *bytes_out)
 {
-    struct shard_pass *pass = step->pass;
-    uint64_t from = pass->is_scanning ? pass->scan.end : LOG_FILE_HEADER_BYTES;
-    pass->step_end = from + STEP_BYTES;
-    armdb_err err = pass->is_scanning ? adb_log_scan_on(file, fn, step, &pass->scan)
-                                      : adb_log_scan(file, false, file->header.base_sequence, fn,
-                                                     step, &pass->scan);
+    struct file_walk *walk = &step->pass->walk;
+    armdb_err err = adb_walk_step(walk, file, false, fn, step, bytes_out);
     armdb_err end_err = end(step); /* the scan is past what is in the batch */
-    *is_over_out = err == ARMDB_OK && pass->scan.how == LOG_SCAN_WHOLE;
-    pass->is_scanning = !*is_over_out; /* after a failure too: from the same record on */
-    *bytes_out += pass->scan.end - from;
+    *is_over_out = err == ARMDB_OK && walk->scan.how == LOG_SCAN_WHOLE;
+    if (*is_over_out)
+        walk->is_begun = false;
     if (err == ARMDB_OK && !*is_over_out)
-        return adb_fail_at(ARMDB_CORRUPT, "compact", file->path, pass->scan.damaged_at, "%s",
-                           pass->scan.message);
+        return adb_fail_at(ARMDB_CORRUPT, "compact", file->path, walk->scan.damaged_at, "%s",
+                           walk->scan.message);
     return err == ARMDB_END || err == ARMDB_OK ? end_err : err;
 }
 
@@ -545,7 +498,7 @@ move_record(void *context, const struct log_scan_record *found)
 {
     const struct step *step = (const struct step *)context;
     struct shard_pass *pass = step->pass;
-    if (found->offset >= pass->step_end)
+    if (adb_walk_is_past(&pass->walk, found))
         return ARMDB_END;
     if (found->record.flags == LOG_FLAG_TOMBSTONE) {
         count(&pass->file->tombstone_bytes, found);
@@ -554,10 +507,11 @@ move_record(void *context, const struct log_scan_record *found)
     if (found->record.deadline_ms != 0) /* nobody else knows of this file's deadlines by now */
         adb_deadlines_count(&pass->file->deadlines, adb_os_wall_ms(step->shard->os),
                             found->record.deadline_ms, adb_log_record_bytes(&found->record));
-    struct shard_index *index = find_index(step, found->record.collection_id);
+    struct shard_index *index = adb_walk_index(&pass->walk, &step->how->live,
+                                               found->record.collection_id);
     if (index != NULL)
-        return gather(step, index, found, false, move_batch);
-    ADB_TRY(move_batch(step)); /* origins come in order */
+        return adb_batch_take(&pass->batch, index, found, false, move_batch, context);
+    ADB_TRY(move_batch(context)); /* origins come in order */
     pass->next_origin++;
     count(&pass->file->dead_bytes, found);
     return ARMDB_OK;

@@ -14,11 +14,8 @@
 #include "base/mem.h"
 #include "os/rcu.h"
 #include "shard/compact_batch.h"
+#include "shard/file_walk.h"
 #include "shard/shard_private.h"
-
-#define STEP_BYTES (UINT64_C(960) << 10) /* a little less than a scan reads at once */
-
-enum { FOUND_INDEXES = 64 };
 
 struct shard_expiry {
     struct data_file *file; /* of the shard; not retired meanwhile: that takes a compaction */
@@ -26,11 +23,8 @@ struct shard_expiry {
     uint64_t limit;         /* where it stops */
     uint64_t now_ms;        /* when it began: what passes later is left */
     struct deadlines left;
-    bool is_scanning;
-    struct log_scan_result scan;
-    uint64_t step_end;                        /* offset at which the step ends */
-    struct shard_index *found[FOUND_INDEXES]; /* of collections met; NULL: not asked for yet */
-    struct compact_batch batch;               /* empty between steps */
+    struct file_walk walk;
+    struct compact_batch batch; /* empty between steps */
 };
 
 /* A scan's callback needs all of these. */
@@ -123,15 +117,6 @@ adb_shard_end_expiry(struct shard *shard)
 
 /* ---------------------------------------------------------------------- records */
 
-static struct shard_index *
-find_index(const struct step *step, uint32_t collection_id)
-{
-    struct shard_index **found = &step->expiry->found[collection_id % FOUND_INDEXES];
-    if (*found == NULL || (*found)->collection_id != collection_id)
-        *found = step->how->live.find(step->how->live.context, collection_id);
-    return *found;
-}
-
 /* Deletes a key if it still has the value at a location. */
 static armdb_err
 expire_key(const struct step *step, struct shard_index *index, armdb_slice key, uint64_t location)
@@ -147,8 +132,9 @@ expire_key(const struct step *step, struct shard_index *index, armdb_slice key, 
 
 /* Sees to the records of the batch. */
 static armdb_err
-settle_batch(const struct step *step)
+settle_batch(void *context)
 {
+    const struct step *step = (const struct step *)context;
     struct shard_expiry *expiry = step->expiry;
     struct compact_batch *batch = &expiry->batch;
     armdb_err err = ARMDB_OK;
@@ -178,19 +164,15 @@ take_record(void *context, const struct log_scan_record *found)
 {
     const struct step *step = (const struct step *)context;
     struct shard_expiry *expiry = step->expiry;
-    if (found->offset >= expiry->limit || found->offset >= expiry->step_end)
+    if (found->offset >= expiry->limit || adb_walk_is_past(&expiry->walk, found))
         return ARMDB_END;
     if (found->record.deadline_ms == 0)
         return ARMDB_OK;
-    struct shard_index *index = find_index(step, found->record.collection_id);
+    struct shard_index *index = adb_walk_index(&expiry->walk, &step->how->live,
+                                               found->record.collection_id);
     if (index == NULL)
         return ARMDB_OK;
-    if (!adb_batch_add(&expiry->batch, index, found, false)) {
-        ADB_TRY(settle_batch(step));
-        bool fits = adb_batch_add(&expiry->batch, index, found, false);
-        ADB_ASSERT(fits);
-    }
-    return adb_batch_is_urgent(&expiry->batch) ? settle_batch(step) : ARMDB_OK;
+    return adb_batch_take(&expiry->batch, index, found, false, settle_batch, context);
 }
 
 /* ------------------------------------------------------------------------- step */
@@ -201,16 +183,10 @@ scan_on(struct step *step, uint64_t *bytes_out)
 {
     struct shard_expiry *expiry = step->expiry;
     struct data_file *file = expiry->file;
-    struct log_scan_result *scan = &expiry->scan;
-    uint64_t from = expiry->is_scanning ? scan->end : LOG_FILE_HEADER_BYTES;
-    expiry->step_end = from + STEP_BYTES;
-    armdb_err err = expiry->is_scanning
-                        ? adb_log_scan_on(file, take_record, step, scan)
-                        : adb_log_scan(file, expiry->was_active, file->header.base_sequence,
-                                       take_record, step, scan);
+    const struct log_scan_result *scan = &expiry->walk.scan;
+    armdb_err err = adb_walk_step(&expiry->walk, file, expiry->was_active, take_record, step,
+                                  bytes_out);
     armdb_err batch_err = settle_batch(step); /* the scan is past what is in the batch */
-    expiry->is_scanning = true;
-    *bytes_out += scan->end - from;
     if (err != ARMDB_OK)
         return err == ARMDB_END ? batch_err : err;
     /* Behind the limit anything may be: writers are at work there. */
@@ -228,7 +204,7 @@ adb_shard_expire(struct shard *shard, const struct shard_compaction *how, uint64
     struct shard_expiry *expiry = shard->expiry;
     struct step step = {shard, expiry, how};
     armdb_err err = scan_on(&step, bytes_out);
-    bool is_over = expiry->scan.end >= expiry->limit;
+    bool is_over = expiry->walk.scan.end >= expiry->limit;
     if (err == ARMDB_OK && !is_over)
         return ARMDB_OK;
     adb_mutex_lock(&shard->lock);

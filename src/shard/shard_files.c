@@ -187,8 +187,7 @@ adb_shard_find_replaced(struct shard_listing *listing)
         struct listed_file *file = &listing->files[i];
         if (file->is_unreadable)
             continue;
-        if (cover != NULL && file->header.base_sequence < cover->last_sequence &&
-            file->header.file_id < cover->file_id) {
+        if (cover != NULL && adb_log_has_replaced(cover, &file->header)) {
             file->is_replaced = true;
             listing->n_replaced++;
         } else if (file->header.is_copy) {
@@ -258,6 +257,33 @@ adb_shard_add_file(struct shard *shard, struct data_file *file)
     shard->file_count++;
     if (slot >= shard->slot_limit)
         shard->slot_limit = slot + 1;
+}
+
+static int
+compare_open_files(const void *a, const void *b)
+{
+    const struct data_file *const *left = (const struct data_file *const *)a;
+    const struct data_file *const *right = (const struct data_file *const *)b;
+    return adb_log_compare_files(&(*left)->header, &(*right)->header);
+}
+
+armdb_err
+adb_shard_list_log(const struct shard *shard, struct data_file ***files_out, uint32_t *count_out)
+{
+    uint32_t count = 0;
+    struct data_file **files = adb_new_array(struct data_file *, shard->file_count);
+    *files_out = files;
+    *count_out = 0;
+    if (files == NULL)
+        return adb_fail(ARMDB_NO_MEMORY, "list files", "no memory for a list of files");
+    for (uint32_t slot = 0; slot < shard->slot_limit; slot++) {
+        struct data_file *file = atomic_load_explicit(&shard->files[slot], memory_order_relaxed);
+        if (file != NULL && !file->is_retired)
+            files[count++] = file;
+    }
+    qsort(files, count, sizeof(struct data_file *), compare_open_files);
+    *count_out = count;
+    return ARMDB_OK;
 }
 
 void

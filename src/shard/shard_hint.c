@@ -6,10 +6,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "log/hint_file.h"
+#include "shard/file_walk.h"
 #include "shard/shard_private.h"
-
-/* A step reads so much, and a record more at most: a little less than a scan reads at once. */
-#define STEP_BYTES (UINT64_C(960) << 10)
 
 /* A hint that is being written. */
 struct shard_hint_pass {
@@ -19,9 +17,7 @@ struct shard_hint_pass {
     struct hint_build *build;      /* owned */
     struct hint_writer *writer;    /* owned; NULL: not begun, or ended */
     const struct shard_live *live; /* of the step */
-    bool is_scanning;
-    struct log_scan_result scan;
-    uint64_t step_end; /* offset in the file at which the step ends */
+    struct file_walk walk;
 };
 
 static void
@@ -95,10 +91,10 @@ static armdb_err
 take_record(void *context, const struct log_scan_record *found)
 {
     struct shard_hint_pass *pass = (struct shard_hint_pass *)context;
-    if (found->offset >= pass->step_end)
+    if (adb_walk_is_past(&pass->walk, found))
         return ARMDB_END;
-    const struct shard_index *index = pass->live->find(pass->live->context,
-                                                       found->record.collection_id);
+    const struct shard_index *index = adb_walk_index(&pass->walk, pass->live,
+                                                     found->record.collection_id);
     const struct hint_collection collection = adb_shard_describe_index(index);
     return adb_hint_build_add(pass->build, found, index != NULL ? &collection : NULL);
 }
@@ -109,7 +105,7 @@ commit(struct shard *shard)
     struct shard_hint_pass *pass = shard->hint_pass;
     struct hint_writer *writer = pass->writer;
     ADB_TRY(adb_hint_build_end(pass->build));
-    pass->header.last_sequence = pass->scan.sequence;
+    pass->header.last_sequence = pass->walk.scan.sequence;
     pass->header.records = pass->build->records;
     pass->header.dead_bytes = pass->build->dead_bytes;
     pass->header.tombstone_bytes = pass->build->tombstone_bytes;
@@ -129,21 +125,14 @@ go_on(struct shard *shard, uint64_t *bytes_out)
 {
     struct shard_hint_pass *pass = shard->hint_pass;
     struct data_file *file = pass->file;
-    uint64_t from = pass->is_scanning ? pass->scan.end : LOG_FILE_HEADER_BYTES;
-    pass->step_end = from + STEP_BYTES;
-    armdb_err err = pass->is_scanning
-                        ? adb_log_scan_on(file, take_record, pass, &pass->scan)
-                        : adb_log_scan(file, pass->is_newest, file->header.base_sequence,
-                                       take_record, pass, &pass->scan);
-    pass->is_scanning = true;
-    *bytes_out = pass->scan.end - from;
+    armdb_err err = adb_walk_step(&pass->walk, file, pass->is_newest, take_record, pass, bytes_out);
     if (err == ARMDB_END)
         return ARMDB_OK;
     ADB_TRY(err);
-    if (pass->scan.how == LOG_SCAN_DAMAGED)
-        return adb_shard_raise_damage(file, &pass->scan);
-    if (pass->scan.how != LOG_SCAN_WHOLE || pass->scan.end != pass->header.data_bytes)
-        return adb_fail_at(ARMDB_CORRUPT, "write hint", file->path, pass->scan.end,
+    if (pass->walk.scan.how == LOG_SCAN_DAMAGED)
+        return adb_shard_raise_damage(file, &pass->walk.scan);
+    if (pass->walk.scan.how != LOG_SCAN_WHOLE || pass->walk.scan.end != pass->header.data_bytes)
+        return adb_fail_at(ARMDB_CORRUPT, "write hint", file->path, pass->walk.scan.end,
                            "the file does not end where it should");
     ADB_TRY(commit(shard));
     free_pass(shard);
@@ -208,7 +197,7 @@ static armdb_err
 hint_newest(struct shard *shard, const struct shard_live *live)
 {
     struct data_file *file = shard->writer.active;
-    uint64_t bytes;
+    uint64_t bytes = 0;
     if (file->is_sealed || file->hint_bytes == file->end ||
         file->end < shard->writer.max_file_bytes / SMALL_PARTS ||
         file->end != file->marked_at + LOG_MARK_RECORD_BYTES)

@@ -124,6 +124,11 @@ bool adb_shard_has_slots(const struct shard *shard, uint32_t count);
 /** Gives `file` a free slot; there is one. */
 void adb_shard_add_file(struct shard *shard, struct data_file *file);
 
+/** Lists the files that make the log, in its order; free with adb_mem_free(). ARMDB_NO_MEMORY is
+ * raised. */
+ADB_MUST_USE armdb_err adb_shard_list_log(const struct shard *shard, struct data_file ***files_out,
+                                          uint32_t *count_out);
+
 /** Says that no location names the file any more, and none will. */
 void adb_shard_retire(struct shard *shard, struct data_file *file);
 

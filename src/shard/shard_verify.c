@@ -14,7 +14,7 @@
 #include "shard/compact_batch.h"
 #include "shard/shard_private.h"
 
-enum { NO_PLACE = UINT32_MAX, FOUND_INDEXES = 64, ORPHAN_KEY_BYTES = 8 };
+enum { NO_PLACE = UINT32_MAX, ORPHAN_KEY_BYTES = 8 };
 
 /* One file of the log, as it was when the check began. */
 struct verify_file {
@@ -58,35 +58,27 @@ struct shard_verify {
 
 /* -------------------------------------------------------------------- begin */
 
-static void
-insert_in_order(struct shard_verify *verify, const struct verify_file *added)
-{
-    uint32_t i = verify->count++;
-    for (; i > 0 &&
-           adb_log_compare_files(&verify->files[i - 1].file->header, &added->file->header) > 0;
-         i--)
-        verify->files[i] = verify->files[i - 1];
-    verify->files[i] = *added;
-}
-
 /* Under the lock. */
-static void
+static armdb_err
 take_files(struct shard_verify *verify)
 {
-    const struct shard *shard = verify->shard;
-    for (uint32_t slot = 0; slot < shard->slot_limit; slot++) {
-        struct data_file *file = atomic_load_explicit(&shard->files[slot], memory_order_relaxed);
-        if (file == NULL || file->is_retired)
-            continue;
-        const struct verify_file added = {
+    struct data_file **files;
+    ADB_TRY(adb_shard_list_log(verify->shard, &files, &verify->count));
+    verify->files = adb_new_array(struct verify_file, verify->count);
+    for (uint32_t i = 0; verify->files != NULL && i < verify->count; i++) {
+        struct data_file *file = files[i];
+        verify->files[i] = (struct verify_file){
             .file = file,
             .end = atomic_load_explicit(&file->written, memory_order_relaxed),
             .is_whole = file->is_sealed,
             .is_doubtful = file->is_moving,
             .dead_before = atomic_load_explicit(&file->dead_bytes, memory_order_relaxed),
         };
-        insert_in_order(verify, &added);
     }
+    adb_mem_free(files);
+    return verify->files != NULL
+               ? ARMDB_OK
+               : adb_fail(ARMDB_NO_MEMORY, "verify", "no memory for a list of files");
 }
 
 static armdb_err
@@ -100,9 +92,8 @@ init_orphans(struct shard_verify *verify)
 static armdb_err
 allocate(struct shard_verify *verify)
 {
-    verify->files = adb_new_array(struct verify_file, LOCATION_SLOTS);
     verify->places = adb_new_array(uint32_t, LOCATION_SLOTS);
-    if (verify->files == NULL || verify->places == NULL)
+    if (verify->places == NULL)
         return adb_fail(ARMDB_NO_MEMORY, "verify", "no memory for a list of files");
     ADB_TRY(adb_batch_init(&verify->batch));
     return init_orphans(verify);
@@ -133,7 +124,7 @@ adb_shard_verify_begin(struct shard *shard, const struct shard_verify_how *how,
     adb_mutex_lock(&shard->lock);
     adb_shard_hold(shard);
     if (err == ARMDB_OK)
-        take_files(verify);
+        err = take_files(verify);
     adb_mutex_unlock(&shard->lock);
     if (err != ARMDB_OK) {
         adb_shard_verify_end(verify);
@@ -199,16 +190,6 @@ file_of(const struct shard_verify *verify, uint64_t location)
                                 memory_order_acquire);
 }
 
-/* Whether `copy` stands for `file`: what of it is newer can't be told by their places. */
-static bool
-covers(const struct data_file *copy, const struct data_file *file)
-{
-    const struct log_file_header *header = &copy->header;
-    return header->is_copy && file->header.file_id < header->file_id &&
-           file->header.base_sequence >= header->base_sequence &&
-           file->header.base_sequence < header->last_sequence;
-}
-
 /* Whether what the index names is not older than the record at `offset` of the file. */
 static bool
 is_as_new(const struct data_file *named, uint64_t location, const struct data_file *file,
@@ -216,7 +197,9 @@ is_as_new(const struct data_file *named, uint64_t location, const struct data_fi
 {
     if (named == file)
         return file->header.is_copy || adb_location_offset(location) >= offset;
-    return covers(named, file) || covers(file, named) ||
+    /* Of a copy and a file that it stands for, places can't tell which has the newer record. */
+    return adb_log_has_replaced(&named->header, &file->header) ||
+           adb_log_has_replaced(&file->header, &named->header) ||
            adb_log_compare_files(&named->header, &file->header) > 0;
 }
 
@@ -290,8 +273,9 @@ count_dropped(struct verify_file *at, const struct log_scan_record *found)
 }
 
 static armdb_err
-compare_batch(struct shard_verify *verify)
+compare_batch(void *context)
 {
+    struct shard_verify *verify = (struct shard_verify *)context;
     struct compact_batch *batch = &verify->batch;
     armdb_err err = ARMDB_OK;
     if (batch->n == 0)
@@ -332,7 +316,6 @@ static armdb_err
 verify_record(void *context, const struct log_scan_record *found)
 {
     struct shard_verify *verify = (struct shard_verify *)context;
-    struct compact_batch *batch = &verify->batch;
     const struct shard_origin origin = {verify->shard->identity.shard, found->record.collection_id,
                                         found->key};
     struct shard_index *index;
@@ -350,13 +333,8 @@ verify_record(void *context, const struct log_scan_record *found)
         count_dropped(verify->at, found);
         return ARMDB_OK;
     }
-    bool with_value = index->keys.value_bytes != 0;
-    if (!adb_batch_add(batch, index, found, with_value)) {
-        ADB_TRY(compare_batch(verify));
-        bool fits = adb_batch_add(batch, index, found, with_value);
-        ADB_ASSERT(fits);
-    }
-    return adb_batch_is_urgent(batch) ? compare_batch(verify) : ARMDB_OK;
+    return adb_batch_take(&verify->batch, index, found, index->keys.value_bytes != 0, compare_batch,
+                          verify);
 }
 
 /* ----------------------------------------------------------------------- scan */

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "sim/require.h"
 
 enum {
@@ -117,7 +118,8 @@ workload_open(struct workload *work, enum contract_end end)
         REQUIRE(work->db == NULL, "a handle with %s", armdb_err_name(err));
         return tolerate(work, "open", err);
     }
-    contract->may_keep_hints = work->may_fail;
+    contract->may_keep_hints = work->may_fail &&
+                               (sim_fault_fired(work->sim) || adb_mem_has_failed());
     contract_check_shape(contract, work->db, end, work->sim, WORK_PATH);
     contract->may_keep_hints = false;
     if (!work->is_check_light)

@@ -130,6 +130,14 @@ set_up_disk(void **state)
     return 0;
 }
 
+/* Before the database is opened. */
+static inline void
+use_small_files(struct db_fixture *fixture)
+{
+    fixture->options.max_file_bytes = 65536;
+    fixture->options.write_buffer_bytes = 16384;
+}
+
 static inline int
 set_up_db(void **state)
 {

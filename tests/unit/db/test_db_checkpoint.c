@@ -77,8 +77,7 @@ set_up_small_files(void **state)
 {
     set_up_disk(state);
     struct db_fixture *fixture = (struct db_fixture *)*state;
-    fixture->options.max_file_bytes = 65536;
-    fixture->options.write_buffer_bytes = 16384;
+    use_small_files(fixture);
     fixture->options.shards = 2;
     open_db(fixture);
     return 0;
@@ -168,8 +167,7 @@ test_db_checkpoint__sealed_files__are_linked_and_the_newest_is_not(void **state)
 {
     struct db_fixture *fixture = (struct db_fixture *)*state;
     fixture->options.shards = 1;
-    fixture->options.max_file_bytes = 65536;
-    fixture->options.write_buffer_bytes = 16384;
+    use_small_files(fixture);
     open_db(fixture);
     put_all(fixture->collection, 1);
     put_all(fixture->collection, 2);

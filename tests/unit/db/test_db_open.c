@@ -473,6 +473,15 @@ test_db_close__lock_file__is_free_again(void **state)
 
 enum { MANY_SHARDS = 40, MANY_KEYS = 400 };
 
+static armdb_options
+many_shards(void)
+{
+    armdb_options options = ARMDB_OPTIONS_INIT;
+    options.shards = MANY_SHARDS;
+    options.write_buffer_bytes = 16384;
+    return options;
+}
+
 /* On the real system, where several threads open them. */
 static void
 test_db_open__many_shards__opened_side_by_side(void **state)
@@ -482,9 +491,7 @@ test_db_open__many_shards__opened_side_by_side(void **state)
     char text[16];
     struct db *db;
     bool is_closed;
-    armdb_options options = ARMDB_OPTIONS_INIT;
-    options.shards = MANY_SHARDS;
-    options.write_buffer_bytes = 16384;
+    const armdb_options options = many_shards();
     for (int life = 0; life < 3; life++) {
         assert_int_equal(adb_db_open(adb_os_posix(), root, &options, &db), ARMDB_OK);
         struct collection *collection = adb_db_default(db);
@@ -511,9 +518,7 @@ test_db_open__many_shards_one_damaged__fails_and_leaves_nothing_open(void **stat
     char path[400];
     struct db *db;
     bool is_closed;
-    armdb_options options = ARMDB_OPTIONS_INIT;
-    options.shards = MANY_SHARDS;
-    options.write_buffer_bytes = 16384;
+    const armdb_options options = many_shards();
     assert_int_equal(adb_db_open(adb_os_posix(), root, &options, &db), ARMDB_OK);
     assert_int_equal(adb_db_close(db, &is_closed), ARMDB_OK);
     snprintf(path, sizeof path, "%s/shard-017/0000000001.log", root);

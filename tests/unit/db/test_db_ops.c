@@ -411,8 +411,7 @@ test_db_ops__synced_write__syncs_the_very_file_before_it_returns(void **state)
     hook.after = watch_file;
     hook.context = &watch;
     fixture->os = &hook.base;
-    fixture->options.max_file_bytes = 65536;
-    fixture->options.write_buffer_bytes = 16384;
+    use_small_files(fixture);
     open_db(fixture);
     for (uint64_t round = 1; round <= 40; round++) {
         put_at(fixture->collection, "padding", "not synced by itself", ARMDB_BUFFERED);

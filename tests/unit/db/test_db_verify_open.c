@@ -112,8 +112,7 @@ set_up_small_files(void **state)
 {
     set_up_disk(state);
     struct db_fixture *fixture = (struct db_fixture *)*state;
-    fixture->options.max_file_bytes = 65536;
-    fixture->options.write_buffer_bytes = 16384;
+    use_small_files(fixture);
     open_db(fixture);
     return 0;
 }
