@@ -183,15 +183,15 @@ find_value(struct db *db, armdb_slice key, const struct diary *diary, struct con
     armdb_value value;
     armdb_err err = adb_db_get_value(adb_db_default(db), key, &value);
     uint32_t begun = atomic_load(&diary->begun);
-    struct contract_value found = {UINT32_MAX, 0};
+    struct contract_value found = {.stamp = UINT32_MAX};
     if (err == ARMDB_NOT_FOUND)
-        return (struct contract_value){0, 0};
+        return (struct contract_value){.stamp = 0};
     REQUIRE_OK(err);
     if (contract_is_value(before, armdb_value_bytes(&value)))
         found = before;
     for (uint32_t i = 0; i < begun; i++) {
         const struct entry *entry = &diary->entries[i];
-        const struct contract_value written = {entry->stamp, entry->len};
+        const struct contract_value written = {.stamp = entry->stamp, .len = entry->len};
         if (entry->key == number && contract_is_value(written, armdb_value_bytes(&value)))
             found = written;
     }
@@ -231,8 +231,8 @@ check_part(const struct diary *diary, const struct contract_value *before,
             differs = shard_of[key] == shard && !is_same(now[key], found[key]);
         is_match = !differs;
         if (i < begun && diary->entries[i].key < KEYS)
-            now[diary->entries[i].key] = (struct contract_value){diary->entries[i].stamp,
-                                                                 diary->entries[i].len};
+            now[diary->entries[i].key] = (struct contract_value){.stamp = diary->entries[i].stamp,
+                                                                 .len = diary->entries[i].len};
     }
     REQUIRE(is_match, "shard %u holds no beginning of the writes: %u acknowledged, %u promised",
             shard, done, floor);

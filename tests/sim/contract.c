@@ -146,13 +146,61 @@ append(struct contract_shard *shard, const struct contract_write *write)
     shard->writes[shard->count] = *write;
 }
 
+static void
+look_at_clock(const struct contract *contract, struct contract_value *value)
+{
+    value->is_there = value->stamp != 0 ? CONTRACT_YES : CONTRACT_NO;
+    if (value->stamp == 0 || value->deadline_ms == 0)
+        return;
+    if (value->deadline_ms <= contract->now_ms)
+        value->is_there = CONTRACT_NO;
+    else if (value->deadline_ms <= contract->highest_ms)
+        value->is_there = CONTRACT_MAYBE;
+}
+
+void
+contract_apply(struct contract *contract, const struct contract_write *write)
+{
+    if (write->collection == CONTRACT_EXPIRY)
+        return;
+    struct contract_value *value = &contract->collections[write->collection].live[write->key];
+    *value = (struct contract_value){
+        .stamp = write->stamp, .len = write->value_len, .deadline_ms = write->deadline_ms};
+    look_at_clock(contract, value);
+}
+
+void
+contract_set_time(struct contract *contract, uint64_t now_ms)
+{
+    contract->now_ms = now_ms;
+    if (contract->highest_ms < now_ms)
+        contract->highest_ms = now_ms;
+    for (uint32_t i = 0; i < contract->collection_count; i++) {
+        for (uint32_t key = 0; key < CONTRACT_KEYS; key++)
+            look_at_clock(contract, &contract->collections[i].live[key]);
+    }
+}
+
+bool
+contract_has_expired(const struct contract *contract)
+{
+    for (uint32_t i = 0; i < contract->shard_count; i++) {
+        const struct contract_shard *shard = &contract->shards[i];
+        for (size_t j = 0; j < shard->count; j++) {
+            uint64_t deadline_ms = shard->writes[j].deadline_ms;
+            if (deadline_ms != 0 && deadline_ms <= contract->highest_ms)
+                return true;
+        }
+    }
+    return false;
+}
+
 void
 contract_accept(struct contract *contract, uint32_t shard, const struct contract_write *write)
 {
     append(&contract->shards[shard], write);
     contract->shards[shard].count++;
-    contract->collections[write->collection].live[write->key] =
-        (struct contract_value){write->stamp, write->value_len};
+    contract_apply(contract, write);
 }
 
 void
@@ -194,6 +242,11 @@ contract_observe(struct contract *contract, struct db *db)
         struct contract_shard *shard = &contract->shards[i];
         armdb_shard_info info;
         REQUIRE_OK(adb_db_get_shard_info(db, i, &info));
+        if (info.newest_sequence > shard->count && contract_has_expired(contract)) {
+            const struct contract_write expiry = {.collection = CONTRACT_EXPIRY};
+            while (info.newest_sequence > shard->count)
+                contract_accept(contract, i, &expiry);
+        }
         REQUIRE(info.newest_sequence == shard->count, "shard %u is at %" PRIu64 ", not at %zu", i,
                 info.newest_sequence, shard->count);
         REQUIRE(info.synced_sequence <= shard->count, "%" PRIu64, info.synced_sequence);

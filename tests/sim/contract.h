@@ -8,6 +8,10 @@
  * on from what was found: what was lost must not come back.
  *
  * A write counts as accepted when the shard's sequence number grew, acknowledged or not.
+ *
+ * A value with a deadline must be there before it, and must not be there from then on. If the clock
+ * is set back behind it, either may be: the engine deletes expired keys when it likes. The records
+ * by which it does so are counted (CONTRACT_EXPIRY), but not told apart.
  */
 #ifndef TEST_SIM_CONTRACT_H
 #define TEST_SIM_CONTRACT_H
@@ -26,12 +30,16 @@ enum {
     CONTRACT_KEY_BYTES = 256 /* of the longest */
 };
 
+/** In place of a collection: a record by which the engine has deleted some expired key. */
+#define CONTRACT_EXPIRY UINT32_MAX
+
 /** One write of a key; stamps are never used twice, and decide the bytes of the value. */
 struct contract_write {
-    uint32_t collection; /* place in contract.collections */
+    uint32_t collection; /* place in contract.collections, or CONTRACT_EXPIRY */
     uint32_t key;
     uint32_t value_len;
-    uint32_t stamp; /* 0: deleted */
+    uint32_t stamp;       /* 0: deleted */
+    uint64_t deadline_ms; /* 0: none */
 };
 
 struct contract_shard {
@@ -49,6 +57,8 @@ enum contract_truth { CONTRACT_NO, CONTRACT_MAYBE, CONTRACT_YES };
 struct contract_value {
     uint32_t stamp; /* 0: the key is not there */
     uint32_t len;
+    uint64_t deadline_ms;         /* 0: none */
+    enum contract_truth is_there; /* for readers, at this time of day */
 };
 
 struct contract_collection {
@@ -68,6 +78,8 @@ struct contract {
     struct contract_collection collections[CONTRACT_COLLECTIONS_MAX];
     uint32_t collection_count; /* the default one is the first */
     uint32_t newest_id;
+    uint64_t now_ms;     /* the time of day; 0 where no deadline ever passes */
+    uint64_t highest_ms; /* that it ever was */
     bool is_compacted;   /* records that nothing needs may be gone */
     bool may_keep_hints; /* an open left hints of no data file that it could not remove */
 };
@@ -88,14 +100,21 @@ uint32_t contract_number(const struct contract_collection *collection, armdb_sli
 
 /** Fills the value of a write. */
 void contract_fill(uint32_t stamp, uint32_t len, unsigned char *to);
-/** The deadline of a write, which will not pass; 0: none. */
+/** A deadline for a write, which will not pass; 0: none. */
 uint64_t contract_deadline(uint32_t stamp);
 /** Whether these are the bytes of that write. */
 bool contract_is_value(struct contract_value value, armdb_slice bytes);
 
+/** Takes the time of day. */
+void contract_set_time(struct contract *contract, uint64_t now_ms);
+/** Whether a deadline has ever passed: then the engine may write records of its own. */
+bool contract_has_expired(const struct contract *contract);
+
 /** The shard of a key in an open database. */
 uint32_t contract_route(const struct db *db, armdb_slice key);
 
+/** Makes a write what readers must see; it is entered nowhere. */
+void contract_apply(struct contract *contract, const struct contract_write *write);
 /** Takes a write that the shard accepted. */
 void contract_accept(struct contract *contract, uint32_t shard, const struct contract_write *write);
 /** Takes the last write of a shard that failed in it: there or not after the next open. */
@@ -106,7 +125,8 @@ void contract_promise_all(struct contract *contract, armdb_durability level);
 /** The same, for the first `count` writes of a shard alone. */
 void contract_promise_first(struct contract *contract, uint32_t shard, size_t count,
                             armdb_durability level);
-/** Raises floors to what the shards of an open database say of themselves. */
+/** Raises floors to what the shards of an open database say of themselves, and takes the records by
+ * which they have deleted expired keys. */
 void contract_observe(struct contract *contract, struct db *db);
 
 /** Takes what the default collection is made as, before the first open; zeros are defaults. */

@@ -1,4 +1,4 @@
-#include "sim/workload.h"
+#include "sim/workload_private.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -6,16 +6,10 @@
 #include "base/mem.h"
 #include "sim/require.h"
 
-enum {
-    VALUE_MAX = 600 * 1024,
-    TIMER_NS = 200000000,
-    READS = 40,             /* of a multi-get: more than one group of it */
-    READ_BYTES = 12 * 1024, /* room of each: too little for some values */
-};
+enum { TIMER_NS = 200000000 };
 
-_Static_assert(READS *READ_BYTES <= VALUE_MAX, "the reads share the buffer");
-
-static unsigned char value_buffer[VALUE_MAX]; /* of all workloads: one thread runs them in turn */
+static unsigned char
+    value_buffer[WORK_VALUE_MAX]; /* of all workloads: one thread runs them in turn */
 
 /* ----------------------------------------------------------------------- plan */
 
@@ -85,9 +79,8 @@ workload_fini(struct workload *work)
 
 /* ------------------------------------------------------------- open and close */
 
-/* Passes on an error that may come; any other ends the test. */
-static armdb_err
-tolerate(const struct workload *work, const char *what, armdb_err err)
+armdb_err
+workload_tolerate(const struct workload *work, const char *what, armdb_err err)
 {
     REQUIRE(err == ARMDB_OK || work->may_fail, "%s returned %s", what, armdb_err_name(err));
     REQUIRE(err != ARMDB_CORRUPT && err != ARMDB_FORMAT && err != ARMDB_INVALID &&
@@ -104,11 +97,19 @@ tolerate(const struct workload *work, const char *what, armdb_err err)
     return err;
 }
 
+/* Tells the contract what time it is. */
+static void
+look_at_clock(struct workload *work)
+{
+    contract_set_time(work->contract, adb_os_wall_ms(sim_os(work->sim)));
+}
+
 armdb_err
 workload_open(struct workload *work, enum contract_end end)
 {
     struct contract *contract = work->contract;
     work->ticket_count = 0;
+    look_at_clock(work);
     if (contract->shard_count == 0)
         contract_describe_default(contract, &work->options.default_collection);
     work->options.open_mode = contract->shard_count > 0 ? ARMDB_OPEN_EXISTING
@@ -116,7 +117,7 @@ workload_open(struct workload *work, enum contract_end end)
     armdb_err err = adb_db_open(sim_os(work->sim), WORK_PATH, &work->options, &work->db);
     if (err != ARMDB_OK) {
         REQUIRE(work->db == NULL, "a handle with %s", armdb_err_name(err));
-        return tolerate(work, "open", err);
+        return workload_tolerate(work, "open", err);
     }
     contract->may_keep_hints = work->may_fail &&
                                (sim_fault_fired(work->sim) || adb_mem_has_failed());
@@ -141,7 +142,7 @@ workload_close(struct workload *work)
     work->db = NULL;
     if (err == ARMDB_OK)
         contract_promise_all(work->contract, ARMDB_SYNCED);
-    return tolerate(work, "close", err);
+    return workload_tolerate(work, "close", err);
 }
 
 /* --------------------------------------------------------------------- writes */
@@ -162,6 +163,15 @@ draw_value_len(struct workload *work)
     if (draw < 99 || !work->plan.has_large)
         return 60000 + (uint32_t)test_rng_below(rng, 9000);
     return 524288 - 4 + (uint32_t)test_rng_below(rng, 20000);
+}
+
+/* A deadline: one that will pass soon, if the plan has such, or never. */
+static uint64_t
+draw_deadline(struct workload *work, uint32_t stamp)
+{
+    if (work->plan.has_expiry && test_rng_one_in(&work->rng, 3))
+        return work->contract->now_ms + 1 + test_rng_below(&work->rng, 3000);
+    return contract_deadline(stamp);
 }
 
 static enum shard_verb
@@ -236,7 +246,7 @@ write_pair(struct workload *work, enum work_kind kind, const struct contract_wri
     armdb_slice bytes = contract_key(collection, key, room);
     armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
     armdb_ticket ticket = {7, 7, 7};
-    struct contract_write write = {place, key, 0, 0};
+    struct contract_write write = {.collection = place, .key = key};
     options.durability = level;
     options.ticket = has_ticket ? &ticket : NULL;
     if (level == ARMDB_DURABILITY_DEFAULT)
@@ -251,26 +261,28 @@ write_pair(struct workload *work, enum work_kind kind, const struct contract_wri
                                                                           : collection->value_bytes;
         write.stamp = work->next_stamp++;
         contract_fill(write.stamp, write.value_len, work->buffer);
-        options.expires_at_ms = contract_deadline(write.stamp);
+        write.deadline_ms = draw_deadline(work, write.stamp);
+        options.expires_at_ms = write.deadline_ms;
     }
     work->shard = contract_route(work->db, bytes);
     bool was_failed = info_of(work, work->shard).failure != ARMDB_OK;
-    bool is_there = collection->live[key].stamp != 0;
+    enum contract_truth is_there = collection->live[key].is_there;
     armdb_err err = adb_db_write(work->opened[place], verb_of(kind), bytes,
                                  (armdb_slice){work->buffer, write.value_len}, &options);
     REQUIRE(!has_ticket || (is_ticketed && err == ARMDB_OK) || is_zero(&ticket),
             "a ticket of shard %u with %s", ticket.shard, armdb_err_name(err));
     if (err == ARMDB_EXISTS || err == ARMDB_NOT_FOUND) {
         REQUIRE(kind == (err == ARMDB_EXISTS ? WORK_INSERT : WORK_DELETE) &&
-                    is_there == (err == ARMDB_EXISTS),
+                    is_there != (err == ARMDB_EXISTS ? CONTRACT_NO : CONTRACT_YES),
                 "key %u of \"%s\": %s", key, collection->name, armdb_err_name(err));
         return ARMDB_OK;
     }
     if (err != ARMDB_OK) {
         note_failed_write(work, &write, err, was_failed, level);
-        return tolerate(work, "a write", err);
+        return workload_tolerate(work, "a write", err);
     }
-    REQUIRE(!was_failed && (kind == WORK_PUT || is_there == (kind == WORK_DELETE)),
+    REQUIRE(!was_failed && (kind == WORK_PUT ||
+                            is_there != (kind == WORK_DELETE ? CONTRACT_NO : CONTRACT_YES)),
             "key %u of \"%s\": written", key, collection->name);
     if (sim_is_off(work->sim)) { /* nobody was there any more to be told of it */
         contract_accept(work->contract, work->shard, &write);
@@ -289,13 +301,12 @@ armdb_err
 workload_write(struct workload *work, enum work_kind kind, uint32_t place, uint32_t key,
                uint32_t value_len, armdb_durability level)
 {
-    const struct contract_write planned = {place, key, value_len, 0};
+    const struct contract_write planned = {.collection = place, .key = key, .value_len = value_len};
     return write_pair(work, kind, &planned, level, false);
 }
 
-/* The place of a collection that is there. */
-static uint32_t
-draw_collection(struct workload *work)
+uint32_t
+workload_draw_collection(struct workload *work)
 {
     for (;;) {
         uint32_t place = (uint32_t)test_rng_below(&work->rng, work->contract->collection_count);
@@ -308,7 +319,7 @@ draw_collection(struct workload *work)
 static armdb_err
 step_write(struct workload *work, enum work_kind kind)
 {
-    struct contract_write planned = {.collection = draw_collection(work)};
+    struct contract_write planned = {.collection = workload_draw_collection(work)};
     planned.key = (uint32_t)test_rng_below(&work->rng, CONTRACT_KEYS);
     planned.value_len = draw_value_len(work);
     armdb_durability level = (armdb_durability)test_rng_below(&work->rng, 4);
@@ -348,7 +359,7 @@ step_tickets(struct workload *work)
         tickets[i] = work->tickets[count - 1 - i].ticket;
     armdb_err err = adb_db_ticket_wait(work->db, tickets, count);
     if (err != ARMDB_OK)
-        return tolerate(work, "wait for tickets", err);
+        return workload_tolerate(work, "wait for tickets", err);
     for (uint32_t i = 0; i < count; i++) {
         REQUIRE(is_redeemable(work, &work->tickets[i]), "waited for, but not synced");
         redeem(work, &work->tickets[i]);
@@ -356,178 +367,6 @@ step_tickets(struct workload *work)
     work->ticket_count -= count;
     memmove(&work->tickets[0], &work->tickets[count], work->ticket_count * sizeof work->tickets[0]);
     return ARMDB_OK;
-}
-
-/* ---------------------------------------------------------------------- reads */
-
-static void
-check_found(const struct contract_collection *collection, uint32_t key, armdb_err err,
-            armdb_slice bytes)
-{
-    struct contract_value live = collection->live[key];
-    REQUIRE(err == (live.stamp != 0 ? ARMDB_OK : ARMDB_NOT_FOUND), "key %u of \"%s\": %s", key,
-            collection->name, armdb_err_name(err));
-    REQUIRE(err != ARMDB_OK || contract_is_value(live, bytes),
-            "key %u of \"%s\": a wrong value of %zu bytes", key, collection->name, bytes.len);
-}
-
-static armdb_err
-step_get(struct workload *work, enum work_kind kind)
-{
-    unsigned char room[CONTRACT_KEY_BYTES];
-    uint32_t place = draw_collection(work);
-    uint32_t key = (uint32_t)test_rng_below(&work->rng, CONTRACT_KEYS);
-    const struct contract_collection *collection = &work->contract->collections[place];
-    armdb_slice bytes = contract_key(collection, key, room);
-    armdb_value value;
-    size_t len;
-    if (kind == WORK_GET) {
-        armdb_err err = adb_db_get(work->opened[place], bytes, work->buffer, VALUE_MAX, &len);
-        if (err != ARMDB_OK && err != ARMDB_NOT_FOUND)
-            return tolerate(work, "get", err);
-        check_found(collection, key, err, (armdb_slice){work->buffer, len});
-    } else {
-        armdb_err err = adb_db_get_value(work->opened[place], bytes, &value);
-        if (err != ARMDB_OK && err != ARMDB_NOT_FOUND)
-            return tolerate(work, "get_value", err);
-        check_found(collection, key, err, armdb_value_bytes(&value));
-        armdb_value_release(&value);
-    }
-    return ARMDB_OK;
-}
-
-/* Checks a read of a multi-get, of a key or (CONTRACT_KEYS) of none; returns the failure of the
- * environment that it met. */
-static armdb_err
-check_read(const struct workload *work, const struct contract_collection *collection,
-           const armdb_read *read, uint32_t key)
-{
-    if (key == CONTRACT_KEYS) {
-        REQUIRE(read->err == ARMDB_KEY_LENGTH && read->len == 0, "no key: %s",
-                armdb_err_name(read->err));
-        return ARMDB_OK;
-    }
-    struct contract_value live = collection->live[key];
-    /* Whether it has expired is in the file. */
-    bool is_read = live.stamp != 0 && contract_deadline(live.stamp) != 0;
-    bool has_failed = read->err != ARMDB_BUFFER_TOO_SMALL && work->may_fail && is_read;
-    if (live.stamp != 0 && live.len > read->capacity && !has_failed) {
-        REQUIRE(read->err == ARMDB_BUFFER_TOO_SMALL && read->len == live.len,
-                "key %u of \"%s\", %u bytes: %s, %zu bytes", key, collection->name, live.len,
-                armdb_err_name(read->err), read->len);
-        return ARMDB_OK;
-    }
-    if (read->err != ARMDB_OK && read->err != ARMDB_NOT_FOUND) {
-        REQUIRE(work->may_fail && live.stamp != 0 && read->len == 0, "key %u of \"%s\": %s", key,
-                collection->name, armdb_err_name(read->err));
-        return read->err;
-    }
-    check_found(collection, key, read->err, (armdb_slice){read->buffer, read->len});
-    return ARMDB_OK;
-}
-
-static armdb_err
-step_multi_get(struct workload *work)
-{
-    unsigned char rooms[READS][CONTRACT_KEY_BYTES];
-    uint32_t keys[READS];
-    armdb_read reads[READS];
-    uint32_t place = draw_collection(work);
-    uint32_t count = 1 + (uint32_t)test_rng_below(&work->rng, READS);
-    const struct contract_collection *collection = &work->contract->collections[place];
-    armdb_err first = ARMDB_OK;
-    armdb_err met = ARMDB_OK;
-    for (uint32_t i = 0; i < count; i++) {
-        bool is_key = !test_rng_one_in(&work->rng, 100);
-        keys[i] = is_key ? (uint32_t)test_rng_below(&work->rng, CONTRACT_KEYS) : CONTRACT_KEYS;
-        reads[i] = (armdb_read){.buffer = work->buffer + i * READ_BYTES,
-                                .capacity = READ_BYTES,
-                                .len = 7,
-                                .err = ARMDB_CLOSED};
-        if (is_key)
-            reads[i].key = contract_key(collection, keys[i], rooms[i]);
-    }
-    armdb_err err = adb_db_multi_get(work->opened[place], reads, count);
-    for (uint32_t i = 0; i < count; i++) {
-        armdb_err failure = check_read(work, collection, &reads[i], keys[i]);
-        met = met != ARMDB_OK ? met : failure;
-        if (first == ARMDB_OK && reads[i].err != ARMDB_NOT_FOUND)
-            first = reads[i].err;
-    }
-    REQUIRE(err == first, "multi_get says %s, the first failure is %s", armdb_err_name(err),
-            armdb_err_name(first));
-    return met == err ? tolerate(work, "multi_get", met) : met;
-}
-
-/* A step of a walk without order: a key that is there and was not met yet. */
-static armdb_err
-check_step_anywhere(struct workload *work, const struct contract_collection *collection,
-                    struct cursor *cursor, armdb_err err, bool *is_met)
-{
-    uint32_t left = 0;
-    for (uint32_t i = 0; i < CONTRACT_KEYS; i++)
-        left += collection->live[i].stamp != 0 && !is_met[i];
-    REQUIRE((err == ARMDB_END) == (left == 0), "a walk with %u keys left: %s", left,
-            armdb_err_name(err));
-    if (err == ARMDB_END)
-        return ARMDB_END;
-    uint32_t number = contract_number(collection, adb_cursor_key(cursor));
-    REQUIRE(number < CONTRACT_KEYS && collection->live[number].stamp != 0 && !is_met[number],
-            "a walk at key %u: not there, or met before", number);
-    is_met[number] = true;
-    REQUIRE(err != ARMDB_OK ||
-                contract_is_value(collection->live[number], adb_cursor_value(cursor)),
-            "a walk at key %u: wrong value", number);
-    return tolerate(work, "a walk", err);
-}
-
-/* A step of a walk: the key must be the next that is there. A failed read of its value passes. */
-static armdb_err
-check_step(struct workload *work, const struct contract_collection *collection,
-           struct cursor *cursor, armdb_err err, uint32_t *next)
-{
-    unsigned char room[CONTRACT_KEY_BYTES];
-    bool is_ascending = collection->order == ARMDB_ASCENDING;
-    uint32_t number = *next;
-    while (number < CONTRACT_KEYS && collection->live[number].stamp == 0)
-        number += is_ascending ? 1u : UINT32_MAX;
-    *next = number + (is_ascending ? 1u : UINT32_MAX);
-    REQUIRE((err == ARMDB_END) == (number >= CONTRACT_KEYS), "a walk at key %u: %s", number,
-            armdb_err_name(err));
-    if (err == ARMDB_END)
-        return ARMDB_END;
-    armdb_slice expected = contract_key(collection, number, room);
-    armdb_slice key = adb_cursor_key(cursor);
-    REQUIRE(key.len == expected.len && memcmp(key.data, expected.data, key.len) == 0,
-            "a walk at key %u: another key, %s", number, armdb_err_name(err));
-    REQUIRE(err != ARMDB_OK ||
-                contract_is_value(collection->live[number], adb_cursor_value(cursor)),
-            "a walk at key %u: wrong value", number);
-    return tolerate(work, "a walk", err);
-}
-
-static armdb_err
-step_scan(struct workload *work)
-{
-    uint32_t place = draw_collection(work);
-    const struct contract_collection *collection = &work->contract->collections[place];
-    uint32_t next = collection->order == ARMDB_ASCENDING ? 0 : CONTRACT_KEYS - 1;
-    bool is_met[CONTRACT_KEYS] = {false};
-    struct cursor *cursor;
-    armdb_err first = ARMDB_OK;
-    armdb_err err = adb_cursor_open(work->opened[place], NULL, &cursor);
-    if (err != ARMDB_OK)
-        return tolerate(work, "cursor_open", err);
-    while (err != ARMDB_END) {
-        err = adb_cursor_move(cursor, CURSOR_NEXT);
-        err = collection->order == ARMDB_UNORDERED
-                  ? check_step_anywhere(work, collection, cursor, err, is_met)
-                  : check_step(work, collection, cursor, err, &next);
-        if (err != ARMDB_END && first == ARMDB_OK)
-            first = err;
-    }
-    adb_cursor_close(cursor);
-    return first;
 }
 
 /* ------------------------------------------------------------- flush and sync */
@@ -538,7 +377,7 @@ step_flush(struct workload *work, armdb_durability level)
     armdb_err err = level == ARMDB_SYNCED ? adb_db_sync(work->db) : adb_db_flush(work->db);
     if (err == ARMDB_OK)
         contract_promise_all(work->contract, level);
-    return tolerate(work, level == ARMDB_SYNCED ? "sync" : "flush", err);
+    return workload_tolerate(work, level == ARMDB_SYNCED ? "sync" : "flush", err);
 }
 
 /* Lets time go by, so that the timers run. They report to nobody. */
@@ -546,12 +385,47 @@ static armdb_err
 step_timer(struct workload *work)
 {
     sim_advance_ns(work->sim, TIMER_NS);
+    look_at_clock(work);
     adb_db_step(work->db);
     if (!work->may_fail)
         contract_promise_all(work->contract, work->options.sync_interval_ms == ARMDB_NEVER
                                                  ? ARMDB_WRITTEN
                                                  : ARMDB_SYNCED);
     return ARMDB_OK;
+}
+
+/* Some steps of the background, with a little time between them; of a full second now and then. */
+static armdb_err
+step_background(struct workload *work)
+{
+    uint64_t steps = 1 + test_rng_below(&work->rng, 8);
+    for (uint64_t i = 0; i < steps; i++) {
+        sim_advance_ns(
+            work->sim,
+            1000000 * (test_rng_one_in(&work->rng, 8) ? 1000 : test_rng_below(&work->rng, 30)));
+        look_at_clock(work);
+        adb_db_step(work->db);
+    }
+    return ARMDB_OK;
+}
+
+/* Sets the clock, by up to some seconds, in either direction. */
+static armdb_err
+step_clock(struct workload *work)
+{
+    uint64_t wall_ms = work->contract->now_ms + test_rng_below(&work->rng, 8000);
+    sim_set_wall_ms(work->sim, wall_ms - (test_rng_one_in(&work->rng, 2) ? 4000 : 0));
+    look_at_clock(work);
+    return ARMDB_OK;
+}
+
+/* Compares logs, indexes and accounts, but for what needs the device. */
+static armdb_err
+step_verify(struct workload *work)
+{
+    armdb_verify_report report;
+    armdb_err err = adb_db_verify_open(work->db, NULL, NULL, &report);
+    return workload_tolerate(work, "verify", err);
 }
 
 /* An armdb_compact_fn: counts down the steps that are left. */
@@ -574,7 +448,7 @@ step_compact(struct workload *work)
     options.context = &left;
     options.percent = 1 + (uint32_t)test_rng_below(&work->rng, 40);
     work->contract->is_compacted = true;
-    return tolerate(work, "compact", adb_db_compact(work->db, &options, &progress));
+    return workload_tolerate(work, "compact", adb_db_compact(work->db, &options, &progress));
 }
 
 /* ---------------------------------------------------------------- collections */
@@ -601,13 +475,13 @@ step_create(struct workload *work)
         work->opened[contract->collection_count] = created;
         contract_create(contract, name, &options, created);
     }
-    return tolerate(work, "create collection", err);
+    return workload_tolerate(work, "create collection", err);
 }
 
 static armdb_err
 step_drop(struct workload *work)
 {
-    uint32_t place = draw_collection(work);
+    uint32_t place = workload_draw_collection(work);
     const struct contract_collection *collection = &work->contract->collections[place];
     armdb_value value;
     if (place == 0)
@@ -622,7 +496,7 @@ step_drop(struct workload *work)
     } else if (err != ARMDB_NO_MEMORY && err != ARMDB_FAILED) {
         contract_drop(work->contract, place, CONTRACT_MAYBE);
     }
-    return tolerate(work, "drop collection", err);
+    return workload_tolerate(work, "drop collection", err);
 }
 
 /* ----------------------------------------------------------------------- step */
@@ -657,13 +531,13 @@ run_step(struct workload *work)
         return step_write(work, work->kind);
     case WORK_GET:
     case WORK_GET_VALUE:
-        return step_get(work, work->kind);
+        return workload_get(work, work->kind);
     case WORK_MULTI_GET:
-        return step_multi_get(work);
+        return workload_multi_get(work);
     case WORK_TICKETS:
         return step_tickets(work);
     case WORK_SCAN:
-        return step_scan(work);
+        return workload_scan(work);
     case WORK_FLUSH_ALL:
         return step_flush(work, ARMDB_WRITTEN);
     case WORK_SYNC_ALL:
@@ -676,6 +550,12 @@ run_step(struct workload *work)
         return step_create(work);
     case WORK_DROP:
         return step_drop(work);
+    case WORK_BACKGROUND:
+        return step_background(work);
+    case WORK_CLOCK:
+        return step_clock(work);
+    case WORK_VERIFY:
+        return step_verify(work);
     case WORK_REOPEN:
     case WORK_KINDS:
         break;
@@ -686,7 +566,13 @@ run_step(struct workload *work)
 armdb_err
 workload_step(struct workload *work)
 {
-    work->kind = draw_kind(work);
+    return workload_do(work, draw_kind(work));
+}
+
+armdb_err
+workload_do(struct workload *work, enum work_kind kind)
+{
+    work->kind = kind;
     work->shard = UINT32_MAX;
     armdb_err err = run_step(work);
     if (work->db != NULL)

@@ -29,6 +29,9 @@ enum work_kind {
     WORK_CREATE,
     WORK_DROP,
     WORK_REOPEN,
+    WORK_BACKGROUND, /* some steps of the jobs of the background */
+    WORK_CLOCK,      /* the time of day jumps */
+    WORK_VERIFY,     /* a check of the open database */
     WORK_KINDS
 };
 
@@ -37,7 +40,8 @@ struct work_plan {
     uint64_t seed;
     uint32_t steps;
     uint32_t shards;
-    bool has_large; /* values of more than 512 KiB */
+    bool has_large;  /* values of more than 512 KiB */
+    bool has_expiry; /* deadlines that pass */
     armdb_collection_options default_collection;
     uint8_t weights[WORK_KINDS];
 };
@@ -87,6 +91,8 @@ armdb_err workload_open(struct workload *work, enum contract_end end);
 armdb_err workload_close(struct workload *work);
 /** One step; the error of the environment that it met, ARMDB_OK for all else. */
 armdb_err workload_step(struct workload *work);
+/** A step of that kind; all else about it follows from work->rng. */
+armdb_err workload_do(struct workload *work, enum work_kind kind);
 /** Opens and does all steps, up to the first error. */
 armdb_err workload_run(struct workload *work);
 

@@ -1,0 +1,21 @@
+/*
+ * workload_private.h: what the files of the workload share.
+ */
+#ifndef TEST_SIM_WORKLOAD_PRIVATE_H
+#define TEST_SIM_WORKLOAD_PRIVATE_H
+
+#include "sim/workload.h"
+
+enum { WORK_VALUE_MAX = 600 * 1024 };
+
+/** Passes on an error that may come; any other ends the test. */
+armdb_err workload_tolerate(const struct workload *work, const char *what, armdb_err err);
+/** The place of a collection that is there. */
+uint32_t workload_draw_collection(struct workload *work);
+
+/* workload_read.c: one step each. */
+armdb_err workload_get(struct workload *work, enum work_kind kind);
+armdb_err workload_multi_get(struct workload *work);
+armdb_err workload_scan(struct workload *work);
+
+#endif
