@@ -3,8 +3,8 @@
 
     test_headers.py COMPILER SOURCE_DIR BUILD_DIR
 
-Each header alone, each one twice, all of them in both orders, and a program that uses every macro
-and inline function: as C11, C17 and C++17.
+Each header alone, each one twice, all of them in both orders, and programs that use every macro
+and inline function: as C11, C17 and C++17. Structs that are no values of a typed view don't.
 """
 
 import os
@@ -37,12 +37,59 @@ int main(void)
 }
 """
 
+TYPED = """
+#include <armdb/typed.h>
+struct account { int64_t balance; uint32_t owner; uint32_t flags; };
+ARMDB_DEFINE_KEY_BYTES(token, 16);
+ARMDB_DEFINE_KEY_PAIR(owner_time, u32, i64);
+ARMDB_DEFINE_KEY_PAIR(nested, token, owner_time);
+ARMDB_DEFINE_TYPED(accounts, nested, struct account, 8 + 4 + 4);
+ARMDB_DEFINE_TYPED(numbers, u64, uint64_t, 8);
+armdb_err use(armdb_db *db, armdb_key_nested key, struct account *account);
+armdb_err use(armdb_db *db, armdb_key_nested key, struct account *account)
+{
+    accounts view;
+    bool found;
+    armdb_cursor *cursor;
+    armdb_err err = accounts_open(db, "accounts", ARMDB_ORDER_DEFAULT, &view);
+    if (err == ARMDB_OK)
+        err = accounts_range(view, &key, NULL, &cursor);
+    if (err != ARMDB_OK)
+        return err;
+    *account = accounts_value(cursor);
+    key = accounts_key(cursor);
+    err = accounts_seek(cursor, key);
+    armdb_cursor_close(cursor);
+    accounts_put(view, key, account, NULL);
+    accounts_insert(view, key, account, NULL);
+    accounts_contains(view, key, &found);
+    accounts_delete(view, key, NULL);
+    return err != ARMDB_OK ? err : accounts_get(view, key, account);
+}
+"""
+
+# What must not compile.
+REFUSED = {
+    "holes": "struct v { uint64_t a; uint32_t b; };\nARMDB_DEFINE_TYPED(v, u64, struct v, 8 + 4);",
+    "size": "struct v { char a[257]; };\nARMDB_DEFINE_TYPED(v, u64, struct v, 257);",
+    "key": "ARMDB_DEFINE_KEY_BYTES(long, 257);"}
+
+
+def compiles(compiler, language, source, build, path, text):
+    """What the compiler says; None: nothing."""
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text + "\ntypedef int not_empty;\n")
+    result = subprocess.run(
+        [compiler, *language, *WARNINGS, "-fsyntax-only", f"-I{source}/include",
+         f"-I{build}/include", path], check=False, capture_output=True, text=True)
+    return result.stderr or "failed" if result.returncode != 0 or result.stderr else None
+
 
 def main(compiler, source, build):
     folder = os.path.join(source, "include/armdb")
     names = sorted(os.listdir(folder)) + ["version.h"]
     headers = sorted({f"armdb/{name}" for name in names if name.endswith(".h")})
-    texts = {"use": USE}
+    texts = {"use": USE, "typed": TYPED}
     for header in headers:
         texts[f"{header} alone"] = f"#include <{header}>\n"
         texts[f"{header} twice"] = f"#include <{header}>\n" * 2
@@ -52,15 +99,17 @@ def main(compiler, source, build):
     failed = False
     with tempfile.TemporaryDirectory() as work:
         path = os.path.join(work, "program")
-        for what, text in texts.items():
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text + "typedef int not_empty;\n")
-            for language, options in LANGUAGES.items():
-                result = subprocess.run(
-                    [compiler, *options, *WARNINGS, "-fsyntax-only", f"-I{source}/include",
-                     f"-I{build}/include", path], check=False, capture_output=True, text=True)
-                if result.returncode != 0 or result.stderr:
-                    print(f"{what}, {language}:\n{result.stderr}")
+        for language, options in LANGUAGES.items():
+            for what, text in texts.items():
+                said = compiles(compiler, options, source, build, path, text)
+                if said is not None:
+                    print(f"{what}, {language}:\n{said}")
+                    failed = True
+            for what, text in REFUSED.items():
+                text = f"#include <armdb/typed.h>\n{text}\n"
+                said = compiles(compiler, options, source, build, path, text)
+                if said is None or "assert" not in said:
+                    print(f"{what}, {language}: should not compile:\n{said}")
                     failed = True
     print(f"{len(headers)} headers, {len(texts)} programs in {len(LANGUAGES)} languages")
     return 1 if failed else 0
