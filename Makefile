@@ -4,11 +4,13 @@
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
+SECONDS ?= 60
+SEED ?=
 
 DEPS = bash scripts/deps.sh
 CTEST = ctest -j $(JOBS) --no-label-summary
 
-.PHONY: all help deps demo bench bench-full bench-curve bench-publish test install lint format asan tsan clang release-test coverage fuzz clean
+.PHONY: all help deps demo bench bench-full bench-curve bench-publish test install lint format asan tsan clang release-test coverage fuzz soak clean
 .NOTPARALLEL:
 
 all: ## build the library and the command armdb (optimised)
@@ -89,6 +91,12 @@ fuzz: ## fuzz each decoder for FUZZ_SECONDS (default 60)
 	cmake --preset fuzz
 	cmake --build --preset fuzz -j $(JOBS)
 	bash scripts/fuzz.sh build/fuzz $(FUZZ_SECONDS)
+
+soak: ## live through every fault in the simulator for SECONDS (default 60), from SEED if given
+	@$(DEPS) build test
+	cmake --preset dev
+	cmake --build --preset dev -j $(JOBS) --target sim_soak
+	cd build/dev && ARMDB_SEED=$(SEED) tests/sim_soak seconds $(SECONDS)
 
 clean: ## remove everything that was built
 	rm -rf build
