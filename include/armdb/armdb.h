@@ -664,9 +664,9 @@ ARMDB_API armdb_err armdb_verify(const char *path, armdb_damage_fn on_damage, vo
 
 /**
  * Checks a database that is open, while it is being used: every record that is with the operating
- * system; each of them against the indexes, and these against the records; the figures of each
- * file (armdb_stats.dead_bytes and the like) against what is in it; the manifest on disk against
- * the one in force. Changes nothing.
+ * system; each of them against the indexes, and these against the records; the hint of each file,
+ * and the figures of each (armdb_stats.dead_bytes and the like) against what is in it; the manifest
+ * on disk against the one in force. Changes nothing.
  *
  * What is compared is exact, but for two things: a file that compaction is replacing meanwhile is
  * only read, and looked up in the indexes; and whether an index names places that are none of its

@@ -35,7 +35,8 @@ adb_hint_check_record(struct hint_check *check, const struct log_scan_record *fo
     if (check->hint == NULL || found->offset >= adb_hint_header(check->hint)->data_bytes)
         return ARMDB_OK;
     if (check->build == NULL) {
-        check->build = adb_hint_build_new(check->file->end, keep_chunk, check);
+        check->build = adb_hint_build_new(adb_hint_header(check->hint)->data_bytes, keep_chunk,
+                                          check);
         if (check->build == NULL)
             return ARMDB_NO_MEMORY;
     }
@@ -88,30 +89,23 @@ take_key(struct recover_merge *merge, struct newest *newest)
     return ARMDB_OK;
 }
 
-/* The same, of collections that were not dropped since the hint was written. */
-static armdb_err
-take_live_key(struct recover_merge *merge, const struct hint_check *check,
-              const struct shard_origins *origins, struct newest *newest)
+/* Whether the key may be in an index: its collection may have been dropped since the hint was
+ * written, or the record was met. */
+static bool
+is_live(const struct hint_check *check, const struct shard_origins *origins,
+        const struct newest *newest)
 {
-    struct shard_index *index = NULL;
-    do {
-        ADB_TRY(take_key(merge, newest));
-        const struct shard_origin origin = {check->file->header.shard, newest->entry.collection_id,
-                                            newest->entry.key};
-        /* What it has against an entry that the scan has too, it has told. */
-        if (!newest->is_over)
-            (void)origins->find(origins->context, &origin, &index);
-    } while (!newest->is_over && index == NULL);
-    return ARMDB_OK;
+    const struct shard_origin origin = {check->file->header.shard, newest->entry.collection_id,
+                                        newest->entry.key};
+    struct shard_index *index;
+    return origins->find(origins->context, &origin, &index) != NULL || index != NULL;
 }
 
+/* Of two entries of one key. */
 static bool
 is_same(const struct newest *told, const struct newest *seen)
 {
-    if (told->is_over || seen->is_over)
-        return told->is_over == seen->is_over;
-    if (compare(told, &seen->entry, seen->head) != 0 ||
-        adb_hint_word(&told->entry) != adb_hint_word(&seen->entry))
+    if (adb_hint_word(&told->entry) != adb_hint_word(&seen->entry))
         return false;
     return told->entry.value == NULL || memcmp(told->entry.value, seen->entry.value,
                                                adb_location_value_len(told->entry.location)) == 0;
@@ -148,12 +142,20 @@ compare_all(const struct hint_check *check, const struct shard_origins *origins,
 {
     struct newest by_hint;
     struct newest by_scan;
-    do {
-        ADB_TRY(take_live_key(told, check, origins, &by_hint));
-        ADB_TRY(take_key(seen, &by_scan));
-        if (!is_same(&by_hint, &by_scan))
+    ADB_TRY(take_key(told, &by_hint));
+    ADB_TRY(take_key(seen, &by_scan));
+    while (!by_hint.is_over || !by_scan.is_over) {
+        int order = by_hint.is_over ? 1 : -1;
+        if (!by_hint.is_over && !by_scan.is_over)
+            order = compare(&by_hint, &by_scan.entry, by_scan.head);
+        if ((order != 0 || !is_same(&by_hint, &by_scan)) &&
+            is_live(check, origins, order <= 0 ? &by_hint : &by_scan))
             return raise_difference(check, &by_hint, &by_scan);
-    } while (!by_scan.is_over);
+        if (order <= 0)
+            ADB_TRY(take_key(told, &by_hint));
+        if (order >= 0)
+            ADB_TRY(take_key(seen, &by_scan));
+    }
     return ARMDB_OK;
 }
 
@@ -188,4 +190,5 @@ adb_hint_check_fini(struct hint_check *check)
     adb_hint_build_free(check->build);
     adb_runs_clear(&check->seen);
     adb_runs_clear(&check->told);
+    *check = (struct hint_check){0};
 }

@@ -33,11 +33,17 @@ ADB_MUST_USE armdb_err adb_hint_check_record(struct hint_check *check,
                                              const struct log_scan_record *found,
                                              const struct shard_index *index);
 
-/** Compares, after the last record. Returns ARMDB_OK; ARMDB_CORRUPT: the hint says something else;
- * ARMDB_IO, ARMDB_NO_MEMORY. */
+/**
+ * Compares, after the last record.
+ *
+ * @param origins  collections there are now; what was dropped meanwhile is not compared.
+ *
+ * Returns:  ARMDB_OK; ARMDB_CORRUPT: the hint says something else; ARMDB_IO, ARMDB_NO_MEMORY.
+ */
 ADB_MUST_USE armdb_err adb_hint_check_end(struct hint_check *check,
                                           const struct shard_origins *origins);
 
+/** Leaves a check that knows of no hint. */
 void adb_hint_check_fini(struct hint_check *check);
 
 #endif

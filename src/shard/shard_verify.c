@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "os/rcu.h"
 #include "shard/compact_batch.h"
-#include "shard/shard_private.h"
+#include "shard/hint_check.h"
 
 enum { NO_PLACE = UINT32_MAX, ORPHAN_KEY_BYTES = 8 };
 
@@ -46,8 +46,9 @@ struct shard_verify {
     struct verify_file *at; /* being scanned */
     struct compact_batch batch;
     const char *why[COMPACT_BATCH]; /* of each record of the batch: NULL if it is right */
-    bool has_damage;
-    bool is_close; /* the sums were wrong: entries are looked at one by one */
+    struct hint_check hint;         /* of the file */
+    uint64_t damages;               /* in the log or the index */
+    bool is_close;                  /* the sums were wrong: entries are looked at one by one */
 
     /* Values that no tombstone has followed yet, whose keys are not in the index: from a hash of
      * collection and key to the location. */
@@ -144,6 +145,7 @@ adb_shard_verify_end(struct shard_verify *verify)
     if (verify == NULL)
         return;
     adb_shard_release(verify->shard);
+    adb_hint_check_fini(&verify->hint);
     adb_index_fini(&verify->orphans);
     adb_spare_fini(&verify->spare, verify->shard->pages);
     adb_batch_fini(&verify->batch);
@@ -156,14 +158,31 @@ adb_shard_verify_end(struct shard_verify *verify)
 
 /* Tells of what the thread's detail record says. */
 static void
-tell(struct shard_verify *verify, uint32_t collection_id, armdb_slice key)
+tell_only(const struct shard_verify *verify, uint32_t collection_id, armdb_slice key)
 {
     const struct shard_finding finding = {
         .detail = adb_err_detail(), .collection_id = collection_id, .key = key};
-    verify->has_damage = true;
+    verify->how->on_finding(verify->how->finding_context, verify->shard->identity.shard, &finding);
+}
+
+/* The same, of something that makes what else is found doubtful. */
+static void
+tell(struct shard_verify *verify, uint32_t collection_id, armdb_slice key)
+{
+    verify->damages++;
     if (verify->at != NULL)
         verify->at->is_doubtful = true;
-    verify->how->on_finding(verify->how->finding_context, verify->shard->identity.shard, &finding);
+    tell_only(verify, collection_id, key);
+}
+
+/* Takes an error as damage of a hint if it is that; else passes it on. */
+static armdb_err
+tell_of_hint(const struct shard_verify *verify, armdb_err err)
+{
+    if (err != ARMDB_CORRUPT)
+        return err;
+    tell_only(verify, UINT32_MAX, (armdb_slice){NULL, 0});
+    return ARMDB_OK;
 }
 
 static void
@@ -329,6 +348,7 @@ verify_record(void *context, const struct log_scan_record *found)
         tell_of_record(verify, verify->at->file, found, why_not);
         return ARMDB_OK;
     }
+    ADB_TRY(adb_hint_check_record(&verify->hint, found, index));
     if (index == NULL) {
         count_dropped(verify->at, found);
         return ARMDB_OK;
@@ -372,12 +392,35 @@ check_header(struct shard_verify *verify)
     return ARMDB_OK;
 }
 
+/* One that tells of more than is looked at was written since the check began. */
 static armdb_err
-scan_file(struct shard_verify *verify, struct verify_file *at, uint64_t *sequence)
+begin_hint(struct shard_verify *verify)
 {
+    const struct verify_file *at = verify->at;
+    struct hint_check *check = &verify->hint;
+    ADB_TRY(tell_of_hint(
+        verify, adb_hint_check_begin(check, at->file, verify->shard->path, !at->is_whole)));
+    if (check->hint != NULL && adb_hint_header(check->hint)->data_bytes > at->end)
+        adb_hint_check_fini(check);
+    return ARMDB_OK;
+}
+
+/* After damage in the file nothing is said of its hint. */
+static armdb_err
+end_hint(struct shard_verify *verify, bool is_whole)
+{
+    const struct shard_origins origins = {verify->how->find, verify->how->context};
+    armdb_err err = is_whole ? tell_of_hint(verify, adb_hint_check_end(&verify->hint, &origins))
+                             : ARMDB_OK;
+    adb_hint_check_fini(&verify->hint);
+    return err;
+}
+
+static armdb_err
+scan_records(struct shard_verify *verify, uint64_t *sequence)
+{
+    const struct verify_file *at = verify->at;
     struct log_scan_result result;
-    verify->at = at;
-    ADB_TRY(check_header(verify));
     armdb_err err = adb_log_scan(at->file, !at->is_whole, *sequence, verify_record, verify,
                                  &result);
     if (err != ARMDB_OK && err != ARMDB_END)
@@ -388,6 +431,17 @@ scan_file(struct shard_verify *verify, struct verify_file *at, uint64_t *sequenc
     verify->check->bytes += at->end;
     *sequence = result.sequence;
     return ARMDB_OK;
+}
+
+static armdb_err
+scan_file(struct shard_verify *verify, struct verify_file *at, uint64_t *sequence)
+{
+    uint64_t damages = verify->damages;
+    verify->at = at;
+    ADB_TRY(check_header(verify));
+    ADB_TRY(begin_hint(verify));
+    ADB_TRY(scan_records(verify, sequence));
+    return end_hint(verify, verify->damages == damages);
 }
 
 /* ------------------------------------------------------------------- orphans */
@@ -448,7 +502,7 @@ settle_orphans(struct shard_verify *verify)
 {
     struct shard *shard = verify->shard;
     const struct verify_file *last = &verify->files[verify->count - 1];
-    if (verify->has_damage || adb_index_count(&verify->orphans) == 0 ||
+    if (verify->damages != 0 || adb_index_count(&verify->orphans) == 0 ||
         adb_shard_flush(shard) != ARMDB_OK)
         return ARMDB_OK; /* damage may hide tombstones; so does what can't be flushed */
     struct data_file **newer = adb_new_array(struct data_file *, LOCATION_SLOTS);

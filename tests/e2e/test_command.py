@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 COMMAND = None
@@ -372,6 +373,19 @@ class ExpiryTest(CommandTest):
         self.ok("put", self.db, "k", "v", "--ttl", left[:-1].decode())  # what it prints, it takes
         self.ok("put", self.db, "k", "w")
         self.assertEqual(self.ok("ttl", self.db, "k"), b"none\n")
+
+    def test_put_until(self):
+        now = int(time.time() * 1000)
+        self.ok("put", self.db, "k", "v", "--expires-at", str(now + 1000000))
+        self.assertTrue(900000 < int(self.ok("ttl", self.db, "k")[:-3]) <= 1000000)
+        self.assertEqual(self.ok("dump", self.db), b"k\tv\\@%d\n" % (now + 1000000))
+        self.ok("put", self.db, "k", "v", f"--expires-at={now - 1}")
+        self.fails(NOT_THERE, "get", self.db, "k", says='no key "k"')
+        for text in ("", "0", "1s", "-1", "9" * 30):
+            self.fails(USAGE, "put", self.db, "k", "v", "--expires-at=" + text,
+                       says=f"--expires-at is '{text}'")
+        self.fails(USAGE, "put", self.db, "k", "v", "--expires-at=1", "--ttl=1s",
+                   says=("--ttl", "--expires-at"))
 
     def test_expired(self):
         self.ok("put", self.db, "k", "v")
@@ -831,6 +845,26 @@ class BadDatabaseTest(CommandTest):
             self.change(path, flip(64 + 25))
         result = self.fails(DAMAGE, "verify", self.db, says="2 damaged places")
         self.assertEqual(len(result.out.splitlines()), 3, result)
+
+    def test_verify_open(self):
+        value = b"v" * 60000
+        self.ok("create", self.db, "--shards", "1")
+        self.load([(b"key%02d" % i, value) for i in range(40)])  # enough for a hint
+        self.ok("put", self.db, "k\n", "v", "--collection", "c")
+        self.assertRegex(self.ok("verify", self.db, "--open"), rb"^checked .*: no damage\n$")
+        self.ok("verify", self.db, "--open", "--collection", "c")
+        self.fails(NOT_THERE, "verify", self.db, "--open", "--collection", "d", says='"d"')
+        path, = self.data_files()
+        hint = path[:-len("log")] + "hint"
+        self.change(hint, flip(200))
+        for options in ((), ("--open",)):
+            result = self.fails(DAMAGE, "verify", self.db, *options, says="1 damaged place")
+            self.assertIn(b"its hint is of no use: damaged", result.out)
+        self.assertIn(b"no damage", self.ok("verify", self.db))  # closing wrote it anew
+        self.change(path, flip(100000))  # in a value: opening does not read it
+        self.ok("get", self.db, "key39")
+        result = self.fails(DAMAGE, "verify", self.db, "--open", says="damaged place")
+        self.assertRegex(result.out.decode(), rf"(?m)^{re.escape(path)}: offset \d+: .")
 
     def test_backup(self):
         self.fill()

@@ -55,6 +55,9 @@ static const struct option_spec SPECS[OPTION_COUNT] = {
     [OPTION_TTL] = {"--ttl", "DURATION",
                     "the key is gone after that: a number and ms, s, m, h or d (default: never)",
                     KIND_DURATION, 1, UINT64_C(1000000000000000)},
+    [OPTION_EXPIRES_AT] = {"--expires-at", "MS",
+                           "the key is gone at that time, in milliseconds since the epoch",
+                           KIND_NUMBER, 1, UINT64_MAX},
     [OPTION_ACKNOWLEDGE] = {"--acknowledge", "N",
                             "after each N, make them survive a kill, then print their number",
                             KIND_NUMBER, 1, UINT64_MAX},
@@ -64,6 +67,8 @@ static const struct option_spec SPECS[OPTION_COUNT] = {
                         "of a data file that must be garbage, 1..100 (default: 1)", KIND_NUMBER, 1,
                         100},
     [OPTION_FILES] = {"--files", "", "each data file, too", KIND_FLAG, 0, 0},
+    [OPTION_OPEN] = {"--open", "", "open the database, and check what is in memory too", KIND_FLAG,
+                     0, 0},
     [OPTION_JSON] = {"--json", "", "as one JSON object", KIND_FLAG, 0, 0},
 };
 

@@ -32,8 +32,11 @@ store(const struct args *args, armdb_slice key, armdb_slice value)
 {
     struct session session;
     armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
+    if (args->is_set[OPTION_TTL] && args->is_set[OPTION_EXPIRES_AT])
+        return report(STATUS_USAGE, "--ttl and --expires-at are both given: leave one out");
     options.durability = args_durability(args, ARMDB_SYNCED);
     options.ttl_ms = args->number[OPTION_TTL];
+    options.expires_at_ms = args->number[OPTION_EXPIRES_AT];
     int status = session_make_collection(&session, args);
     if (status != STATUS_DONE)
         return status;

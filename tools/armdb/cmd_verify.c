@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "commands.h"
+#include "print.h"
 #include "report.h"
 #include "session.h"
 
@@ -10,7 +11,13 @@ static void
 print_damage(void *context, const armdb_damage *damage)
 {
     (void)context;
-    printf("%s: offset %" PRIu64 ": %s\n", damage->file, damage->offset, damage->message);
+    printf("%s: offset %" PRIu64 ": %s", damage->file, damage->offset, damage->message);
+    if (damage->collection != NULL) {
+        printf(" (collection %s, key ", damage->collection);
+        print_escaped(stdout, damage->key);
+        putchar(')');
+    }
+    putchar('\n');
 }
 
 static void
@@ -30,6 +37,18 @@ print_summary(const armdb_verify_report *report)
     putchar('\n');
 }
 
+/* What a check says, and found. */
+static int
+report_found(const char *path, armdb_err err, const armdb_verify_report *found)
+{
+    if (err == ARMDB_OK || err == ARMDB_CORRUPT)
+        print_summary(found);
+    if (err == ARMDB_CORRUPT && found->damages > 0)
+        return report(STATUS_DAMAGE, "%s: %" PRIu64 " damaged %s: put the files back from a copy",
+                      path, found->damages, found->damages == 1 ? "place" : "places");
+    return err == ARMDB_OK ? STATUS_DONE : report_library(err, path);
+}
+
 /* The check knows no collections: whether one is there is seen by opening the database. */
 static int
 find_collection(const struct args *args)
@@ -39,18 +58,28 @@ find_collection(const struct args *args)
     return status == STATUS_DONE ? session_close(&session, status) : status;
 }
 
+static int
+verify_open(const struct args *args)
+{
+    struct session session;
+    armdb_verify_report found;
+    int status = session_open_collection(&session, args);
+    if (status != STATUS_DONE)
+        return status;
+    armdb_err err = armdb_verify_open(session.db, print_damage, NULL, &found);
+    return session_close(&session, report_found(session.path, err, &found));
+}
+
 int
 cmd_verify(const struct args *args)
 {
     const char *path = args->positionals[0];
     armdb_verify_report found;
+    if (args->is_set[OPTION_OPEN])
+        return verify_open(args);
     armdb_err err = armdb_verify(path, print_damage, NULL, &found);
-    if (err == ARMDB_OK || err == ARMDB_CORRUPT)
-        print_summary(&found);
-    if (err == ARMDB_CORRUPT && found.damages > 0)
-        return report(STATUS_DAMAGE, "%s: %" PRIu64 " damaged %s: put the files back from a copy",
-                      path, found.damages, found.damages == 1 ? "place" : "places");
-    if (err != ARMDB_OK)
-        return report_library(err, path);
-    return args->is_set[OPTION_COLLECTION] ? find_collection(args) : STATUS_DONE;
+    int status = report_found(path, err, &found);
+    if (status == STATUS_DONE && args->is_set[OPTION_COLLECTION])
+        return find_collection(args);
+    return status;
 }

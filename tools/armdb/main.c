@@ -41,9 +41,11 @@ static const struct command COMMANDS[] = {
      "store a value under a key",
      "Replaces the value that the key had. Makes database and collection if they are not there.\n"
      "The VALUE - stands for standard input, byte by byte. Default durability: synced.\n"
-     "With --ttl the key is gone after that time; without, it stays.\n",
-     {BIT(OPTION_COLLECTION) | BIT(OPTION_ESCAPED) | BIT(OPTION_DURABILITY) | BIT(OPTION_TTL), 3, 3,
-      "DIR KEY VALUE"},
+     "With --ttl the key is gone after that time, with --expires-at at that time; without either,\n"
+     "it stays.\n",
+     {BIT(OPTION_COLLECTION) | BIT(OPTION_ESCAPED) | BIT(OPTION_DURABILITY) | BIT(OPTION_TTL) |
+          BIT(OPTION_EXPIRES_AT),
+      3, 3, "DIR KEY VALUE"},
      cmd_put},
     {"get",
      "print the value of a key",
@@ -91,8 +93,10 @@ static const struct command COMMANDS[] = {
     {"verify",
      "check every byte of the database",
      "Prints each damage as FILE: offset N: MESSAGE, and a summary. Changes nothing. Status 3 if\n"
-     "there is damage. With --collection it also looks whether that collection is there.\n",
-     {BIT(OPTION_COLLECTION), 1, 1, "DIR"},
+     "there is damage. With --open the database is opened, as programs do to use it, and checked\n"
+     "with its indexes; a damage may then name the key. With --collection it also looks whether\n"
+     "that collection is there.\n",
+     {BIT(OPTION_COLLECTION) | BIT(OPTION_OPEN), 1, 1, "DIR"},
      cmd_verify},
     {"compact",
      "give back the space of what was overwritten or deleted",

@@ -1,9 +1,12 @@
 /* Checking a database in use: it finds what is wrong, and nothing that is right. */
 #include "db/db_private.h"
+#include "log/hint_file.h"
 #include "shard/shard_private.h"
 #include "support/os_hook.h"
 
 #include "db_fixture.h"
+
+#define FIRST_HINT SHARD_PATH "/0000000001.hint"
 
 enum { KEYS = 60, VALUE_BYTES = 900, CONST_BYTES = 8 };
 
@@ -264,6 +267,7 @@ test_db_verify_open__everything_goes_on__is_whole(void **state)
     put_round(create_collection(fixture->db, "passing", ARMDB_KEY_VARIABLE, ARMDB_ASCENDING), 1);
     put_round(fixture->collection, 1);
     delete_some(fixture->collection, 1);
+    reopen_db(fixture);
     for (int i = 0; i < 10; i++) {
         meddler.is_on = true;
         expect_whole(fixture);
@@ -465,6 +469,93 @@ test_db_verify_open__wrong_accounts__are_found(void **state)
     }
 }
 
+/* ---------------------------------------------------------------------- hints */
+
+/* Lets the hint of the file in slot 0 of shard 0, which must be sealed and have one, place its
+ * first record 8 bytes from where it is. */
+static void
+forge_hint(const struct db_fixture *fixture)
+{
+    struct data_file *file = atomic_load(&fixture->db->shards[0]->files[0]);
+    struct hint_reader *reader;
+    struct hint_writer *writer;
+    struct hint_chunk chunk;
+    struct hint_walk walk;
+    struct hint_entry entry;
+    const char *why_not;
+    assert_ok(adb_hint_open(file, SHARD_PATH, false, &reader, &why_not));
+    assert_non_null(reader);
+    struct hint_header header = *adb_hint_header(reader);
+    assert_ok(adb_hint_begin(fixture->os, SHARD_PATH, &header, &writer));
+    for (uint32_t i = 0; i < header.chunks; i++) {
+        assert_ok(adb_hint_read(reader, i, chunk.bytes));
+        adb_hint_walk_begin(&walk, chunk.bytes);
+        assert_int_equal(adb_hint_walk_next(&walk, &entry), HINT_ENTRY);
+        entry.location = adb_location_make(0, adb_location_offset(entry.location) + 8,
+                                           adb_location_value_len(entry.location));
+        if (i == 0)
+            adb_store_u64(chunk.bytes + HINT_CHUNK_HEAD_BYTES + HINT_GROUP_HEAD_BYTES,
+                          adb_hint_word(&entry));
+        assert_ok(adb_hint_write(writer, &chunk));
+    }
+    assert_ok(adb_hint_commit(writer, &header));
+    adb_hint_close(reader);
+}
+
+/* Both files have a hint, and the second one goes on behind it. */
+static void
+fill_and_reopen(struct db_fixture *fixture)
+{
+    put_round(fixture->collection, 1);
+    put_round(fixture->collection, 2);
+    reopen_db(fixture);
+    put_round(fixture->collection, 2);
+    assert_int_equal(stats_of(fixture->db).files, 3);
+    expect_whole(fixture);
+}
+
+static void
+test_db_verify_open__forged_hint__is_found_and_offline_too(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    struct findings findings = {0};
+    fill_and_reopen(fixture);
+    forge_hint(fixture);
+    expect_finding(fixture, "the hint says something else than the data file", "");
+    close_db(fixture);
+    assert_int_equal(adb_db_verify(fixture->os, DB_PATH, note, &findings, &findings.report),
+                     ARMDB_CORRUPT);
+    assert_int_equal(findings.count, 1);
+    assert_non_null(strstr(findings.message, "something else than the data file"));
+    assert_string_equal(findings.file, FIRST_HINT);
+}
+
+static void
+test_db_verify_open__damaged_hint__is_found(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    fill_and_reopen(fixture);
+    sim_corrupt(fixture->sim, FIRST_HINT, 500, 1);
+    expect_finding(fixture, "its hint is of no use", "");
+    /* What is wrong in a hint hides nothing else. */
+    struct findings findings;
+    change_index(fixture->collection, "key00004", 0);
+    assert_int_equal(verify(fixture, &findings), ARMDB_CORRUPT);
+    assert_int_equal(findings.count, 2);
+    assert_string_equal(findings.key, "key00004");
+}
+
+static void
+test_db_verify_open__collection_dropped_since_the_hint__is_whole(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    put_round(create_collection(fixture->db, "passing", ARMDB_KEY_VARIABLE, ARMDB_ASCENDING), 1);
+    put_round(fixture->collection, 1);
+    reopen_db(fixture);
+    assert_ok(adb_collection_drop(fixture->db, "passing"));
+    expect_whole(fixture);
+}
+
 /* ------------------------------------------------------------------- failures */
 
 static void
@@ -472,8 +563,7 @@ test_db_verify_open__any_call_fails__is_told_and_no_damage(void **state)
 {
     struct db_fixture *fixture = (struct db_fixture *)*state;
     bool fired = true;
-    put_round(fixture->collection, 1);
-    put_round(fixture->collection, 2);
+    fill_and_reopen(fixture);
     assert_ok(adb_db_flush(fixture->db));
     size_t open_files = sim_open_count(fixture->sim);
     for (uint64_t n = 1; fired; n++) {
@@ -494,7 +584,7 @@ test_db_verify_open__out_of_memory__is_told_and_no_damage(void **state)
 {
     struct db_fixture *fixture = (struct db_fixture *)*state;
     armdb_err err = ARMDB_NO_MEMORY;
-    put_round(fixture->collection, 1);
+    fill_and_reopen(fixture);
     delete_some(fixture->collection, 1);
     for (uint64_t n = 1; err != ARMDB_OK; n++) {
         struct findings findings;
@@ -527,6 +617,9 @@ main(void)
         SMALL_TEST(test_db_verify_open__index_names_another_keys_record__is_found),
         SMALL_TEST(test_db_verify_open__index_has_another_value__is_found),
         SMALL_TEST(test_db_verify_open__wrong_accounts__are_found),
+        SMALL_TEST(test_db_verify_open__forged_hint__is_found_and_offline_too),
+        SMALL_TEST(test_db_verify_open__damaged_hint__is_found),
+        SMALL_TEST(test_db_verify_open__collection_dropped_since_the_hint__is_whole),
         SMALL_TEST(test_db_verify_open__any_call_fails__is_told_and_no_damage),
         SMALL_TEST(test_db_verify_open__out_of_memory__is_told_and_no_damage),
     };
