@@ -206,7 +206,7 @@ struct shard_compact_step {
     bool is_behind; /* there is nearly as much garbage as there may be */
     bool is_busy;   /* the log has grown since the step before */
     uint64_t read_bytes;
-    uint64_t freed_bytes; /* of files that were replaced, less their copies */
+    uint64_t freed_bytes; /* of files replaced, less copies, by passes that calls have a part in */
 };
 
 /**

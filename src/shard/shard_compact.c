@@ -28,6 +28,7 @@ struct shard_pass {
     /* Tombstones up to this sequence number are needed no more. */
     uint64_t tombstone_floor;
     uint64_t as_of; /* newest sequence number when it began */
+    bool is_called; /* not only the background works on it */
 
     /* where the scan is: of run[at], then of `file` */
     uint32_t at;
@@ -315,6 +316,7 @@ begin(struct shard *shard, const struct shard_compaction *how, struct shard_comp
     if (seal)
         return adb_shard_seal(shard);
     ADB_ASSERT(shard->pass != NULL);
+    shard->pass->is_called = how->thorough_up_to != 0;
     return adb_log_copy_begin(&shard->pass->copy, shard->os, shard->path, &header);
 }
 
@@ -519,7 +521,7 @@ move_record(void *context, const struct log_scan_record *found)
 
 /* Ends the pass: the run is replaced. */
 static void
-retire_run(struct shard *shard, struct shard_compact_step *step)
+retire_run(struct shard *shard)
 {
     struct shard_pass *pass = shard->pass;
     uint64_t copied = pass->file->end;
@@ -531,7 +533,8 @@ retire_run(struct shard *shard, struct shard_compact_step *step)
     shard->compaction.replaced_bytes += pass->run_bytes;
     shard->compaction.copied_bytes += copied;
     adb_mutex_unlock(&shard->lock);
-    step->freed_bytes += pass->run_bytes > copied ? pass->run_bytes - copied : 0;
+    if (pass->is_called && pass->run_bytes > copied)
+        shard->freed_bytes += pass->run_bytes - copied;
     note_success(shard);
     adb_shard_end_pass(shard, false);
 }
@@ -542,7 +545,7 @@ move_some(struct step *step, struct shard_compact_step *done)
     bool is_over;
     ADB_TRY(scan_on(step, step->pass->file, move_record, move_batch, &is_over, &done->read_bytes));
     if (is_over)
-        retire_run(step->shard, done);
+        retire_run(step->shard);
     return ARMDB_OK;
 }
 
@@ -571,6 +574,7 @@ go_on(struct shard *shard, const struct shard_compaction *how, struct shard_comp
         ADB_TRY(expire(shard, how, done));
         return done->read_bytes > 0 ? ARMDB_OK : begin(shard, how, done);
     }
+    shard->pass->is_called = shard->pass->is_called || how->thorough_up_to != 0;
     switch (shard->pass->phase) {
     case PHASE_COPY:
         return copy_some(&step, &done->read_bytes);
@@ -619,6 +623,10 @@ adb_shard_compact(struct shard *shard, const struct shard_compaction *how,
     *step_out = (struct shard_compact_step){0};
     adb_mutex_lock(&shard->compact_lock);
     armdb_err err = step_locked(shard, how, step_out);
+    if (how->thorough_up_to != 0) {
+        step_out->freed_bytes = shard->freed_bytes;
+        shard->freed_bytes = 0;
+    }
     adb_mutex_unlock(&shard->compact_lock);
     return err;
 }

@@ -80,6 +80,7 @@ struct shard {
     bool has_expiry_failed;      /* the last one; it is told like a pass that was given up */
     uint64_t toll_due_ns;        /* when the toll is to be found anew */
     uint64_t seen_sequence;      /* newest record at that time */
+    uint64_t freed_bytes;        /* by passes of calls, and not told to a step of a call yet */
     bool is_behind;              /* as in struct shard_compact_step, at that time */
     bool is_busy;                /* the same */
     struct shard_retry retry;    /* of the background */

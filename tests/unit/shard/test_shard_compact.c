@@ -43,6 +43,41 @@ test_shard_compact__overwritten__gives_space_back(void **state)
     check_reopened(fixture);
 }
 
+/* Steps of a call; where it has begun a pass, the background makes the next `n` steps of that.
+ * Returns what the call is told. */
+static uint64_t
+compact_with_help(struct compact_fixture *fixture, uint32_t n)
+{
+    struct shard_compact_step step = {0};
+    uint64_t freed = 0;
+    while (!step.is_idle) {
+        bool has_begun = fixture->engine.shard->pass == NULL;
+        assert_ok(try_step(fixture, true, &step));
+        freed += step.freed_bytes;
+        for (uint32_t i = 0; i < n && has_begun && fixture->engine.shard->pass != NULL; i++) {
+            struct shard_compact_step help;
+            assert_ok(try_step(fixture, false, &help));
+        }
+    }
+    return freed;
+}
+
+static void
+test_shard_compact__background_helps__the_call_is_told_all(void **state)
+{
+    struct compact_fixture *fixture = (struct compact_fixture *)*state;
+    for (uint32_t n = 0; n < 8; n++) {
+        for (uint32_t i = 0; i < 200; i++)
+            write_randomly(fixture);
+        uint64_t replaced = figures(fixture).compaction.replaced_bytes;
+        uint64_t copied = figures(fixture).compaction.copied_bytes;
+        uint64_t freed = compact_with_help(fixture, n);
+        assert_true(freed > 0);
+        assert_int_equal(freed, figures(fixture).compaction.replaced_bytes - replaced + copied -
+                                    figures(fixture).compaction.copied_bytes);
+    }
+}
+
 static void
 test_shard_compact__all_deleted__leaves_no_tombstone(void **state)
 {
@@ -434,6 +469,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         COMPACT_TEST(test_shard_compact__nothing_written__is_idle),
         COMPACT_TEST(test_shard_compact__overwritten__gives_space_back),
+        COMPACT_TEST(test_shard_compact__background_helps__the_call_is_told_all),
         COMPACT_TEST(test_shard_compact__all_deleted__leaves_no_tombstone),
         COMPACT_TEST(test_shard_compact__writes_between_steps__are_kept),
         COMPACT_TEST(test_shard_compact__collections_dropped_between_steps__are_gone),
