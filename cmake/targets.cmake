@@ -20,6 +20,4 @@ function(armdb_layer layer)
     add_library(armdb_${layer} OBJECT ${sources})
     armdb_set_defaults(armdb_${layer})
     target_include_directories(armdb_${layer} PRIVATE ${PROJECT_SOURCE_DIR}/src)
-    target_link_libraries(armdb_${layer} PRIVATE Threads::Threads PkgConfig::URCU_BP
-                                                 armdb_xxhash)
 endfunction()

@@ -3,9 +3,11 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/attr.h"
 #include "base/bytes.h"
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <wmmintrin.h>
 #endif
 
@@ -181,11 +183,37 @@ copy_instruction(uint32_t crc, uint64_t before, const _Atomic uint64_t *words, s
     return ~(uint32_t)state;
 }
 
+/* What the processor can do; the compiler's own table of it is 4.5 KB of code. */
+enum { KNOWN = 1, HAS_CRC32 = 2, HAS_PCLMUL = 4 };
+
+static _Atomic(unsigned) features; /* relaxed: each thread finds the same; 0: not looked yet */
+
+static ADB_COLD unsigned
+find_features(void)
+{
+    unsigned a, b, c, d, found = KNOWN;
+    if (__get_cpuid(1, &a, &b, &c, &d) != 0) {
+        found |= (c & bit_SSE4_2) != 0 ? HAS_CRC32 : 0;
+        found |= (c & bit_PCLMUL) != 0 ? HAS_PCLMUL : 0;
+    }
+    atomic_store_explicit(&features, found, memory_order_relaxed);
+    return found;
+}
+
+static inline bool
+has(unsigned wanted)
+{
+    unsigned found = atomic_load_explicit(&features, memory_order_relaxed);
+    if (ADB_UNLIKELY(found == 0))
+        found = find_features();
+    return (found & wanted) != 0;
+}
+
 uint32_t
 adb_crc32c_copy(uint32_t crc, uint64_t before, const _Atomic uint64_t *words, size_t n_words,
                 unsigned char *to)
 {
-    if (n_words < MIN_BLOCK_BYTES / 8 && __builtin_cpu_supports("sse4.2"))
+    if (n_words < MIN_BLOCK_BYTES / 8 && has(HAS_CRC32))
         return copy_instruction(crc, before, words, n_words, to);
     return copy_first(crc, before, words, n_words, to);
 }
@@ -193,9 +221,9 @@ adb_crc32c_copy(uint32_t crc, uint64_t before, const _Atomic uint64_t *words, si
 uint32_t
 adb_crc32c(uint32_t crc, const void *data, size_t len)
 {
-    if (!__builtin_cpu_supports("sse4.2"))
+    if (!has(HAS_CRC32))
         return adb_crc32c_portable(crc, data, len);
-    if (len >= MIN_BLOCK_BYTES && __builtin_cpu_supports("pclmul"))
+    if (len >= MIN_BLOCK_BYTES && has(HAS_PCLMUL))
         return crc32c_streams(crc, data, len);
     return crc32c_instruction(crc, data, len);
 }

@@ -382,12 +382,12 @@ adb_log_writer_undo(struct log_writer *writer, uint64_t offset)
 static armdb_err
 write_zeros(struct log_writer *writer, uint64_t from, uint64_t to)
 {
-    static const unsigned char zeros[ZERO_BYTES] = {0};
+    static unsigned char zeros[ZERO_BYTES]; /* not const: it would lie in the library's file */
     /* Page by page: a system that caches a file in pieces as large as the writes that made them is
      * slow to change little of one. */
     for (uint64_t at = from; at < to; at += ZERO_BYTES) {
         size_t written;
-        const struct iovec iov = {(void *)(uintptr_t)zeros, ZERO_BYTES};
+        const struct iovec iov = {zeros, ZERO_BYTES};
         ADB_TRY(adb_file_write(writer->active->file, &iov, 1, at, &written));
         writer->writes++;
         writer->written_bytes += ZERO_BYTES;
