@@ -371,9 +371,10 @@ adb_log_buffer_salvage(struct adb_os *os, const char *directory, struct data_fil
         const struct iovec iov = {(void *)(uintptr_t)salvage.from, (size_t)salvage.bytes};
         err = adb_file_write(file->file, &iov, 1, result->end, &written);
         *bytes_out = err == ARMDB_OK ? salvage.bytes : 0;
-        /* What a power cut has left by chance need not keep the rest of the log away. */
+        /* What a power cut has left by chance need not keep the rest of the log away; but then what
+         * there was room for must not come back later, either. */
         if (err == ARMDB_NO_SPACE && salvage.is_of_another_boot)
-            err = ARMDB_OK;
+            err = adb_file_truncate(file->file, result->end);
     }
     adb_mem_free(salvage.memory);
     return err;

@@ -378,6 +378,30 @@ test_log_buffer__no_space_to_salvage__said_and_works_later(void **state)
 }
 
 static void
+test_log_buffer__no_space_to_salvage_after_a_power_cut__leaves_nothing(void **state)
+{
+    struct writer_fixture *fixture = (struct writer_fixture *)*state;
+    struct log_scan_result result = {.end = LOG_FILE_HEADER_BYTES};
+    for (uint64_t key = 1; key <= 10; key++)
+        append(&fixture->writer, key, 20);
+    for (uint64_t seed = 1; seed <= 20; seed++) { /* some let whole records through */
+        struct sim *clone = sim_clone(fixture->log.sim);
+        const struct sim_fault fault = {
+            .kind = SIM_FAULT_NO_SPACE, .fail_at = 1, .ops = SIM_WRITES, .seed = seed};
+        uint64_t salvaged;
+        sim_power_cut_as(clone, SIM_CUT_KEEP, seed);
+        struct data_file *file = open_log(sim_os(clone));
+        sim_set_fault(clone, &fault);
+        assert_int_equal(adb_log_buffer_salvage(sim_os(clone), "/log", file, &result, &salvaged),
+                         ARMDB_OK);
+        assert_int_equal(salvaged, 0);
+        assert_int_equal(sim_file_size(clone, file->path), LOG_FILE_HEADER_BYTES);
+        close_log(file);
+        sim_free(clone);
+    }
+}
+
+static void
 test_log_buffer__salvage_fails_at_each_operation_and_allocation__said(void **state)
 {
     struct writer_fixture *fixture = (struct writer_fixture *)*state;
@@ -427,6 +451,7 @@ main(void)
         WITH_SHARED(test_log_buffer__header_changed__nothing_is_taken),
         WITH_SHARED(test_log_buffer__file_of_any_size__nothing_wrong_is_taken),
         WITH_SHARED(test_log_buffer__no_space_to_salvage__said_and_works_later),
+        WITH_SHARED(test_log_buffer__no_space_to_salvage_after_a_power_cut__leaves_nothing),
         WITH_SHARED(test_log_buffer__salvage_fails_at_each_operation_and_allocation__said),
     };
     return cmocka_run_group_tests_name("log/log_buffer", tests, NULL, NULL);
