@@ -220,6 +220,7 @@ typedef struct armdb_stats {
     uint64_t recovered_records;   /* read at open */
     uint64_t recovered_cut_bytes; /* of incomplete records, cut off at open */
     uint64_t recovery_ns;         /* time it took, nanoseconds */
+    uint64_t damaged_reads;       /* reads by key or cursor that failed: ARMDB_CORRUPT, ARMDB_IO */
 } armdb_stats;
 
 /**
@@ -254,6 +255,7 @@ typedef struct armdb_shard_info {
     uint64_t compacted_bytes;  /* of the files that compaction has replaced */
     uint64_t compaction_bytes; /* of the files that it has made, which is what it has moved */
     uint64_t compaction_failures; /* passes that were given up */
+    uint64_t damaged_reads;       /* as in armdb_stats, of keys of this shard */
 } armdb_shard_info;
 
 /**

@@ -45,6 +45,18 @@ typedef enum armdb_order {
 /** cache_bytes of a database without a block cache: each read of a value reads the file. */
 #define ARMDB_CACHE_NONE UINT64_MAX
 
+/** When the checksum of a record is looked at, if its value is read. Key and lengths always are. A
+ * bad one is ARMDB_CORRUPT. What armdb_get() and cursors copy from a write buffer has not been away
+ * from memory, and is not checked; compaction and verification check all they read. */
+typedef enum armdb_verify_reads {
+    ARMDB_VERIFY_DEFAULT = 0, /* always */
+    ARMDB_VERIFY_ALWAYS = 1,  /* at each read: finds also what went wrong in the cache's memory */
+    /* each time after it came from the file: records of 128 bytes and more that the block cache
+     * holds in one block are checked once or twice, the others at each read */
+    ARMDB_VERIFY_ON_MISS = 2,
+    ARMDB_VERIFY_NEVER = 3 /* damage is handed out as it is */
+} armdb_verify_reads;
+
 /** How a collection is made; every field is fixed at its creation and stored. */
 typedef struct armdb_collection_options {
     uint32_t struct_bytes; /* sizeof(armdb_collection_options); filled by the _INIT macro */
@@ -121,14 +133,15 @@ typedef struct armdb_options {
      * docs/compaction.md says: half of the time, all of it where there is more garbage. With a
      * limit no writer waits, and there may be any amount of garbage. */
     uint64_t compaction_bytes_per_second;
-    armdb_open_fn on_open_progress; /* or NULL */
-    void *open_context;             /* for it */
+    armdb_open_fn on_open_progress;  /* or NULL */
+    void *open_context;              /* for it */
+    armdb_verify_reads verify_reads; /* 0: ARMDB_VERIFY_ALWAYS */
 } armdb_options;
 
 #define ARMDB_OPTIONS_INIT                                                                         \
     {                                                                                              \
         sizeof(armdb_options), 0, 0, ARMDB_COLLECTION_OPTIONS_INIT, ARMDB_OPEN_OR_CREATE,          \
-            ARMDB_DURABILITY_DEFAULT, 0, 0, 0, 0, 0, 0, 0, NULL, NULL                              \
+            ARMDB_DURABILITY_DEFAULT, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, ARMDB_VERIFY_DEFAULT        \
     }
 
 /** How far armdb_compact() has come. */

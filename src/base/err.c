@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { KEY_BYTES_SHOWN = 40 };
 
 static _Thread_local armdb_error_detail thread_detail;
 
@@ -81,6 +84,24 @@ adb_fail_errno(int os_errno, const char *operation, const char *file, uint64_t o
                                 operation, reason);
     thread_detail.os_errno = os_errno;
     return err;
+}
+
+void
+adb_err_name_key(armdb_slice key)
+{
+    const unsigned char *bytes = (const unsigned char *)key.data;
+    size_t shown = key.len < KEY_BYTES_SHOWN ? key.len : KEY_BYTES_SHOWN;
+    bool is_text = true;
+    for (size_t i = 0; i < shown; i++)
+        is_text = is_text && bytes[i] >= 0x20 && bytes[i] < 0x7f;
+    char text[2 * KEY_BYTES_SHOWN + 1];
+    if (is_text)
+        snprintf(text, sizeof text, "%.*s", (int)shown, (const char *)bytes);
+    for (size_t i = 0; i < shown && !is_text; i++)
+        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    size_t len = strlen(thread_detail.message);
+    snprintf(thread_detail.message + len, sizeof thread_detail.message - len, ", key %s%s%s",
+             is_text ? "" : "0x", text, shown < key.len ? "..." : "");
 }
 
 const armdb_error_detail *

@@ -31,6 +31,10 @@ ADB_MUST_USE ADB_COLD armdb_err adb_fail_at(armdb_err code, const char *operatio
 ADB_MUST_USE ADB_COLD armdb_err adb_fail_errno(int os_errno, const char *operation,
                                                const char *file, uint64_t offset);
 
+/** Adds to the message of the calling thread's record which key it is about: as text, or as hex if
+ * not all of it can be printed; the first bytes of a long one. */
+ADB_COLD void adb_err_name_key(armdb_slice key);
+
 /** The calling thread's record, to be read or copied. Never NULL. */
 const armdb_error_detail *adb_err_detail(void);
 

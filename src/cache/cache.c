@@ -198,21 +198,59 @@ adb_cache_approach(struct adb_cache_spot *spot, size_t bytes)
         __builtin_prefetch(block + from);
 }
 
+/* The version of the frame, if it has the bytes; else 0. */
+static inline uint64_t
+begin_take(const struct adb_cache_spot *spot, uint32_t from, size_t bytes)
+{
+    const struct cache_id id = {spot->file_key, spot->offset / CACHE_BLOCK_BYTES};
+    if (ADB_UNLIKELY(spot->frame == NULL || bytes > CACHE_BLOCK_BYTES - from))
+        return 0;
+    return adb_cache_frame_begin((const struct cache_frame *)spot->frame, id);
+}
+
 bool
 adb_cache_take(const struct adb_cache_spot *spot, size_t bytes, void *to, uint32_t *crc)
 {
     struct cache_frame *frame = (struct cache_frame *)spot->frame;
     uint32_t from = (uint32_t)(spot->offset % CACHE_BLOCK_BYTES);
-    const struct cache_id id = {spot->file_key, spot->offset / CACHE_BLOCK_BYTES};
     ADB_DEBUG_ASSERT(from % 8 == 0 && bytes % 8 == 0 && bytes != 0);
-    if (ADB_UNLIKELY(frame == NULL || bytes > CACHE_BLOCK_BYTES - from))
-        return false;
-    uint64_t version = adb_cache_frame_begin(frame, id);
+    uint64_t version = begin_take(spot, from, bytes);
     if (ADB_UNLIKELY(version == 0))
         return false;
     *crc = adb_crc32c_copy(*crc, spot->offset, frame->word + from / 8, bytes / 8,
                            (unsigned char *)to);
     return adb_cache_frame_end(frame, version);
+}
+
+bool
+adb_cache_take_marked(const struct adb_cache_spot *spot, size_t bytes, void *to,
+                      struct adb_cache_mark *mark_out)
+{
+    struct cache_frame *frame = (struct cache_frame *)spot->frame;
+    uint32_t from = (uint32_t)(spot->offset % CACHE_BLOCK_BYTES);
+    uint64_t version = begin_take(spot, from, bytes);
+    if (ADB_UNLIKELY(version == 0))
+        return false;
+    adb_cache_copy_words(frame->word, from, bytes, (unsigned char *)to);
+    uint64_t word = atomic_load_explicit(&frame->checked, memory_order_acquire);
+    mark_out->word = word | UINT64_C(1) << from / CACHE_MARK_BYTES;
+    mark_out->is_set = bytes >= CACHE_MARK_BYTES && mark_out->word == word;
+    mark_out->frame = bytes >= CACHE_MARK_BYTES ? frame : NULL;
+    return adb_cache_frame_end(frame, version);
+}
+
+void
+adb_cache_set_mark(const struct adb_cache_mark *mark)
+{
+    struct cache_frame *frame = (struct cache_frame *)mark->frame;
+    if (frame == NULL)
+        return;
+    /* Relaxed: it vouches for bytes that the version publishes. If another thread has set another
+     * bit meanwhile, this one is set the next time. */
+    uint64_t word = atomic_load_explicit(&frame->checked, memory_order_relaxed);
+    if (word >> 32 == mark->word >> 32)
+        (void)atomic_compare_exchange_strong_explicit(&frame->checked, &word, word | mark->word,
+                                                      memory_order_relaxed, memory_order_relaxed);
 }
 
 void

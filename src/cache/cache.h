@@ -133,6 +133,24 @@ void adb_cache_approach(struct adb_cache_spot *spot, size_t bytes);
  *           hold anything.
  */
 bool adb_cache_take(const struct adb_cache_spot *spot, size_t bytes, void *to, uint32_t *crc);
+/** What is remembered of a cached range: whether its owner has found its bytes right. Plain memory.
+ */
+struct adb_cache_mark {
+    void *frame;   /* NULL: it cannot be remembered */
+    uint64_t word; /* with the range's bit set */
+    bool is_set;   /* they were found right since their block was read from the file */
+};
+
+/**
+ * Copies the bytes as adb_cache_take(), without a checksum, and looks at their mark. A range of
+ * less than 128 bytes has none: more than one could begin where it does.
+ */
+bool adb_cache_take_marked(const struct adb_cache_spot *spot, size_t bytes, void *to,
+                           struct adb_cache_mark *mark_out);
+/** Sets a mark, if the block is still the one that was copied from. Whatever begins at that place
+ * with 128 bytes or more is then taken for right until the block goes. */
+void adb_cache_set_mark(const struct adb_cache_mark *mark);
+
 /** Counts hits of adb_cache_take(), many at a time: counting each would keep the next one's loads
  * from starting. */
 void adb_cache_add_hits(struct adb_cache *cache, uint64_t n);

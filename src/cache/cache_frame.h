@@ -11,7 +11,9 @@
  *  3. Words are written with release and read with acquire. A reader that saw a word of a later
  *     block therefore also sees that the version was made even before, and its second look fails.
  *     No fence is needed, and ThreadSanitizer understands it.
- *  4. The memory of a frame may go back to the system after its version was made even. It reads as
+ *  4. `checked` belongs to one version: its upper half is the lower half of that. So a bit that
+ *     comes late is never set for another block.
+ *  5. The memory of a frame may go back to the system after its version was made even. It reads as
  *     zeros then: a version that no block has.
  */
 #ifndef ADB_CACHE_CACHE_FRAME_H
@@ -25,7 +27,12 @@
 #include "base/attr.h"
 #include "base/bytes.h"
 
-enum { CACHE_BLOCK_BYTES = 4096, CACHE_BLOCK_WORDS = CACHE_BLOCK_BYTES / 8, CACHE_USED_MAX = 3 };
+enum {
+    CACHE_BLOCK_BYTES = 4096,
+    CACHE_BLOCK_WORDS = CACHE_BLOCK_BYTES / 8,
+    CACHE_USED_MAX = 3,
+    CACHE_MARK_BYTES = CACHE_BLOCK_BYTES / 32 /* of a block, for one bit of `checked` */
+};
 
 /* Which block of which file. */
 struct cache_id {
@@ -52,7 +59,9 @@ struct cache_frame {
     uint8_t place;             /* enum cache_place */
     /* atomic: how often it was found since the policy looked last; CACHE_USED_MAX means often */
     _Atomic uint8_t used;
-    unsigned char padding[ADB_CACHE_LINE - 42];
+    unsigned char padding[ADB_CACHE_LINE - 56];
+    /* atomic: which parts of the block begin with something that was found right */
+    _Atomic uint64_t checked;
     /* atomic: the block */
     _Atomic uint64_t word[CACHE_BLOCK_WORDS];
 };
@@ -193,6 +202,7 @@ static inline void
 adb_cache_frame_publish(struct cache_frame *frame, uint64_t version)
 {
     atomic_store_explicit(&frame->used, 0, memory_order_relaxed);
+    atomic_store_explicit(&frame->checked, version << 32, memory_order_release);
     atomic_store_explicit(&frame->version, version, memory_order_release);
 }
 

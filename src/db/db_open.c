@@ -36,6 +36,7 @@ configure_shard(const struct db *db, uint32_t number, struct shard_config *confi
         .pages = db->pages,
         .cache = db->cache,
         .is_same_boot = db->is_same_boot,
+        .verify_reads = db->settings.verify_reads,
     };
     memcpy(config_out->db_id, db->manifest.db_id, LOG_DB_ID_BYTES);
 }

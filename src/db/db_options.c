@@ -97,6 +97,8 @@ adb_options_check(const armdb_options *options, armdb_options *options_out)
         ADB_TRY(check_range("compaction_percent", options->compaction_percent, 1, 100));
     ADB_TRY(check_range("compaction_bytes_per_second", options->compaction_bytes_per_second,
                         COMPACTION_RATE_MIN, UINT64_MAX));
+    ADB_TRY(check_range("verify_reads", (uint64_t)options->verify_reads, ARMDB_VERIFY_ALWAYS,
+                        ARMDB_VERIFY_NEVER));
     *options_out = *options;
     return ARMDB_OK;
 }
@@ -301,6 +303,7 @@ adb_options_settle(const armdb_options *options, const struct manifest *manifest
         .cache_bytes = cache_bytes(options->cache_bytes, memory_bytes),
         .compaction_percent = compaction_percent(options->compaction_percent),
         .compaction_bytes_per_second = options->compaction_bytes_per_second,
+        .verify_reads = options->verify_reads,
     };
     if (settings.max_file_bytes == 0)
         settings.max_file_bytes = FILE_BYTES_DEFAULT;
@@ -310,6 +313,8 @@ adb_options_settle(const armdb_options *options, const struct manifest *manifest
                                           : WRITE_BUFFER_DEFAULT;
     if (settings.durability == ARMDB_DURABILITY_DEFAULT)
         settings.durability = ARMDB_WRITTEN;
+    if (settings.verify_reads == ARMDB_VERIFY_DEFAULT)
+        settings.verify_reads = ARMDB_VERIFY_ALWAYS;
     return settings;
 }
 

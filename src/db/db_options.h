@@ -19,6 +19,7 @@ struct db_settings {
     uint64_t cache_bytes;                 /* 0: no cache */
     uint32_t compaction_percent;          /* 0: none in the background */
     uint64_t compaction_bytes_per_second; /* 0: no limit */
+    armdb_verify_reads verify_reads;      /* not the default */
 };
 
 /** Copies options of any version into `options_out` and checks every range. NULL: all defaults. */

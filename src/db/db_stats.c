@@ -24,6 +24,7 @@ add_shard(armdb_stats *stats, const struct shard_stats *shard)
     stats->deletes += shard->deletes;
     stats->expired += shard->expired;
     stats->reads += shard->reads;
+    stats->damaged_reads += shard->damaged_reads;
     stats->writes += shard->writes;
     stats->written_bytes += shard->written_bytes;
     stats->syncs += shard->syncs;
@@ -104,6 +105,7 @@ adb_db_get_shard_info(struct db *db, uint32_t number, armdb_shard_info *info_out
         .compacted_bytes = shard.compaction.replaced_bytes,
         .compaction_bytes = shard.compaction.copied_bytes,
         .compaction_failures = shard.compaction.failures,
+        .damaged_reads = shard.damaged_reads,
     };
     return ARMDB_OK;
 }

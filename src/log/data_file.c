@@ -347,14 +347,15 @@ take_deadline(const struct data_file *file, const struct wanted *wanted, const u
     return ARMDB_OK;
 }
 
-/* Whether a record is whole, and the one that was looked for. `head` is its header and key. */
+/* Whether a record is the one that was looked for, and whole if `crc` is its checksum, not NULL.
+ * `head` is its header and key. */
 static armdb_err
 check_record(const struct data_file *file, const struct wanted *wanted, const unsigned char *head,
-             uint32_t crc, uint64_t *deadline_ms_out)
+             const uint32_t *crc, uint64_t *deadline_ms_out)
 {
     struct log_record record;
     adb_log_decode_record(head, &record);
-    if (ADB_UNLIKELY(record.crc != crc))
+    if (ADB_UNLIKELY(crc != NULL && record.crc != *crc))
         return damaged(file, wanted->offset, "bad checksum");
     return take_deadline(file, wanted, head, &record, deadline_ms_out);
 }
@@ -373,20 +374,24 @@ struct piece {
     unsigned char at[SMALL_RECORD_BYTES];
 };
 
+static inline bool
+is_whole(const struct piece *piece)
+{
+    return piece->bytes == piece->wanted->bytes;
+}
+
+/* A piece that is not whole has no checksum but its deadline's. */
 static armdb_err
-check_piece(const struct data_file *file, struct piece *piece, size_t got)
+check_piece(const struct data_file *file, struct piece *piece, size_t got, bool with_checksum)
 {
     const struct wanted *wanted = piece->wanted;
-    struct log_record record;
+    uint32_t crc;
     if (ADB_UNLIKELY(got < piece->bytes))
         return cut_short(file, wanted->offset);
-    if (piece->bytes == wanted->bytes)
-        return check_record(
-            file, wanted, piece->at,
-            adb_log_record_crc(file->seed, wanted->offset, piece->at, wanted->bytes),
-            &piece->deadline_ms);
-    adb_log_decode_record(piece->at, &record);
-    return take_deadline(file, wanted, piece->at, &record, &piece->deadline_ms);
+    with_checksum = with_checksum && is_whole(piece);
+    if (with_checksum)
+        crc = adb_log_record_crc(file->seed, wanted->offset, piece->at, wanted->bytes);
+    return check_record(file, wanted, piece->at, with_checksum ? &crc : NULL, &piece->deadline_ms);
 }
 
 static armdb_err
@@ -395,7 +400,7 @@ read_directly(struct data_file *file, struct piece *piece)
     const struct iovec iov = {piece->at, piece->bytes};
     size_t got;
     ADB_TRY(adb_file_read(file->file, &iov, 1, piece->wanted->offset, &got));
-    return check_piece(file, piece, got);
+    return check_piece(file, piece, got, file->verify_reads != ARMDB_VERIFY_NEVER);
 }
 
 /* Reads through the file's source. If that has it wrong, the file itself decides. */
@@ -404,11 +409,17 @@ read_through_source(struct data_file *file, struct piece *piece, uint32_t *reads
 {
     const struct data_file_source *source = file->source;
     uint64_t offset = piece->wanted->offset;
-    size_t got;
-    ADB_TRY(source->read(source->context, file, offset, piece->bytes, piece->at, &got, reads));
-    armdb_err err = check_piece(file, piece, got);
-    if (ADB_LIKELY(err == ARMDB_OK))
+    struct data_file_got got = {0};
+    armdb_err err = source->read(source->context, file, offset, piece->bytes, piece->at, &got);
+    *reads = got.reads;
+    ADB_TRY(err);
+    bool with_checksum = !got.is_right && file->verify_reads != ARMDB_VERIFY_NEVER;
+    err = check_piece(file, piece, got.bytes, with_checksum);
+    if (ADB_LIKELY(err == ARMDB_OK)) {
+        if (with_checksum && got.place != NULL && is_whole(piece))
+            source->note_right(&got);
         return ARMDB_OK;
+    }
     source->forget(source->context, file, offset, piece->bytes);
     ++*reads;
     return read_directly(file, piece);
@@ -455,11 +466,13 @@ read_large(struct data_file *file, const struct wanted *wanted, unsigned char *t
     ADB_TRY(adb_file_read(file->file, iov, 3, wanted->offset, &got));
     if (got < wanted->bytes)
         return cut_short(file, wanted->offset);
+    if (file->verify_reads == ARMDB_VERIFY_NEVER)
+        return check_record(file, wanted, head, NULL, &reading->deadline_ms);
     uint32_t crc = adb_log_record_seed(file->seed, wanted->offset);
     crc = adb_crc32c(crc, head + 4, head_len - 4);
     crc = adb_crc32c(crc, to, wanted->record.value_len);
     crc = adb_crc32c(crc, pad, pad_len);
-    return check_record(file, wanted, head, crc, &reading->deadline_ms);
+    return check_record(file, wanted, head, &crc, &reading->deadline_ms);
 }
 
 static armdb_err

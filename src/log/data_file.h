@@ -18,6 +18,7 @@
 
 #include <stdatomic.h>
 
+#include "armdb/options.h"
 #include "base/counter.h"
 #include "log/deadlines.h"
 #include "log/log_format.h"
@@ -36,12 +37,22 @@ struct log_tail {
 
 struct data_file;
 
+/** What a source has read. */
+struct data_file_got {
+    size_t bytes;   /* fewer than were asked for only at the end of the file */
+    uint32_t reads; /* system calls made */
+    bool is_right;  /* somebody has checked these very bytes */
+    void *place;    /* for the source, where that is to be noted; NULL: nowhere */
+    uint64_t word;  /* the same */
+};
+
 /** How small records are read, where not by a system call each: through a cache. */
 struct data_file_source {
-    /* Reads `bytes` at `offset`; *got_out: how many, fewer only at the end of the file; *reads_out:
-     * system calls made. */
+    /* Reads `bytes` at `offset`. */
     armdb_err (*read)(void *context, struct data_file *file, uint64_t offset, size_t bytes,
-                      void *to, size_t *got_out, uint32_t *reads_out);
+                      void *to, struct data_file_got *got_out);
+    /* A record that was read as a whole is right. */
+    void (*note_right)(const struct data_file_got *got);
     /* What was read there was wrong: it is not to be handed out again without reading the file. */
     void (*forget)(void *context, struct data_file *file, uint64_t offset, size_t bytes);
     void *context; /* borrowed */
@@ -55,6 +66,7 @@ struct data_file {
     uint32_t seed;                         /* adb_log_file_seed() */
     uint32_t slot;                         /* in the shard's table of files */
     const struct data_file_source *source; /* borrowed; NULL: system calls */
+    armdb_verify_reads verify_reads;       /* 0: always */
 
     /* guarded by the shard's lock */
     uint64_t end;        /* where the next record goes */
@@ -173,7 +185,8 @@ struct data_file_reading {
 };
 
 /**
- * Copies the value of a record, and checks the record if it comes from the file.
+ * Copies the value of a record, and checks the record if it comes from the file: its checksum as
+ * file->verify_reads says, its key and lengths always.
  *
  * @param location  whose offset, length and deadline bit count.
  * @param key       what the record must hold.

@@ -30,11 +30,10 @@ struct shard_config {
     struct adb_pages *pages; /* of the indexes that it writes to; borrowed, outlives the shard */
     struct adb_cache *cache; /* of blocks of all shards; borrowed, outlives the shard; NULL: none */
     bool is_same_boot;       /* the power has not failed since the log was last known to be whole */
+    armdb_verify_reads verify_reads;
 };
 
-/**
- * The index of one collection, as a shard sees it.
- */
+/** The index of one collection, as a shard sees it. */
 struct shard_index {
     struct adb_index keys; /* owned by the collection */
     uint32_t collection_id;
@@ -271,6 +270,7 @@ ADB_MUST_USE armdb_err adb_shard_read_deadline(struct shard *shard, uint64_t loc
 struct shard_reading {
     uint64_t location;
     const _Atomic(uint64_t) *file_key_now; /* of the file that is in the location's slot */
+    armdb_verify_reads verify_reads;       /* of its file */
     uint32_t seed;                         /* of the checksums of its file */
     uint32_t bytes;                        /* of the record */
     struct adb_cache_spot spot;
@@ -334,7 +334,7 @@ struct shard_stats {
     uint64_t puts;
     uint64_t deletes;
     uint64_t expired;
-    uint64_t reads;
+    uint64_t reads, damaged_reads;
     uint64_t writes;
     uint64_t written_bytes;
     uint64_t syncs;

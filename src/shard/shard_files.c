@@ -250,6 +250,7 @@ adb_shard_add_file(struct shard *shard, struct data_file *file)
     ADB_ASSERT(slot < LOCATION_SLOTS);
     file->slot = slot;
     file->source = shard->cache != NULL ? &shard->source : NULL;
+    file->verify_reads = shard->verify_reads;
     if (file->header.file_id > shard->newest_file_id)
         shard->newest_file_id = file->header.file_id;
     atomic_store_explicit(&shard->file_keys[slot], adb_shard_file_key(file), memory_order_release);

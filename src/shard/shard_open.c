@@ -48,6 +48,7 @@ adb_shard_new(const struct shard_config *config, struct shard **shard_out)
     shard->os = config->os;
     shard->pages = config->pages;
     shard->cache = config->cache;
+    shard->verify_reads = config->verify_reads;
     adb_shard_init_source(shard);
     shard->is_same_boot = config->is_same_boot;
     shard->identity.shard = config->number;

@@ -41,6 +41,7 @@ struct shard {
     struct adb_pages *pages;         /* borrowed */
     struct adb_cache *cache;         /* borrowed; NULL: none */
     struct data_file_source source;  /* reads through the cache */
+    armdb_verify_reads verify_reads; /* of its files */
     bool is_same_boot;               /* as in struct shard_config */
     _Atomic(struct data_file *)
         *files; /* owned, [LOCATION_SLOTS]; entries owned, stored under lock,
@@ -110,6 +111,7 @@ struct shard {
     _Atomic(uint64_t) held_until_ns; /* relaxed: writers wait until then; 0: they do not */
 
     struct adb_counter reads;
+    _Atomic(uint64_t) damaged_reads; /* relaxed counter */
 };
 
 /** The error of a write to a shard that has failed. Under lock, or after seeing `failure`. */

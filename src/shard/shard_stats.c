@@ -74,6 +74,7 @@ adb_shard_get_stats(struct shard *shard, struct shard_stats *stats_out)
     stats.syncs = atomic_load_explicit(&shard->syncs, memory_order_relaxed);
     stats.sync_waits = atomic_load_explicit(&shard->sync_waits, memory_order_relaxed);
     stats.reads = adb_counter_sum(&shard->reads);
+    stats.damaged_reads = atomic_load_explicit(&shard->damaged_reads, memory_order_relaxed);
     stats.synced_sequence = atomic_load_explicit(&shard->synced_sequence, memory_order_acquire);
     *stats_out = stats;
 }

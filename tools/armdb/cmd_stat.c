@@ -50,6 +50,7 @@ static const struct field FIELDS[] = {
     WIDE(written_bytes, "by these"),
     WIDE(reads, "system calls for values"),
     WIDE(cache_misses, "blocks read into the cache"),
+    WIDE(damaged_reads, "that failed"),
     WIDE(syncs, "of data files"),
     WIDE(sync_waits, "synced writes that shared them"),
     WIDE(compactions, "passes that replaced data files"),
