@@ -4,13 +4,14 @@
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
+POWER_DATABASES ?= 10
 SECONDS ?= 60
 SEED ?=
 
 DEPS = bash scripts/deps.sh
 CTEST = ctest -j $(JOBS) --no-label-summary
 
-.PHONY: all help deps demo bench bench-full bench-curve bench-publish test install lint format asan tsan clang release-test coverage fuzz soak clean
+.PHONY: all help deps demo bench bench-full bench-curve bench-publish test install lint format asan tsan clang release-test coverage fuzz soak power-loss clean
 .NOTPARALLEL:
 
 all: ## build the library and the command armdb (optimised)
@@ -97,6 +98,12 @@ soak: ## live through every fault in the simulator for SECONDS (default 60), fro
 	cmake --preset dev
 	cmake --build --preset dev -j $(JOBS) --target sim_soak
 	cd build/dev && ARMDB_SEED=$(SEED) tests/sim_soak seconds $(SECONDS)
+
+power-loss: ## cut the power under ext4, xfs and btrfs while POWER_DATABASES (default 10) each are written (root)
+	@$(DEPS) build test filesystems
+	cmake --preset dev
+	cmake --build --preset dev -j $(JOBS) --target run_power_loss crash_sigkill
+	bash scripts/power_loss.sh build/dev/tests $(POWER_DATABASES)
 
 clean: ## remove everything that was built
 	rm -rf build

@@ -5,7 +5,7 @@
 #     scripts/deps.sh [--check] SET...
 #
 # The sets: build (what `make` needs), test (`make test`, beside build), lint, clang, coverage,
-# bench (the engines that `make bench` compares with).
+# filesystems (`make power-loss`), bench (the engines that `make bench` compares with).
 # --check only says what is missing, and fails if something is.
 #
 # With ARMDB_NO_DEPS=1 in the environment it does nothing: for machines where the libraries came in
@@ -24,9 +24,10 @@ packages_of() {
     # The runtime of clang's sanitizers and of libFuzzer is a package of its own.
     clang) echo clang-14 libclang-rt-14-dev ;;
     coverage) echo lcov ;;
+    filesystems) echo e2fsprogs xfsprogs btrfs-progs mount ;;
     bench) echo python3 liblmdb-dev libleveldb-dev librocksdb-dev libtkrzw-dev ;;
     *)
-        echo "deps: no such set: $1 (build test lint clang coverage bench)" >&2
+        echo "deps: no such set: $1 (build test lint clang coverage filesystems bench)" >&2
         exit 2
         ;;
     esac
