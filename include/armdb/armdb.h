@@ -129,6 +129,18 @@ ARMDB_API armdb_err armdb_flush(armdb_db *db);
 ARMDB_API armdb_err armdb_sync(armdb_db *db);
 
 /**
+ * Changes the memory that the block cache may take. What was read lately stays, as far as there is
+ * room; memory beyond a smaller budget is given back before the call returns.
+ *
+ * @param cache_bytes  as in armdb_options: 0 for the default, ARMDB_CACHE_NONE for no cache.
+ *
+ * Returns:  ARMDB_OK; ARMDB_INVALID (names value and range); ARMDB_NO_MEMORY (nothing changed).
+ * Threads:  any; reads go on meanwhile, and what they read may not be kept.
+ * Cost:     a look at each block: some 10 ms for each GiB of blocks that were there or stay.
+ */
+ARMDB_API armdb_err armdb_set_cache_bytes(armdb_db *db, uint64_t cache_bytes);
+
+/**
  * Gives back the space of overwritten, deleted, expired and dropped records now, at full speed, in
  * the calling thread; reads and writes go on meanwhile. What becomes garbage after the call began
  * may stay. The background does the same by itself, when it is worth it (compaction_percent).

@@ -122,7 +122,8 @@ typedef struct armdb_options {
     uint32_t sync_interval_ms;
     /* bytes of memory of the block cache, through which values are read, for all collections:
      * 1048576..1099511627776 (1 MiB..1 TiB), or ARMDB_CACHE_NONE. It is taken as blocks are read,
-     * not at once. 0: an eighth of the machine's memory, 1 MiB..1 GiB. */
+     * not at once; armdb_set_cache_bytes() changes it. 0: an eighth of the machine's memory,
+     * 1 MiB..1 GiB. */
     uint64_t cache_bytes;
     /* percent of the log of a shard that must be garbage (dead values, tombstones that nothing
      * needs) before it is compacted in the background, 1..100, or ARMDB_NEVER. Less means less

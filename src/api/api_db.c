@@ -70,6 +70,13 @@ armdb_sync(armdb_db *db)
 }
 
 armdb_err
+armdb_set_cache_bytes(armdb_db *db, uint64_t cache_bytes)
+{
+    API_OBJECT(struct db, inner, db, HANDLE_DB, "set cache bytes");
+    return adb_db_set_cache_bytes(inner, cache_bytes);
+}
+
+armdb_err
 armdb_compact(armdb_db *db, const armdb_compact_options *options,
               armdb_compact_progress *progress_out)
 {

@@ -39,6 +39,9 @@ void adb_db_abandon(struct db *db);
 ADB_MUST_USE armdb_err adb_db_flush(struct db *db);
 ADB_MUST_USE armdb_err adb_db_sync(struct db *db);
 
+/** As armdb_set_cache_bytes(). */
+ADB_MUST_USE armdb_err adb_db_set_cache_bytes(struct db *db, uint64_t cache_bytes);
+
 /** Runs background jobs that are due now, in the calling thread: for systems without threads. */
 void adb_db_step(struct db *db);
 

@@ -165,8 +165,7 @@ open_contents(struct db *db, const armdb_options *options, bool is_new)
     db->settings = adb_options_settle(options, &db->manifest, db->os->memory_bytes);
     db->router = adb_manifest_router(&db->manifest);
     ADB_TRY(adb_pages_new(&db->pages));
-    if (db->settings.cache_bytes != 0)
-        ADB_TRY(adb_cache_new(db->settings.cache_bytes, &db->cache));
+    ADB_TRY(adb_cache_new(db->settings.cache_bytes, &db->cache));
     db->account = adb_value_account_new();
     if (db->account == NULL)
         return adb_fail(ARMDB_NO_MEMORY, "open", "no memory for a database");
@@ -192,6 +191,13 @@ decide(struct adb_os *os, const char *path, armdb_open_mode mode, enum directory
     if (mode == ARMDB_OPEN_EXISTING || !is_vacant)
         return adb_directory_refuse(path, *state_out);
     return ARMDB_OK;
+}
+
+armdb_err
+adb_db_set_cache_bytes(struct db *db, uint64_t cache_bytes)
+{
+    ADB_TRY(adb_options_check_cache(cache_bytes));
+    return adb_cache_resize(db->cache, adb_options_cache_bytes(cache_bytes, db->os->memory_bytes));
 }
 
 static void

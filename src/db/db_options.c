@@ -71,6 +71,14 @@ adb_collection_options_check(const armdb_collection_options *options,
 }
 
 armdb_err
+adb_options_check_cache(uint64_t cache_bytes)
+{
+    if (cache_bytes == ARMDB_CACHE_NONE)
+        return ARMDB_OK;
+    return check_range("cache_bytes", cache_bytes, CACHE_BYTES_MIN, CACHE_BYTES_MAX);
+}
+
+armdb_err
 adb_options_check(const armdb_options *options, armdb_options *options_out)
 {
     *options_out = (armdb_options)ARMDB_OPTIONS_INIT;
@@ -91,8 +99,7 @@ adb_options_check(const armdb_options *options, armdb_options *options_out)
                         file_bytes < WRITE_BUFFER_MAX ? file_bytes : WRITE_BUFFER_MAX));
     ADB_TRY(check_interval("flush_interval_ms", options->flush_interval_ms));
     ADB_TRY(check_interval("sync_interval_ms", options->sync_interval_ms));
-    if (options->cache_bytes != ARMDB_CACHE_NONE)
-        ADB_TRY(check_range("cache_bytes", options->cache_bytes, CACHE_BYTES_MIN, CACHE_BYTES_MAX));
+    ADB_TRY(adb_options_check_cache(options->cache_bytes));
     if (options->compaction_percent != ARMDB_NEVER)
         ADB_TRY(check_range("compaction_percent", options->compaction_percent, 1, 100));
     ADB_TRY(check_range("compaction_bytes_per_second", options->compaction_bytes_per_second,
@@ -267,8 +274,8 @@ interval_ns(uint32_t ms, uint32_t otherwise_ms)
     return ms == ARMDB_NEVER ? UINT64_MAX : (uint64_t)ms * 1000000;
 }
 
-static uint64_t
-cache_bytes(uint64_t asked, uint64_t memory_bytes)
+uint64_t
+adb_options_cache_bytes(uint64_t asked, uint64_t memory_bytes)
 {
     if (asked == ARMDB_CACHE_NONE)
         return 0;
@@ -300,7 +307,7 @@ adb_options_settle(const armdb_options *options, const struct manifest *manifest
         .durability = options->durability,
         .flush_interval_ns = interval_ns(options->flush_interval_ms, FLUSH_INTERVAL_MS_DEFAULT),
         .sync_interval_ns = interval_ns(options->sync_interval_ms, ARMDB_NEVER),
-        .cache_bytes = cache_bytes(options->cache_bytes, memory_bytes),
+        .cache_bytes = adb_options_cache_bytes(options->cache_bytes, memory_bytes),
         .compaction_percent = compaction_percent(options->compaction_percent),
         .compaction_bytes_per_second = options->compaction_bytes_per_second,
         .verify_reads = options->verify_reads,

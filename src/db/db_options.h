@@ -16,7 +16,7 @@ struct db_settings {
     armdb_durability durability;
     uint64_t flush_interval_ns;           /* UINT64_MAX: never */
     uint64_t sync_interval_ns;            /* the same */
-    uint64_t cache_bytes;                 /* 0: no cache */
+    uint64_t cache_bytes;                 /* at open; 0: no cache */
     uint32_t compaction_percent;          /* 0: none in the background */
     uint64_t compaction_bytes_per_second; /* 0: no limit */
     armdb_verify_reads verify_reads;      /* not the default */
@@ -53,6 +53,12 @@ ADB_MUST_USE armdb_err adb_collection_options_compare(const armdb_collection_opt
  * (0: unknown). */
 struct db_settings adb_options_settle(const armdb_options *options, const struct manifest *manifest,
                                       uint64_t memory_bytes);
+
+/** Whether this can be a cache_bytes: ARMDB_INVALID names value and range. */
+ADB_MUST_USE armdb_err adb_options_check_cache(uint64_t cache_bytes);
+
+/** The bytes that a checked cache_bytes asks for on a machine with so much memory; 0: no cache. */
+uint64_t adb_options_cache_bytes(uint64_t asked, uint64_t memory_bytes);
 
 /** Checks the options of one write, NULL or not, and fills in the level. ARMDB_INVALID names field
  * and value. */

@@ -35,7 +35,7 @@ struct db {
     struct db_settings settings;
     struct router router;
     struct adb_pages *pages;        /* owned */
-    struct adb_cache *cache;        /* owned; NULL: none */
+    struct adb_cache *cache;        /* owned; may have no room for any block */
     bool is_same_boot;              /* as in struct shard_config */
     struct value_account *account;  /* counted */
     struct shard **shards;          /* owned, [settings.shards] */

@@ -479,6 +479,12 @@ run_syncer(void *context)
               "flush or sync");
         check(!test_rng_one_in(&actor->rng, 4) || armdb_compact(db, NULL, NULL) == ARMDB_OK,
               "compact");
+        uint64_t cache_bytes = test_rng_one_in(&actor->rng, 4)
+                                   ? ARMDB_CACHE_NONE
+                                   : test_rng_below(&actor->rng, 8) << 20;
+        check(!test_rng_one_in(&actor->rng, 8) ||
+                  armdb_set_cache_bytes(db, cache_bytes) == ARMDB_OK,
+              "set cache bytes");
         check(!test_rng_one_in(&actor->rng, 8) ||
                   armdb_verify_open(db, print_damage, NULL, NULL) == ARMDB_OK,
               "verify");

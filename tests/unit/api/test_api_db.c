@@ -93,6 +93,7 @@ test_api_db__closed_or_foreign_handle__is_refused(void **state)
     expect_refused(armdb_close(closed), ARMDB_CLOSED);
     expect_refused(armdb_flush(closed), ARMDB_CLOSED);
     expect_refused(armdb_sync(closed), ARMDB_CLOSED);
+    expect_refused(armdb_set_cache_bytes(closed, 0), ARMDB_CLOSED);
     expect_refused(armdb_checkpoint(closed, "/tmp"), ARMDB_CLOSED);
     expect_refused(armdb_verify_open(closed, NULL, NULL, NULL), ARMDB_CLOSED);
     expect_refused(armdb_get_stats(closed, &stats), ARMDB_CLOSED);

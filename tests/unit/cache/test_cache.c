@@ -239,6 +239,50 @@ test_cache__asked_for__is_taken_if_it_is_there_and_in_one_block(void **state)
         assert_false(adb_cache_take(&spots[i], 152, bytes, &(uint32_t){0}));
 }
 
+/* Takes what is cached with its mark. */
+static struct adb_cache_mark
+mark_of(struct adb_cache *cache, const struct fake_file *file, uint64_t offset, size_t bytes)
+{
+    unsigned char to[BLOCK];
+    struct adb_cache_spot spot;
+    struct adb_cache_mark mark;
+    adb_cache_ask(cache, file->key, offset, &spot);
+    adb_cache_approach(&spot, bytes);
+    assert_true(adb_cache_take_marked(&spot, bytes, to, &mark));
+    assert_true(fake_is(file, offset, bytes, to));
+    return mark;
+}
+
+static void
+test_cache__marks__are_of_one_place_of_one_block(void **state)
+{
+    struct fixture *fixture = (struct fixture *)*state;
+    assert_int_equal(fake_get(fixture->cache, &fixture->file, 0, 2 * BLOCK), 1);
+    for (uint64_t at = 0; at + 128 <= 2 * BLOCK; at += 128) {
+        struct adb_cache_mark mark = mark_of(fixture->cache, &fixture->file, at, 128);
+        assert_false(mark.is_set);
+        adb_cache_set_mark(&mark);
+        assert_true(mark_of(fixture->cache, &fixture->file, at, 128).is_set);
+    }
+    /* Short ones have none. */
+    struct adb_cache_mark none = mark_of(fixture->cache, &fixture->file, 0, 120);
+    assert_false(none.is_set);
+    adb_cache_set_mark(&none);
+    /* One that comes late is not set for what is there by now, in the same frame or not. */
+    adb_cache_drop_file(fixture->cache, fixture->file.key);
+    assert_int_equal(fake_get(fixture->cache, &fixture->file, 0, 2 * BLOCK), 1);
+    struct adb_cache_mark late = mark_of(fixture->cache, &fixture->file, 256, 512);
+    assert_false(late.is_set);
+    adb_cache_drop_file(fixture->cache, fixture->file.key);
+    adb_cache_set_mark(&late);
+    for (uint64_t block = 0; block < 3; block++) {
+        assert_int_equal(fake_get(fixture->cache, &fixture->file, block * BLOCK, BLOCK), 1);
+        adb_cache_set_mark(&late);
+        assert_false(mark_of(fixture->cache, &fixture->file, block * BLOCK + 256, 512).is_set);
+    }
+    adb_cache_set_mark(&(struct adb_cache_mark){0});
+}
+
 static void
 test_cache__failed_read__is_told_and_leaves_nothing(void **state)
 {
@@ -454,6 +498,7 @@ main(void)
         CACHE_TEST(test_cache__dropped_blocks__are_read_anew_and_others_stay),
         CACHE_TEST(test_cache__tended__has_memory_ready_within_the_budget),
         CACHE_TEST(test_cache__asked_for__is_taken_if_it_is_there_and_in_one_block),
+        CACHE_TEST(test_cache__marks__are_of_one_place_of_one_block),
         CACHE_TEST(test_cache__failed_read__is_told_and_leaves_nothing),
         CACHE_TEST(test_cache__short_read__is_corrupt_or_not_kept),
         CACHE_TEST(test_cache__misses_of_one_block_at_once__are_one_read),

@@ -415,6 +415,101 @@ test_db_reads__slow_read__delays_nobody_but_those_who_want_that_block(void **sta
     adb_mutex_fini(&gate.lock);
 }
 
+/* ------------------------------------------------------------------ size of the cache */
+
+static uint64_t
+file_reads(struct db_fixture *fixture)
+{
+    return sim_op_count(fixture->sim, SIM_BIT(SIM_OP_READ));
+}
+
+static void
+read_all(struct db_fixture *fixture)
+{
+    for (int i = 0; i < N_KEYS; i++)
+        expect_right(fixture, i);
+}
+
+static void
+test_db_reads__cache_is_changed_while_open__takes_effect_at_once(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    fixture->options.cache_bytes = ARMDB_CACHE_NONE;
+    fill(fixture);
+    uint64_t before = file_reads(fixture);
+    read_all(fixture);
+    assert_int_equal(file_reads(fixture), before + N_KEYS);
+    assert_ok(adb_db_set_cache_bytes(fixture->db, 1 << 20));
+    read_all(fixture);
+    before = file_reads(fixture);
+    read_all(fixture);
+    /* What is in the last, partial block is not kept. */
+    assert_true(file_reads(fixture) - before < 20);
+    assert_true(stats_of(fixture->db).cache_bytes <= 1 << 20);
+    assert_ok(adb_db_set_cache_bytes(fixture->db, 0));
+    before = file_reads(fixture);
+    read_all(fixture);
+    assert_true(file_reads(fixture) - before < 20);
+    assert_ok(adb_db_set_cache_bytes(fixture->db, ARMDB_CACHE_NONE));
+    before = file_reads(fixture);
+    read_all(fixture);
+    assert_int_equal(file_reads(fixture), before + N_KEYS);
+}
+
+static void
+test_db_reads__cache_of_an_impossible_size__is_refused(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    assert_int_equal(adb_db_set_cache_bytes(fixture->db, 1000), ARMDB_INVALID);
+    expect_detail(ARMDB_INVALID, "cache_bytes is 1000", "1048576..1099511627776", NULL);
+    assert_int_equal(adb_db_set_cache_bytes(fixture->db, UINT64_MAX - 1), ARMDB_INVALID);
+    adb_mem_fail_at(1, true);
+    assert_int_equal(adb_db_set_cache_bytes(fixture->db, 7 << 20), ARMDB_NO_MEMORY);
+    adb_mem_fail_at(0, false);
+    put(fixture->collection, "key", "value");
+    expect_get(fixture->collection, "key", "value");
+}
+
+/* -------------------------------------------------------------------- pinned handles */
+
+/* Each handle has its own bytes: none holds a block of the cache. */
+static void
+test_db_reads__many_handles_kept__leave_the_cache_as_it_is_and_outlive_the_database(void **state)
+{
+    enum { N_VALUES = 800, LONG_BYTES = 3000 };
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    armdb_value *values = (armdb_value *)calloc(N_VALUES, sizeof *values);
+    char key[16];
+    assert_non_null(values);
+    fixture->options.cache_bytes = 1 << 20;
+    for (int i = 0; i < N_VALUES; i++)
+        put_bytes(fixture->collection, key_of(i, key), LONG_BYTES, (uint64_t)i);
+    reopen_db(fixture);
+    for (int i = 0; i < N_VALUES; i++)
+        assert_ok(adb_db_get_value(fixture->collection, key_of(i, key), &values[i]));
+    /* More than the whole cache is kept, and counted beside it. */
+    assert_int_equal(stats_of(fixture->db).value_bytes, N_VALUES * LONG_BYTES);
+    assert_true(stats_of(fixture->db).cache_bytes <= 1 << 20);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < N_VALUES; i++)
+            expect_bytes(fixture->collection, key_of(i, key), LONG_BYTES, (uint64_t)i);
+        assert_ok(adb_db_set_cache_bytes(fixture->db, ARMDB_CACHE_NONE));
+    }
+    uint64_t before = file_reads(fixture);
+    assert_ok(adb_db_set_cache_bytes(fixture->db, 1 << 20));
+    for (int round = 0; round < 2; round++)
+        expect_bytes(fixture->collection, key_of(0, key), LONG_BYTES, 0);
+    assert_int_equal(file_reads(fixture), before + 1); /* it is cached all the same */
+    close_db(fixture);
+    for (int i = 0; i < N_VALUES; i++) {
+        unsigned char *right = make_bytes(LONG_BYTES, (uint64_t)i);
+        assert_memory_equal(armdb_value_bytes(&values[i]).data, right, LONG_BYTES);
+        free(right);
+        armdb_value_release(&values[i]);
+    }
+    free(values);
+}
+
 int
 main(void)
 {
@@ -430,6 +525,10 @@ main(void)
         DB_TEST(test_db_reads__on_miss__looks_no_more_at_what_was_found_right),
         DB_TEST(test_db_reads__never__hands_out_what_is_there_but_not_another_record),
         DISK_TEST(test_db_reads__slow_read__delays_nobody_but_those_who_want_that_block),
+        DB_TEST(test_db_reads__cache_is_changed_while_open__takes_effect_at_once),
+        DB_TEST(test_db_reads__cache_of_an_impossible_size__is_refused),
+        DB_TEST(
+            test_db_reads__many_handles_kept__leave_the_cache_as_it_is_and_outlive_the_database),
     };
     return cmocka_run_group_tests_name("db/db_reads", tests, NULL, NULL);
 }
