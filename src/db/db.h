@@ -94,6 +94,10 @@ void adb_collection_list(struct db *db, armdb_collection_info *infos, size_t cap
 ADB_MUST_USE armdb_err adb_collection_get_info(struct collection *collection,
                                                armdb_collection_info *info_out);
 
+/** As armdb_hook_set(); the hook knows the collection as `handle`. */
+ADB_MUST_USE armdb_err adb_collection_set_hook(struct collection *collection,
+                                               armdb_collection *handle, const armdb_hook *hook);
+
 /* ------------------------------------------------------ writing and reading */
 
 ADB_MUST_USE armdb_err adb_db_write(struct collection *collection, enum shard_verb verb,

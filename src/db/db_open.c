@@ -218,6 +218,7 @@ free_db(struct db *db)
     adb_mutex_fini(&db->compact.lock);
     adb_cond_fini(&db->work.wake);
     adb_mutex_fini(&db->work.lock);
+    adb_mutex_fini(&db->hook_lock);
     adb_mutex_fini(&db->collections_lock);
     adb_mem_free(db->path);
     adb_mem_free(db);
@@ -265,6 +266,7 @@ adb_db_open(struct adb_os *os, const char *path, const armdb_options *options, s
         return adb_fail(ARMDB_NO_MEMORY, "open", "no memory for a database");
     db->os = os;
     adb_mutex_init(&db->collections_lock);
+    adb_mutex_init(&db->hook_lock);
     adb_mutex_init(&db->work.lock);
     adb_cond_init(&db->work.wake);
     adb_mutex_init(&db->compact.lock);
@@ -296,7 +298,9 @@ armdb_err
 adb_db_close(struct db *db, bool *is_closed_out)
 {
     uint64_t cursors = atomic_load_explicit(&db->cursors, memory_order_acquire);
-    *is_closed_out = cursors == 0;
+    *is_closed_out = cursors == 0 && !adb_shard_is_telling();
+    if (adb_shard_is_telling())
+        return adb_fail(ARMDB_BUSY, "close", "a hook cannot close a database");
     if (cursors > 0)
         return adb_fail(ARMDB_BUSY, "close", "%llu cursors are open: close them first",
                         (unsigned long long)cursors);

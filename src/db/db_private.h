@@ -2,7 +2,8 @@
  * db_private.h: what a database is made of. Included by src/db only.
  *
  * Lock order: collections_lock, then the locks of shards in ascending order, then nothing. (A step
- * of compaction takes collections_lock with the compact_lock of its shard held.)
+ * of compaction takes collections_lock with the compact_lock of its shard held.) hook_lock comes
+ * before all others.
  */
 #ifndef ADB_DB_DB_PRIVATE_H
 #define ADB_DB_DB_PRIVATE_H
@@ -18,6 +19,7 @@
 #include "shard/recover.h"
 #include "shard/router.h"
 #include "shard/shard.h"
+#include "shard/shard_change.h"
 
 struct collection {
     /* immutable after creation */
@@ -25,6 +27,7 @@ struct collection {
     struct shard_index index;
     armdb_order order; /* not the default */
     char name[ARMDB_NAME_MAX + 1];
+    struct shard_listener listener;
 };
 
 struct db {
@@ -52,7 +55,8 @@ struct db {
     bool is_manifest_unsure; /* a store failed half way: no more changes */
     armdb_error_detail manifest_failure;
 
-    _Atomic(uint64_t) cursors; /* open now */
+    struct adb_mutex hook_lock; /* setting a hook, one at a time */
+    _Atomic(uint64_t) cursors;  /* open now */
     struct adb_counter gets;
     struct db_work work;
     struct db_compact compact;

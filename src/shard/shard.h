@@ -40,6 +40,7 @@ struct shard_index {
     uint32_t key_bytes; /* or ARMDB_KEY_VARIABLE */
     /* Set once, under the locks of all shards: the collection was dropped. */
     _Atomic(bool) is_dropped;
+    struct shard_listener *listener; /* guarded by each shard's lock, stored under all; or NULL */
 };
 
 /* ---------------------------------------------------------------- open, close */
@@ -69,8 +70,7 @@ typedef const char *(*adb_find_index_fn)(void *context, const struct shard_origi
 ADB_MUST_USE armdb_err adb_shard_new(const struct shard_config *config, struct shard **shard_out);
 
 /** Removes the files that recovery found replaced by copies (which it has read whole, and whose
- * names are durable). Apart from adb_shards_open() as adb_shard_share_buffer(). Returns ARMDB_OK;
- * ARMDB_IO ... */
+ * names are durable). Apart from adb_shards_open() as adb_shard_share_buffer(). */
 ADB_MUST_USE armdb_err adb_shard_clear(struct shard *shard);
 
 /**

@@ -628,6 +628,7 @@ adb_shard_compact(struct shard *shard, const struct shard_compaction *how,
         shard->freed_bytes = 0;
     }
     adb_mutex_unlock(&shard->compact_lock);
+    adb_shard_tell(shard, 0); /* of keys that have expired */
     return err;
 }
 

@@ -57,6 +57,7 @@ adb_shard_new(const struct shard_config *config, struct shard **shard_out)
     adb_mutex_init(&shard->compact_lock);
     adb_mutex_init(&shard->toll_lock);
     adb_cond_init(&shard->toll_over);
+    adb_shard_init_changes(&shard->changes);
     adb_shard_set_toll(shard, 0);
     armdb_err err = adb_shard_path(config, &shard->path);
     if (err != ARMDB_OK)
@@ -124,6 +125,7 @@ adb_shard_close(struct shard *shard)
     adb_mem_free(shard->file_keys);
     adb_mem_free(shard->files);
     adb_mem_free(shard->path);
+    adb_shard_fini_changes(&shard->changes);
     adb_cond_fini(&shard->toll_over);
     adb_mutex_fini(&shard->toll_lock);
     adb_mutex_fini(&shard->compact_lock);

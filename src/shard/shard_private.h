@@ -14,6 +14,7 @@
 #include "os/thread.h"
 #include "shard/retry.h"
 #include "shard/shard.h"
+#include "shard/shard_change.h"
 
 struct listed_file {
     struct log_file_header header; /* but for its id known after adb_shard_arrange() only */
@@ -70,6 +71,7 @@ struct shard {
     uint64_t tended_end;
     uint64_t started; /* newest record that is on its way to the device: adb_shard_start_commit() */
     armdb_error_detail failure_detail; /* valid once failure is set */
+    struct shard_changes changes;
 
     struct shard_compaction_stats compaction;
     uint64_t hint_failures;
@@ -160,6 +162,11 @@ ADB_MUST_USE armdb_err adb_shard_seal(struct shard *shard);
 
 /** Raises synced_sequence. */
 void adb_shard_note_synced(struct shard *shard, uint64_t sequence);
+
+/** Copies the value at a location in a file that is pinned, whatever its deadline; otherwise as
+ * adb_shard_read_value(). */
+ADB_MUST_USE armdb_err adb_shard_read_pinned(struct shard *shard, struct data_file *file,
+                                             uint64_t location, armdb_slice key, void *to);
 
 /** Says what to sync so that record `sequence` is on the device, after flushing it if it is not on
  * its way there already. Returns as adb_shard_flush(); only then there is a plan. */

@@ -118,6 +118,16 @@ end_read(struct shard *shard, armdb_slice key, const struct data_file_reading *r
 }
 
 armdb_err
+adb_shard_read_pinned(struct shard *shard, struct data_file *file, uint64_t location,
+                      armdb_slice key, void *to)
+{
+    struct data_file_reading reading;
+    armdb_err err = adb_data_file_read_value(file, location, key, to, &reading);
+    count_reads(shard, &reading);
+    return err;
+}
+
+armdb_err
 adb_shard_read_value(struct shard *shard, uint64_t location, armdb_slice key, void *to)
 {
     struct data_file_reading reading;

@@ -107,6 +107,14 @@ flags_of(const struct shard_write *write)
     return write->deadline_ms != 0 ? LOG_FLAG_DEADLINE : 0;
 }
 
+static armdb_change_kind
+kind_of(const struct shard_write *write)
+{
+    if (write->verb == SHARD_EXPIRE)
+        return ARMDB_CHANGE_EXPIRE;
+    return is_delete(write) ? ARMDB_CHANGE_DELETE : ARMDB_CHANGE_PUT;
+}
+
 /* Makes the appended record what readers see. */
 static void
 publish(struct shard *shard, const struct shard_write *write, uint64_t offset)
@@ -116,6 +124,8 @@ publish(struct shard *shard, const struct shard_write *write, uint64_t offset)
                                       .key_len = (uint32_t)write->key.len,
                                       .value_len = (uint32_t)write->value.len};
     uint64_t old;
+    if (ADB_UNLIKELY(write->index->listener != NULL))
+        adb_shard_keep_old(shard, write);
     if (is_delete(write)) {
         old = adb_index_remove(&write->index->keys, write->key);
         atomic_fetch_add_explicit(&file->tombstone_bytes, adb_log_record_bytes(&record),
@@ -135,6 +145,8 @@ publish(struct shard *shard, const struct shard_write *write, uint64_t offset)
                             adb_log_record_bytes(&record));
     if (old != 0)
         adb_shard_bury(shard, old, write->key);
+    if (ADB_UNLIKELY(write->index->listener != NULL))
+        adb_shard_queue_change(shard, write, kind_of(write), old, shard->writer.sequence);
 }
 
 /*
@@ -214,7 +226,13 @@ write_locked(struct shard *shard, const struct shard_write *write, uint64_t *seq
         ADB_TRY(check_presence(shard, write));
     if (!is_delete(write))
         ADB_TRY(adb_index_prepare(keys, write->key, &shard->spare));
-    ADB_TRY(append(shard, write, &offset));
+    if (ADB_UNLIKELY(write->index->listener != NULL))
+        ADB_TRY(adb_shard_prepare_change(shard, write));
+    armdb_err err = append(shard, write, &offset);
+    if (err != ARMDB_OK) {
+        adb_shard_drop_changes(shard);
+        return err;
+    }
     publish(shard, write, offset);
     adb_shard_count_toll(shard, LOG_RECORD_HEADER_BYTES + write->key.len + write->value.len);
     *sequence_out = shard->writer.sequence;
@@ -224,15 +242,18 @@ write_locked(struct shard *shard, const struct shard_write *write, uint64_t *seq
 armdb_err
 adb_shard_write(struct shard *shard, const struct shard_write *write)
 {
-    uint64_t sequence = 0;
+    uint64_t sequence = UINT64_MAX; /* of no change */
     adb_mutex_lock(&shard->lock);
     armdb_err err = write_locked(shard, write, &sequence);
     bool has_ticket = write->ticket_out != NULL && write->durability == ARMDB_SYNCED;
     if (err == ARMDB_OK && has_ticket)
         atomic_store_explicit(&shard->newest_ticket, sequence, memory_order_relaxed);
+    bool is_told = shard->changes.newest == sequence;
     adb_mutex_unlock(&shard->lock);
     if (adb_shard_owes_toll(shard))
         adb_shard_pay_toll(shard);
+    if (ADB_UNLIKELY(is_told) && write->verb != SHARD_EXPIRE) /* that one holds compact_lock */
+        adb_shard_tell(shard, sequence);
     if (err != ARMDB_OK || write->durability != ARMDB_SYNCED)
         return err;
     if (has_ticket) {
