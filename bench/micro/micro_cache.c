@@ -1,15 +1,13 @@
 /*
- * micro_cache.c: what the block cache costs and how often it hits.
+ * micro_cache.c: what the block cache costs; how often it hits is told by micro_policy.c.
  *
  *     micro_cache [MIB [HITS]]
  *
  * Times: a hit of 100 bytes at a random place of a working set of MIB (256), with 1 and 2 threads,
  * one by one and, whole words with their checksum, in batches of 32 that are prefetched, HITS
  * (4000000) in each of three rounds; a miss with insertion, with a read function that only copies.
- * All in processor time. Hit ratios: the cache, and LRU and CLOCK beside it, on traces of block
- * numbers. With MIB only times, with 0 only ratios.
+ * All in processor time.
  */
-#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,203 +221,16 @@ time_all(uint64_t n_blocks)
     time_misses(n_blocks);
 }
 
-/* ------------------------------------------------------------------ hit ratios */
-
-enum { TRACE = 3000000, SPACE = 100000, SCAN = 20000 };
-
-/* Blocks by popularity 1 / rank^0.99, scattered over the space. */
-static void
-make_zipf(uint32_t *trace, uint64_t n)
-{
-    double *sum = (double *)malloc(SPACE * sizeof *sum);
-    uint64_t random = 5;
-    check(sum != NULL, "no memory");
-    for (uint32_t i = 0; i < SPACE; i++)
-        sum[i] = (i != 0 ? sum[i - 1] : 0) + pow(i + 1, -0.99);
-    for (uint64_t n_made = 0; n_made < n; n_made++) {
-        double at = (double)(next_random(&random) >> 11) * 0x1p-53 * sum[SPACE - 1];
-        uint32_t low = 0;
-        uint32_t high = SPACE - 1;
-        while (low < high) {
-            uint32_t middle = (low + high) / 2;
-            if (sum[middle] < at)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        trace[n_made] = low * 7919u % SPACE;
-    }
-    free(sum);
-}
-
-/* Zipf, and now and then a scan of blocks that are never read again. */
-static void
-make_scan(uint32_t *trace)
-{
-    uint32_t next = SPACE;
-    make_zipf(trace, TRACE);
-    for (uint64_t i = 0; i + SCAN <= TRACE; i += 5 * SCAN) {
-        for (uint64_t k = 0; k < SCAN; k++)
-            trace[i + k] = next++;
-    }
-}
-
-/* Half of it zipf, half of it one scan that goes on all the time. */
-static void
-make_mixed(uint32_t *trace)
-{
-    uint32_t next = SPACE;
-    make_zipf(trace, TRACE);
-    for (uint64_t i = 0; i < TRACE; i += 2)
-        trace[i] = next++;
-}
-
-static void
-make_loop(uint32_t *trace, uint32_t n_blocks)
-{
-    for (uint64_t i = 0; i < TRACE; i++)
-        trace[i] = (uint32_t)(i % n_blocks);
-}
-
-/* Zipf whose popular blocks are others every so often. */
-static void
-make_shift(uint32_t *trace)
-{
-    make_zipf(trace, TRACE);
-    for (uint64_t i = 0; i < TRACE; i++)
-        trace[i] = (uint32_t)((trace[i] + i / 500000 * 12345) % SPACE);
-}
-
-static double
-run_cache(const uint32_t *trace, uint64_t n_blocks)
-{
-    struct adb_cache *cache = make_cache(n_blocks);
-    uint64_t n_hits = 0;
-    for (uint64_t i = 0; i < TRACE; i++)
-        n_hits += read_block(cache, trace[i], 0);
-    adb_cache_free(cache);
-    return (double)n_hits / TRACE;
-}
-
-/* A list of blocks by arrival or, if hits move to the front, by use; a hit at the end of CLOCK's
- * list buys another round. */
-struct list_policy {
-    uint32_t *newer; /* by block; 0 stands for the ends */
-    uint32_t *older;
-    unsigned char *state; /* 0 absent, 1 there, 2 found since */
-};
-
-static void
-list_unlink(struct list_policy *list, uint32_t block)
-{
-    list->newer[list->older[block]] = list->newer[block];
-    list->older[list->newer[block]] = list->older[block];
-}
-
-static void
-list_push(struct list_policy *list, uint32_t block)
-{
-    uint32_t newest = list->older[0];
-    list->older[block] = newest;
-    list->newer[block] = 0;
-    list->newer[newest] = block;
-    list->older[0] = block;
-}
-
-static void
-list_evict(struct list_policy *list)
-{
-    for (;;) {
-        uint32_t oldest = list->newer[0];
-        list_unlink(list, oldest);
-        if (list->state[oldest] != 2) {
-            list->state[oldest] = 0;
-            return;
-        }
-        list->state[oldest] = 1;
-        list_push(list, oldest);
-    }
-}
-
-static double
-run_list(const uint32_t *trace, uint64_t n_blocks, bool is_lru)
-{
-    size_t n = SPACE + TRACE + 2;
-    struct list_policy list = {(uint32_t *)calloc(n, 4), (uint32_t *)calloc(n, 4),
-                               (unsigned char *)calloc(n, 1)};
-    uint64_t n_hits = 0;
-    uint64_t n_there = 0;
-    check(list.newer != NULL && list.older != NULL && list.state != NULL, "no memory");
-    for (uint64_t i = 0; i < TRACE; i++) {
-        uint32_t block = trace[i] + 1;
-        if (list.state[block] != 0) {
-            n_hits++;
-            if (is_lru) {
-                list_unlink(&list, block);
-                list_push(&list, block);
-            } else {
-                list.state[block] = 2;
-            }
-            continue;
-        }
-        if (n_there == n_blocks)
-            list_evict(&list);
-        else
-            n_there++;
-        list.state[block] = 1;
-        list_push(&list, block);
-    }
-    free(list.newer);
-    free(list.older);
-    free(list.state);
-    return (double)n_hits / TRACE;
-}
-
-static void
-print_ratios(const char *name, const uint32_t *trace, uint64_t n_blocks)
-{
-    printf("%-22s %6llu  %6.2f %6.2f %6.2f\n", name, (unsigned long long)n_blocks,
-           100 * run_list(trace, n_blocks, true), 100 * run_list(trace, n_blocks, false),
-           100 * run_cache(trace, n_blocks));
-}
-
-static void
-count_hits(void)
-{
-    uint32_t *trace = (uint32_t *)malloc(TRACE * sizeof *trace);
-    check(trace != NULL, "no memory");
-    printf("\nhit ratio, percent; %d blocks read often\n", SPACE);
-    printf("trace                  blocks     LRU  CLOCK  cache\n");
-    for (uint64_t n_blocks = 1000; n_blocks <= 25000; n_blocks *= 5) {
-        make_zipf(trace, TRACE);
-        print_ratios("zipf 0.99", trace, n_blocks);
-        make_scan(trace);
-        print_ratios("zipf, scans", trace, n_blocks);
-        make_mixed(trace);
-        print_ratios("zipf, a scan all along", trace, n_blocks);
-        make_shift(trace);
-        print_ratios("zipf that moves", trace, n_blocks);
-        make_loop(trace, (uint32_t)(n_blocks * 11 / 10));
-        print_ratios("loop of 1.1 times", trace, n_blocks);
-        make_loop(trace, (uint32_t)(n_blocks * 2));
-        print_ratios("loop of 2 times", trace, n_blocks);
-    }
-    free(trace);
-}
-
 int
 main(int argc, char **argv)
 {
     uint64_t mib = argc > 1 ? strtoull(argv[1], NULL, 10) : 256;
     if (argc > 2)
         n_hits_wanted = strtoull(argv[2], NULL, 10);
-    if (argc > 3 || n_hits_wanted < 1000) {
+    if (argc > 3 || mib == 0 || n_hits_wanted < 1000) {
         fprintf(stderr, "usage: micro_cache [MIB [HITS, at least 1000]]\n");
         return 2;
     }
-    if (mib != 0)
-        time_all(mib << 20 >> 12);
-    if (argc <= 1 || mib == 0)
-        count_hits();
+    time_all(mib << 20 >> 12);
     return 0;
 }

@@ -9,7 +9,7 @@
  * cache, and a hit needs no change of order: it only counts up in the frame.
  *
  * Threads: calls are made under the cache's lock.
- * Source: docs/adr/0010-block-cache.md.
+ * Source: docs/adr/0010-block-cache.md, docs/adr/0027-the-cache-keeps-s3-fifo.md.
  */
 #ifndef ADB_CACHE_CACHE_POLICY_H
 #define ADB_CACHE_CACHE_POLICY_H

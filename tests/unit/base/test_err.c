@@ -94,6 +94,28 @@ test_err__long_texts__are_cut(void **state)
 }
 
 static void
+test_err__key__is_shown_as_text_or_hex_and_cut(void **state)
+{
+    (void)state;
+    const armdb_error_detail *detail = adb_err_detail();
+    char text[700];
+    memset(text, 'm', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    assert_int_equal(adb_fail(ARMDB_CORRUPT, "read", "bad"), ARMDB_CORRUPT);
+    adb_err_name_key((armdb_slice){"a key", 5});
+    assert_string_equal(detail->message, "bad, key a key");
+    assert_int_equal(adb_fail(ARMDB_CORRUPT, "read", "bad"), ARMDB_CORRUPT);
+    adb_err_name_key((armdb_slice){"\0a\xff", 3});
+    assert_string_equal(detail->message, "bad, key 0x0061ff");
+    assert_int_equal(adb_fail(ARMDB_CORRUPT, "read", "bad"), ARMDB_CORRUPT);
+    adb_err_name_key((armdb_slice){text, 41});
+    assert_string_equal(detail->message, "bad, key mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm...");
+    assert_int_equal(adb_fail(ARMDB_CORRUPT, "read", "%s", text), ARMDB_CORRUPT);
+    adb_err_name_key((armdb_slice){text, 41});
+    assert_int_equal(strlen(detail->message), sizeof detail->message - 1);
+}
+
+static void
 test_err__errno__maps_to_code(void **state)
 {
     (void)state;
@@ -228,6 +250,7 @@ main(void)
         cmocka_unit_test(test_err__next_failure__leaves_nothing_of_the_last),
         cmocka_unit_test(test_err__long_path__keeps_the_tail),
         cmocka_unit_test(test_err__long_texts__are_cut),
+        cmocka_unit_test(test_err__key__is_shown_as_text_or_hex_and_cut),
         cmocka_unit_test(test_err__errno__maps_to_code),
         cmocka_unit_test(test_err__restored__as_if_raised_here),
         cmocka_unit_test(test_err__first__is_the_first_failure),
