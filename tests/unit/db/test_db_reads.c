@@ -5,6 +5,7 @@
 #include "cache/cache.h"
 #include "cache/cache_frame.h"
 #include "db/db_private.h"
+#include "log/location.h"
 #include "os/thread.h"
 #include "support/os_hook.h"
 
@@ -332,6 +333,127 @@ test_db_reads__never__hands_out_what_is_there_but_not_another_record(void **stat
     assert_ok(adb_db_get(fixture->collection, armdb_str("large"), value, sizeof value, &len));
 }
 
+/* ------------------------------------------------------------------- edges of blocks */
+
+enum { EDGE_KEY = 10, EDGES_MAX = 500 };
+
+/* A value of so many bytes whose record begins at that offset. */
+struct edge {
+    uint64_t start;
+    size_t len;
+};
+
+static armdb_slice
+edge_key(char kind, uint32_t number, char *to)
+{
+    snprintf(to, 16, "%c%09u", kind, number);
+    return armdb_str(to);
+}
+
+static uint64_t
+record_end(uint64_t start, size_t len)
+{
+    return start + (20 + EDGE_KEY + len + 7) / 8 * 8;
+}
+
+/* Puts a record that begins at `start`, behind one that fills the space up to there. */
+static uint64_t
+put_edge(struct db_fixture *fixture, uint64_t end, const struct edge *edge, uint32_t number)
+{
+    char key[16];
+    size_t space = (size_t)(edge->start - end);
+    if (space != 0)
+        put_bytes(fixture->collection, edge_key('f', number, key), space - 20 - EDGE_KEY, 0);
+    put_bytes(fixture->collection, edge_key('e', number, key), edge->len, number);
+    return record_end(edge->start, edge->len);
+}
+
+/* Records from 48 bytes before to 16 behind the beginning of a block, with values that end a byte
+ * before, at, and a byte behind the end of it and of the next ones. */
+static uint32_t
+put_edges(struct db_fixture *fixture, struct edge *edges)
+{
+    uint64_t end = HEADER_BYTES;
+    uint32_t n = 0;
+    for (int from = -48; from <= 16; from += 8) {
+        for (size_t blocks = 1; blocks <= 4; blocks++) {
+            for (int beyond = -1; beyond <= 1; beyond++) {
+                uint64_t start = (end + 200) / CACHE_BLOCK_BYTES * CACHE_BLOCK_BYTES +
+                                 CACHE_BLOCK_BYTES + (uint64_t)(int64_t)from;
+                uint64_t value_end = (start / CACHE_BLOCK_BYTES + blocks) * CACHE_BLOCK_BYTES +
+                                     (uint64_t)(int64_t)beyond;
+                if (value_end < start + 20 + EDGE_KEY)
+                    continue;
+                edges[n] = (struct edge){start, (size_t)(value_end - start) - 20 - EDGE_KEY};
+                end = put_edge(fixture, end, &edges[n], n);
+                n++;
+            }
+        }
+    }
+    return n;
+}
+
+static void
+expect_edges(struct db_fixture *fixture, const struct edge *edges, uint32_t n)
+{
+    static unsigned char value[5 * CACHE_BLOCK_BYTES];
+    char key[16];
+    struct cursor *cursor;
+    assert_ok(adb_cursor_open(fixture->collection, NULL, &cursor));
+    for (uint32_t i = 0; i < n; i++) {
+        unsigned char *right = make_bytes(edges[i].len, i);
+        armdb_read read = {.key = edge_key('e', i, key), .buffer = value, .capacity = edges[i].len};
+        uint64_t location = adb_index_get(&fixture->collection->index.keys, read.key, NULL);
+        assert_int_equal(adb_location_offset(location), edges[i].start);
+        expect_bytes(fixture->collection, read.key, edges[i].len, i);
+        assert_ok(adb_db_multi_get(fixture->collection, &read, 1));
+        assert_int_equal(read.len, edges[i].len);
+        assert_int_equal(memcmp(value, right, read.len), 0);
+        assert_ok(adb_cursor_move(cursor, CURSOR_NEXT));
+        assert_int_equal(adb_cursor_value(cursor).len, read.len);
+        assert_int_equal(memcmp(adb_cursor_value(cursor).data, right, read.len), 0);
+        free(right);
+    }
+    adb_cursor_close(cursor);
+}
+
+static void
+test_db_reads__values_at_every_edge_of_blocks__are_right_cold_and_warm(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    struct edge edges[EDGES_MAX];
+    uint32_t n = put_edges(fixture, edges);
+    assert_true(n > 90 && n < EDGES_MAX);
+    for (int setting = ARMDB_VERIFY_ALWAYS; setting <= ARMDB_VERIFY_NEVER; setting++) {
+        fixture->options.cache_bytes = 0;
+        open_as(fixture, (armdb_verify_reads)setting);
+        for (int round = 0; round < 3; round++)
+            expect_edges(fixture, edges, n);
+        assert_ok(adb_db_set_cache_bytes(fixture->db, ARMDB_CACHE_NONE));
+        expect_edges(fixture, edges, n);
+    }
+}
+
+static void
+test_db_reads__largest_value__comes_back(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    unsigned char *value = (unsigned char *)calloc(ARMDB_VALUE_MAX, 1);
+    armdb_value found;
+    assert_non_null(value);
+    for (size_t i = 0; i < ARMDB_VALUE_MAX; i += 4093)
+        value[i] = (unsigned char)(i % 251 + 1);
+    assert_ok(adb_db_write(fixture->collection, SHARD_PUT, armdb_str("largest"),
+                           armdb_bytes(value, ARMDB_VALUE_MAX), NULL));
+    put(fixture->collection, "next", "value");
+    assert_ok(adb_db_get_value(fixture->collection, armdb_str("largest"), &found));
+    assert_int_equal(found.len, ARMDB_VALUE_MAX);
+    assert_int_equal(memcmp(armdb_value_bytes(&found).data, value, ARMDB_VALUE_MAX), 0);
+    armdb_value_release(&found);
+    free(value);
+    expect_get(fixture->collection, "next", "value");
+}
+
 /* ------------------------------------------------------------------------- slow reads */
 
 /* A gate in front of the reads of one place. */
@@ -524,6 +646,8 @@ main(void)
         DB_TEST(test_db_reads__on_miss__checks_each_record_after_its_block_was_read),
         DB_TEST(test_db_reads__on_miss__looks_no_more_at_what_was_found_right),
         DB_TEST(test_db_reads__never__hands_out_what_is_there_but_not_another_record),
+        DB_TEST(test_db_reads__values_at_every_edge_of_blocks__are_right_cold_and_warm),
+        DB_TEST(test_db_reads__largest_value__comes_back),
         DISK_TEST(test_db_reads__slow_read__delays_nobody_but_those_who_want_that_block),
         DB_TEST(test_db_reads__cache_is_changed_while_open__takes_effect_at_once),
         DB_TEST(test_db_reads__cache_of_an_impossible_size__is_refused),
