@@ -36,6 +36,17 @@ typedef enum armdb_order {
     ARMDB_UNORDERED = 3
 } armdb_order;
 
+/** How values that are in no memory of ours are read from data files. */
+typedef enum armdb_io_mode {
+    /* directly, where the file system can, once the data files are larger than both cache_bytes and
+     * half of the machine's memory; else buffered: docs/reading.md has why */
+    ARMDB_IO_AUTO = 0,
+    ARMDB_IO_BUFFERED = 1, /* through the memory in which the system keeps what it read */
+    /* past it, from the device, where the file system can; the newest file of each shard, and what
+     * compaction reads, are buffered all the same. The system's memory is left to others. */
+    ARMDB_IO_DIRECT = 2
+} armdb_io_mode;
+
 /** key_bytes of a collection whose keys have 1..ARMDB_KEY_MAX bytes, each its own length. */
 #define ARMDB_KEY_VARIABLE UINT32_MAX
 /** value_bytes of a collection whose values have 0..ARMDB_VALUE_MAX bytes, each its own length. */
@@ -109,7 +120,8 @@ typedef struct armdb_options {
     /* bytes after which a shard's log goes on in a new file at the latest (sooner as compaction
      * sees fit), 65536..4294967296 (64 KiB..4 GiB);
      * a record that is longer gets a file of its own. Each file holds a descriptor while the
-     * database is open (and one more is needed at times). 0: 268435456 (256 MiB). */
+     * database is open, two if it is read directly (and one more is needed at times).
+     * 0: 268435456 (256 MiB). */
     uint64_t max_file_bytes;
     /* bytes of each shard's write buffer, 16384..67108864 (16 KiB..64 MiB), at most max_file_bytes.
      * A shard keeps two. 0: 1048576 (1 MiB), or max_file_bytes if that is less. */
@@ -137,12 +149,14 @@ typedef struct armdb_options {
     armdb_open_fn on_open_progress;  /* or NULL */
     void *open_context;              /* for it */
     armdb_verify_reads verify_reads; /* 0: ARMDB_VERIFY_ALWAYS */
+    armdb_io_mode io;                /* how data files are read; 0: ARMDB_IO_AUTO */
 } armdb_options;
 
 #define ARMDB_OPTIONS_INIT                                                                         \
     {                                                                                              \
         sizeof(armdb_options), 0, 0, ARMDB_COLLECTION_OPTIONS_INIT, ARMDB_OPEN_OR_CREATE,          \
-            ARMDB_DURABILITY_DEFAULT, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, ARMDB_VERIFY_DEFAULT        \
+            ARMDB_DURABILITY_DEFAULT, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, ARMDB_VERIFY_DEFAULT,       \
+            ARMDB_IO_AUTO                                                                          \
     }
 
 /** How far armdb_compact() has come. */

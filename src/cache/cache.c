@@ -296,7 +296,8 @@ static armdb_err
 read_parts(struct adb_cache *cache, const struct adb_cache_source *source, struct part *parts,
            uint32_t n_parts, uint32_t *reads_out)
 {
-    unsigned char buffer[READ_BLOCKS_MAX * CACHE_BLOCK_BYTES];
+    /* Aligned, so that it can be read directly. */
+    _Alignas(CACHE_BLOCK_BYTES) unsigned char buffer[READ_BLOCKS_MAX * CACHE_BLOCK_BYTES];
     const struct part *last = &parts[n_parts - 1];
     uint64_t offset = parts[0].piece.id.block * CACHE_BLOCK_BYTES;
     size_t bytes = (size_t)n_parts * CACHE_BLOCK_BYTES;

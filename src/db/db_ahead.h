@@ -12,7 +12,7 @@
 #define ADB_DB_DB_AHEAD_H
 
 #include "index/tree.h"
-#include "shard/shard.h"
+#include "shard/shard_reading.h"
 
 struct db;
 

@@ -25,7 +25,7 @@ device_threads(const struct db *db)
 /* --------------------------------------------------------------------- create */
 
 static void
-configure_shard(const struct db *db, uint32_t number, struct shard_config *config_out)
+configure_shard(struct db *db, uint32_t number, struct shard_config *config_out)
 {
     *config_out = (struct shard_config){
         .os = db->os,
@@ -35,6 +35,7 @@ configure_shard(const struct db *db, uint32_t number, struct shard_config *confi
         .write_buffer_bytes = db->settings.write_buffer_bytes,
         .pages = db->pages,
         .cache = db->cache,
+        .is_direct = &db->is_direct,
         .is_same_boot = db->is_same_boot,
         .verify_reads = db->settings.verify_reads,
     };
@@ -172,6 +173,7 @@ open_contents(struct db *db, const armdb_options *options, bool is_new)
     ADB_TRY(adb_collections_load(db));
     ADB_TRY(adb_directory_is_same_boot(db->os, db->lock_file, &db->is_same_boot));
     ADB_TRY(open_shards(db, options));
+    adb_work_choose_io(db);
     ADB_TRY(adb_directory_note_boot(db->os, db->lock_file));
     ADB_TRY(adb_work_start(db));
     return adb_compact_start(db);
@@ -208,6 +210,7 @@ free_db(struct db *db)
     for (uint32_t i = 0; db->shards != NULL && i < db->settings.shards; i++)
         adb_shard_close(db->shards[i]);
     adb_mem_free(db->shards);
+    adb_fetch_pool_fini(&db->fetches);
     adb_collections_free(db);
     adb_pages_free(db->pages);
     adb_cache_free(db->cache);

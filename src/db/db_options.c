@@ -106,6 +106,7 @@ adb_options_check(const armdb_options *options, armdb_options *options_out)
                         COMPACTION_RATE_MIN, UINT64_MAX));
     ADB_TRY(check_range("verify_reads", (uint64_t)options->verify_reads, ARMDB_VERIFY_ALWAYS,
                         ARMDB_VERIFY_NEVER));
+    ADB_TRY(check_range("io", (uint64_t)options->io, ARMDB_IO_BUFFERED, ARMDB_IO_DIRECT));
     *options_out = *options;
     return ARMDB_OK;
 }
@@ -311,6 +312,7 @@ adb_options_settle(const armdb_options *options, const struct manifest *manifest
         .compaction_percent = compaction_percent(options->compaction_percent),
         .compaction_bytes_per_second = options->compaction_bytes_per_second,
         .verify_reads = options->verify_reads,
+        .io = options->io,
     };
     if (settings.max_file_bytes == 0)
         settings.max_file_bytes = FILE_BYTES_DEFAULT;

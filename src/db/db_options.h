@@ -20,6 +20,7 @@ struct db_settings {
     uint32_t compaction_percent;          /* 0: none in the background */
     uint64_t compaction_bytes_per_second; /* 0: no limit */
     armdb_verify_reads verify_reads;      /* not the default */
+    armdb_io_mode io;
 };
 
 /** Copies options of any version into `options_out` and checks every range. NULL: all defaults. */

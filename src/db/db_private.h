@@ -18,8 +18,9 @@
 #include "os/thread.h"
 #include "shard/recover.h"
 #include "shard/router.h"
-#include "shard/shard.h"
 #include "shard/shard_change.h"
+#include "shard/shard_fetch.h"
+#include "shard/shard_reading.h"
 
 struct collection {
     /* immutable after creation */
@@ -56,7 +57,9 @@ struct db {
     armdb_error_detail manifest_failure;
 
     struct adb_mutex hook_lock; /* setting a hook, one at a time */
-    _Atomic(uint64_t) cursors;  /* open now */
+    _Atomic(bool) is_direct;    /* relaxed: sealed files are read directly; once true, it stays */
+    struct fetch_pool fetches;
+    _Atomic(uint64_t) cursors; /* open now */
     struct adb_counter gets;
     struct db_work work;
     struct db_compact compact;

@@ -4,6 +4,7 @@
  * a million new keys a second takes a chunk of the page pool every 50 ms. */
 #define TEND_INTERVAL_NS UINT64_C(100000000)
 #define TEND_INTERVAL_BUSY_NS UINT64_C(5000000)
+#define IO_INTERVAL_NS UINT64_C(1000000000)
 
 static uint64_t
 interval_of(const struct db *db, enum work_job job)
@@ -13,6 +14,8 @@ interval_of(const struct db *db, enum work_job job)
         return db->settings.flush_interval_ns;
     case WORK_SYNC:
         return db->settings.sync_interval_ns;
+    case WORK_IO:
+        return db->settings.io == ARMDB_IO_AUTO ? IO_INTERVAL_NS : UINT64_MAX;
     case WORK_TEND:
     case WORK_JOBS:
         break;
@@ -42,11 +45,30 @@ tend(struct db *db)
         db->work.is_busy = true;
 }
 
+void
+adb_work_choose_io(struct db *db)
+{
+    uint64_t log_bytes = 0;
+    bool is_direct = db->settings.io == ARMDB_IO_DIRECT;
+    if (atomic_load_explicit(&db->is_direct, memory_order_relaxed))
+        return;
+    for (uint32_t i = 0; db->settings.io == ARMDB_IO_AUTO && i < db->settings.shards; i++) {
+        struct shard_stats stats;
+        adb_shard_get_stats(db->shards[i], &stats);
+        log_bytes += stats.log_bytes;
+    }
+    if (log_bytes > db->settings.cache_bytes && log_bytes > db->os->memory_bytes / 2)
+        is_direct = adb_os_has_batches(db->os);
+    atomic_store_explicit(&db->is_direct, is_direct, memory_order_relaxed);
+}
+
 static void
 run(struct db *db, enum work_job job)
 {
     if (job == WORK_TEND)
         tend(db);
+    else if (job == WORK_IO)
+        adb_work_choose_io(db);
     for (uint32_t i = 0; i < db->settings.shards; i++) {
         if (job == WORK_FLUSH)
             ADB_IGNORE(adb_shard_flush(db->shards[i]));

@@ -1,8 +1,9 @@
 /*
  * db_work.h: background work of a database: what happens by itself as time goes by.
  *
- * Three jobs: hand buffered writes to the system, sync (each at an interval from the options), and
- * see to the shards' logs (adb_shard_tend()), more often while they grow fast. Where the system has
+ * Four jobs: hand buffered writes to the system, sync (each at an interval from the options), see
+ * to the shards' logs (adb_shard_tend()), more often while they grow fast, and see whether it is
+ * time to read files directly. Where the system has
  * threads, one thread sleeps until the next is due; else the owner calls adb_work_step() and
  * decides when. A job that fails has left its reason with the shard; it runs again at its next
  * time.
@@ -15,7 +16,7 @@
 
 struct db;
 
-enum work_job { WORK_FLUSH, WORK_SYNC, WORK_TEND, WORK_JOBS };
+enum work_job { WORK_FLUSH, WORK_SYNC, WORK_TEND, WORK_IO, WORK_JOBS };
 
 struct db_work {
     struct adb_mutex lock;
@@ -37,5 +38,9 @@ void adb_work_stop(struct db *db);
 
 /** Runs what is due; the next due time, UINT64_MAX if there is none. One caller at a time. */
 uint64_t adb_work_step(struct db *db);
+
+/** Decides how data files are read, as armdb_options.io says. Before anybody else knows the
+ * database, and from its step. */
+void adb_work_choose_io(struct db *db);
 
 #endif

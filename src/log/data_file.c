@@ -9,7 +9,10 @@
 #include "log/filename.h"
 #include "log/location.h"
 
-enum { SMALL_RECORD_BYTES = 4096 }; /* read whole, to the stack */
+enum {
+    SMALL_RECORD_BYTES = 4096,    /* read whole, to the stack */
+    DIRECT_BYTES_MAX = 240 * 1024 /* of a record that is read directly: by one read */
+};
 
 /* ----------------------------------------------------------------------- life */
 
@@ -289,6 +292,9 @@ adb_data_file_close(struct data_file *file)
 {
     if (file == NULL)
         return ARMDB_OK;
+    struct adb_file *direct = atomic_load_explicit(&file->direct, memory_order_relaxed);
+    if (direct != file->file)
+        adb_file_discard(direct);
     armdb_err err = adb_file_close(file->file);
     adb_mutex_fini(&file->sync_lock);
     adb_mem_free(file->path);
@@ -305,6 +311,38 @@ adb_data_file_discard(struct data_file *file)
 }
 
 /* ----------------------------------------------------------------------- read */
+
+/* Opens the file once more. What stands in the way stands in nobody's: there is another one. */
+static struct adb_file *
+open_direct(struct data_file *file)
+{
+    const armdb_error_detail detail = *adb_err_detail();
+    struct adb_file *none = NULL;
+    struct adb_file *direct;
+    if (adb_os_open(file->file->os, file->path, ADB_OPEN_READ_DIRECT, &direct) != ARMDB_OK)
+        direct = file->file;
+    ADB_IGNORE(adb_err_restore(&detail));
+    if (atomic_compare_exchange_strong_explicit(&file->direct, &none, direct, memory_order_acq_rel,
+                                                memory_order_acquire))
+        return direct;
+    if (direct != file->file) /* another reader was faster */
+        adb_file_discard(direct);
+    return none;
+}
+
+struct adb_file *
+adb_data_file_reader(struct data_file *file)
+{
+    struct adb_file *direct = atomic_load_explicit(&file->direct, memory_order_acquire);
+    if (direct != NULL)
+        return direct;
+    const _Atomic(bool) *is_direct = file->source != NULL ? file->source->is_direct : NULL;
+    /* Acquire: without a tail it is sealed, and synced. */
+    if (is_direct == NULL || !atomic_load_explicit(is_direct, memory_order_relaxed) ||
+        atomic_load_explicit(&file->tail, memory_order_acquire) != NULL)
+        return file->file;
+    return open_direct(file);
+}
 
 static armdb_err
 damaged(const struct data_file *file, uint64_t offset, const char *what)
@@ -399,7 +437,7 @@ read_directly(struct data_file *file, struct piece *piece)
 {
     const struct iovec iov = {piece->at, piece->bytes};
     size_t got;
-    ADB_TRY(adb_file_read(file->file, &iov, 1, piece->wanted->offset, &got));
+    ADB_TRY(adb_file_read(adb_data_file_reader(file), &iov, 1, piece->wanted->offset, &got));
     return check_piece(file, piece, got, file->verify_reads != ARMDB_VERIFY_NEVER);
 }
 
@@ -429,7 +467,7 @@ static armdb_err
 read_piece(struct data_file *file, struct piece *piece, struct data_file_reading *reading)
 {
     reading->reads = 1;
-    if (file->source != NULL)
+    if (file->source != NULL && file->source->read != NULL)
         ADB_TRY(read_through_source(file, piece, &reading->reads));
     else
         ADB_TRY(read_directly(file, piece));
@@ -462,8 +500,11 @@ read_large(struct data_file *file, const struct wanted *wanted, unsigned char *t
     size_t pad_len = (size_t)wanted->bytes - head_len - wanted->record.value_len;
     const struct iovec iov[3] = {{head, head_len}, {to, wanted->record.value_len}, {pad, pad_len}};
     size_t got;
+    /* What is long is read through the system's memory: it asks for all of it at once. */
+    struct adb_file *from = wanted->bytes <= DIRECT_BYTES_MAX ? adb_data_file_reader(file)
+                                                              : file->file;
     reading->reads = 1;
-    ADB_TRY(adb_file_read(file->file, iov, 3, wanted->offset, &got));
+    ADB_TRY(adb_file_read(from, iov, 3, wanted->offset, &got));
     if (got < wanted->bytes)
         return cut_short(file, wanted->offset);
     if (file->verify_reads == ARMDB_VERIFY_NEVER)

@@ -46,9 +46,13 @@ struct data_file_got {
     uint64_t word;  /* the same */
 };
 
-/** How small records are read, where not by a system call each: through a cache. */
+/** How records are read. */
 struct data_file_source {
-    /* Reads `bytes` at `offset`. */
+    /* Borrowed; stored by anybody, relaxed: whether sealed files are read past the memory in which
+     * the system keeps what was read. NULL: they are not. */
+    const _Atomic(bool) *is_direct;
+    /* How small ones are read, where not by a system call each: through a cache. NULL: there is
+     * none. Reads `bytes` at `offset`. */
     armdb_err (*read)(void *context, struct data_file *file, uint64_t offset, size_t bytes,
                       void *to, struct data_file_got *got_out);
     /* A record that was read as a whole is right. */
@@ -65,7 +69,7 @@ struct data_file {
     struct log_file_header header;
     uint32_t seed;                         /* adb_log_file_seed() */
     uint32_t slot;                         /* in the shard's table of files */
-    const struct data_file_source *source; /* borrowed; NULL: system calls */
+    const struct data_file_source *source; /* borrowed; NULL: plain system calls */
     armdb_verify_reads verify_reads;       /* 0: always */
 
     /* guarded by the shard's lock */
@@ -88,6 +92,9 @@ struct data_file {
     /* atomic: stored under the shard's lock, loaded by readers */
     _Atomic(uint64_t) written;       /* bytes before it are with the system */
     _Atomic(struct log_tail *) tail; /* NULL once sealed; borrowed from the log writer */
+    /* atomic: stored by the first reader that needs it. Owned: the file once more, open for reading
+     * directly; or `file`, if that cannot be. NULL: nobody has tried. */
+    _Atomic(struct adb_file *) direct;
     /* atomic: stored by whoever synced, loaded under the shard's lock */
     _Atomic(uint64_t) synced; /* bytes before it are on the device */
     /* relaxed counters, stored under the shard's lock or while the shard is opened */
@@ -177,6 +184,14 @@ armdb_err adb_data_file_close(struct data_file *file);
 
 /** The same where its error does not matter: the calling thread's detail record stays. */
 void adb_data_file_discard(struct data_file *file);
+
+/**
+ * What values are read from: the file as it is open for writing, or, once it is sealed and if its
+ * source says so, directly.
+ *
+ * Threads: any, inside an RCU scope.
+ */
+struct adb_file *adb_data_file_reader(struct data_file *file);
 
 /** What a read has found, beside the value. */
 struct data_file_reading {

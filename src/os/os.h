@@ -30,7 +30,23 @@ enum { ADB_BOOT_ID_BYTES = 40 }; /* room for a boot id, its end included */
 enum adb_open_how {
     ADB_OPEN_READ,       /* must exist; reading only */
     ADB_OPEN_READ_WRITE, /* must exist */
-    ADB_OPEN_CREATE_NEW  /* must not exist; reading and writing; mode 0644 */
+    ADB_OPEN_CREATE_NEW, /* must not exist; reading and writing; mode 0644 */
+    /* must exist; reading only, from the device, past the memory in which the system keeps what was
+     * read. ARMDB_UNSUPPORTED (no record) if the file system cannot. */
+    ADB_OPEN_READ_DIRECT
+};
+
+/* What reads of a batch begin at, in the file and in memory, and have a multiple of: as much as any
+ * device asks for, of those that files are read from directly. */
+enum { ADB_READ_ALIGNMENT = 4096 };
+
+/** One read of a batch. */
+struct adb_file_read_op {
+    struct adb_file *file;
+    uint64_t offset; /* these three: multiples of ADB_READ_ALIGNMENT */
+    void *to;
+    size_t bytes; /* at least 1 */
+    size_t got;   /* set; fewer at the end of the file, or if the read failed */
 };
 
 /** Called for each name in a directory ("." and ".." excepted). Not ARMDB_OK ends the listing. */
@@ -103,6 +119,10 @@ struct adb_os_ops {
     void (*boot_id)(struct adb_os *os, char id_out[ADB_BOOT_ID_BYTES]);
     /* Number of this process, for people who look into the lock file. */
     uint32_t (*process_id)(struct adb_os *os);
+    /* Reads of a batch, all under way at once. NULL: they go one after the other, by `read`. */
+    void (*read_batch)(struct adb_os *os, struct adb_file_read_op *reads, uint32_t n);
+    /* Whether reads of a batch are under way at once though they are direct. NULL: they are not. */
+    bool (*has_batches)(struct adb_os *os);
 };
 
 /** First field of each implementation's own struct. */
@@ -149,6 +169,21 @@ adb_file_read(struct adb_file *file, const struct iovec *iov, int iov_count, uin
               size_t *read_out)
 {
     return file->os->ops->read(file, iov, iov_count, offset, read_out);
+}
+
+/**
+ * Makes many reads and waits for all. Which come first is not said. No error is raised or told: who
+ * misses bytes reads them with adb_file_read(), which says why they are not there.
+ *
+ * @param reads  [n]; with the same result whether or not the system can do many at once.
+ */
+void adb_os_read_batch(struct adb_os *os, struct adb_file_read_op *reads, uint32_t n);
+
+/** Whether adb_os_read_batch() has the reads of files that are read directly under way at once. */
+static inline bool
+adb_os_has_batches(struct adb_os *os)
+{
+    return os->ops->has_batches != NULL && os->ops->has_batches(os);
 }
 
 static inline armdb_err

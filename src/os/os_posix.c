@@ -18,23 +18,10 @@
 #include "base/assert.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "os/os.h"
+#include "os/os_posix_private.h"
 #include "os/rcu.h"
 
-struct posix_file {
-    struct adb_file base;
-    int fd;       /* owned */
-    pid_t locker; /* the process that took the lock; 0 if none did */
-    char path[];  /* for error details */
-};
-
 typedef ssize_t (*transfer_fn)(int fd, const struct iovec *iov, int iov_count, off_t offset);
-
-static struct posix_file *
-posix_file_of(struct adb_file *file)
-{
-    return (struct posix_file *)file;
-}
 
 static armdb_err
 fail_file(int os_errno, const char *operation, const struct posix_file *file, uint64_t offset)
@@ -102,7 +89,8 @@ file_read(struct adb_file *base, const struct iovec *iov, int iov_count, uint64_
     *read_out = 0;
     struct posix_file *file = posix_file_of(base);
     size_t done;
-    int os_errno = transfer_all(file, preadv, iov, iov_count, offset, &done);
+    int os_errno = file->is_direct ? adb_posix_read_direct(file, iov, iov_count, offset, &done)
+                                   : transfer_all(file, preadv, iov, iov_count, offset, &done);
     if (os_errno != 0)
         return fail_file(os_errno, "read", file, offset + done);
     *read_out = done;
@@ -274,6 +262,8 @@ open_flags(enum adb_open_how how)
     switch (how) {
     case ADB_OPEN_READ:
         return O_RDONLY;
+    case ADB_OPEN_READ_DIRECT:
+        return O_RDONLY | O_DIRECT;
     case ADB_OPEN_READ_WRITE:
         return O_RDWR;
     case ADB_OPEN_CREATE_NEW:
@@ -290,6 +280,8 @@ open_failed(int os_errno, const char *path, enum adb_open_how how)
         return ARMDB_NOT_FOUND;
     if (os_errno == EEXIST && how == ADB_OPEN_CREATE_NEW)
         return ARMDB_EXISTS;
+    if (os_errno == EINVAL && how == ADB_OPEN_READ_DIRECT)
+        return ARMDB_UNSUPPORTED;
     return adb_fail_errno(os_errno, "open", path, 0);
 }
 
@@ -304,6 +296,7 @@ os_open(struct adb_os *os, const char *path, enum adb_open_how how, struct adb_f
         return adb_fail_errno(ENOMEM, "open", path, 0);
     file->base.os = os;
     file->locker = 0;
+    file->is_direct = how == ADB_OPEN_READ_DIRECT;
     memcpy(file->path, path, path_bytes);
     file->fd = open_retrying(path, open_flags(how));
     if (file->fd < 0) {
@@ -318,6 +311,11 @@ os_open(struct adb_os *os, const char *path, enum adb_open_how how, struct adb_f
         (void)close(file->fd);
         adb_mem_free(file);
         return adb_fail_errno(os_errno, "open", path, 0);
+    }
+    if (file->is_direct && !adb_posix_fits_direct(file->fd)) {
+        (void)close(file->fd);
+        adb_mem_free(file);
+        return ARMDB_UNSUPPORTED;
     }
     *file_out = &file->base;
     return ARMDB_OK;
@@ -519,6 +517,8 @@ static const struct adb_os_ops posix_ops = {
     .entropy = os_entropy,
     .boot_id = os_boot_id,
     .process_id = os_process_id,
+    .read_batch = adb_posix_read_batch,
+    .has_batches = adb_posix_has_batches,
 };
 
 static struct adb_os posix_instance = {.ops = &posix_ops, .has_threads = true, .cpu_count = 1};
@@ -552,6 +552,7 @@ start(void)
     count_cpus();
     measure_memory();
     adb_rcu_init();
+    adb_posix_batch_init();
 }
 
 struct adb_os *

@@ -249,7 +249,7 @@ adb_shard_add_file(struct shard *shard, struct data_file *file)
         slot++;
     ADB_ASSERT(slot < LOCATION_SLOTS);
     file->slot = slot;
-    file->source = shard->cache != NULL ? &shard->source : NULL;
+    file->source = &shard->source;
     file->verify_reads = shard->verify_reads;
     if (file->header.file_id > shard->newest_file_id)
         shard->newest_file_id = file->header.file_id;

@@ -49,7 +49,7 @@ adb_shard_new(const struct shard_config *config, struct shard **shard_out)
     shard->pages = config->pages;
     shard->cache = config->cache;
     shard->verify_reads = config->verify_reads;
-    adb_shard_init_source(shard);
+    adb_shard_init_source(shard, config->is_direct);
     shard->is_same_boot = config->is_same_boot;
     shard->identity.shard = config->number;
     memcpy(shard->identity.db_id, config->db_id, LOG_DB_ID_BYTES);

@@ -41,7 +41,7 @@ struct shard {
     struct log_file_header identity; /* of its files, but for file_id and base_sequence */
     struct adb_pages *pages;         /* borrowed */
     struct adb_cache *cache;         /* borrowed; NULL: none */
-    struct data_file_source source;  /* reads through the cache */
+    struct data_file_source source;  /* how its files are read */
     armdb_verify_reads verify_reads; /* of its files */
     bool is_same_boot;               /* as in struct shard_config */
     _Atomic(struct data_file *)
@@ -150,8 +150,8 @@ adb_shard_file_key(const struct data_file *file)
 /** Drops the blocks of a file from the cache. */
 void adb_shard_forget_blocks(struct shard *shard, const struct data_file *file);
 
-/** Makes shard->source, through which small records are read if there is a cache. */
-void adb_shard_init_source(struct shard *shard);
+/** Makes shard->source: how its files are read. */
+void adb_shard_init_source(struct shard *shard, const _Atomic(bool) *is_direct);
 
 /** Ends the active file and begins a new one. Under lock. If that fails half way, the sealed file
  * stays the active one, and the next write comes here again. */

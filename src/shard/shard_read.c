@@ -1,6 +1,7 @@
 #include "base/assert.h"
 #include "base/err.h"
 #include "shard/shard_private.h"
+#include "shard/shard_reading.h"
 
 /* ------------------------------------------------------------------ through the cache */
 
@@ -10,7 +11,7 @@ read_file(void *context, uint64_t offset, size_t bytes, void *to, size_t *got_ou
 {
     struct data_file *file = (struct data_file *)context;
     const struct iovec iov = {to, bytes};
-    return adb_file_read(file->file, &iov, 1, offset, got_out);
+    return adb_file_read(adb_data_file_reader(file), &iov, 1, offset, got_out);
 }
 
 /* Reads what is in one block that is there, and finds out whether it was checked. */
@@ -72,9 +73,15 @@ adb_shard_forget_blocks(struct shard *shard, const struct data_file *file)
 }
 
 void
-adb_shard_init_source(struct shard *shard)
+adb_shard_init_source(struct shard *shard, const _Atomic(bool) *is_direct)
 {
-    shard->source = (struct data_file_source){read_cached, note_right, forget_cached, shard};
+    shard->source = (struct data_file_source){
+        .is_direct = is_direct,
+        .read = shard->cache != NULL ? read_cached : NULL,
+        .note_right = note_right,
+        .forget = forget_cached,
+        .context = shard,
+    };
 }
 
 /* ------------------------------------------------------------------ values */

@@ -416,7 +416,7 @@ os_open(struct adb_os *os, const char *path, enum adb_open_how how, struct adb_f
     if (file == NULL)
         return adb_fail_errno(ENOMEM, "open", path, 0);
     file->base.os = os;
-    file->is_writable = how != ADB_OPEN_READ;
+    file->is_writable = how != ADB_OPEN_READ && how != ADB_OPEN_READ_DIRECT;
     memcpy(file->path, path, path_bytes);
 
     struct call call = begin(os, is_create ? SIM_OP_CREATE : SIM_OP_OPEN, path, 0, 0);

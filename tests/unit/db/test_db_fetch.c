@@ -1,0 +1,345 @@
+/*
+ * Values that are in no memory of ours, read many at a time: the same as one by one, whatever the
+ * system, the cache, the way of reading, and the length of a value; and what becomes of it when
+ * reads fail.
+ */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "db_fixture.h"
+#include "support/os_hook.h"
+#include "support/tmpdir.h"
+
+enum { KEYS_MAX = 256, KEY_ROOM = 8 };
+
+/* A database somewhere, and what is in it. */
+struct cold {
+    struct sim *sim; /* owned, or NULL: real files */
+    char *directory; /* owned, or NULL */
+    struct adb_os *os;
+    char path[512];
+    armdb_options options;
+    struct db *db;
+    struct collection *collection;
+    uint32_t n;
+    size_t len[KEYS_MAX]; /* of the value of key i */
+    char keys[KEYS_MAX][KEY_ROOM];
+    armdb_read reads[2 * KEYS_MAX];
+};
+
+static void
+open_cold(struct cold *cold)
+{
+    assert_ok(adb_db_open(cold->os, cold->path, &cold->options, &cold->db));
+    cold->collection = adb_db_default(cold->db);
+}
+
+static void
+reopen_cold(struct cold *cold)
+{
+    bool is_closed;
+    assert_ok(adb_db_close(cold->db, &is_closed));
+    open_cold(cold);
+}
+
+static struct cold *
+new_cold(bool is_real, armdb_io_mode io, uint64_t cache_bytes)
+{
+    struct cold *cold = (struct cold *)calloc(1, sizeof *cold);
+    assert_non_null(cold);
+    if (is_real) {
+        cold->directory = tmpdir_make();
+        cold->os = adb_os_posix();
+    } else {
+        cold->sim = sim_new(9);
+        cold->os = sim_os(cold->sim);
+    }
+    snprintf(cold->path, sizeof cold->path, "%s/db", is_real ? cold->directory : "");
+    cold->options = (armdb_options)ARMDB_OPTIONS_INIT;
+    cold->options.shards = 2;
+    cold->options.max_file_bytes = 1 << 20;
+    cold->options.write_buffer_bytes = 65536;
+    cold->options.cache_bytes = cache_bytes;
+    cold->options.io = io;
+    open_cold(cold);
+    return cold;
+}
+
+static void
+free_cold(struct cold *cold)
+{
+    adb_db_abandon(cold->db);
+    for (uint32_t i = 0; i < 2 * KEYS_MAX; i++)
+        free(cold->reads[i].buffer);
+    tmpdir_remove(cold->directory);
+    if (cold->sim != NULL)
+        sim_free(cold->sim);
+    free(cold);
+}
+
+static void
+put_cold(struct cold *cold, size_t len)
+{
+    uint32_t i = cold->n++;
+    assert_true(i < KEYS_MAX);
+    cold->len[i] = len;
+    snprintf(cold->keys[i], KEY_ROOM, "key%03u", i);
+    put_bytes(cold->collection, armdb_str(cold->keys[i]), len, i);
+}
+
+/* Reads of the keys, those of `stride` apart, in scattered order, some twice. */
+static uint32_t
+make_reads(struct cold *cold, uint32_t stride)
+{
+    uint32_t n = 0;
+    for (uint32_t at = 0; at < cold->n; at++) {
+        uint32_t i = at * 37 % cold->n;
+        for (uint32_t copies = i % 16 == 5 ? 2 : 1; i % stride == 0 && copies > 0; copies--) {
+            armdb_read *read = &cold->reads[n++];
+            read->buffer = realloc(read->buffer, cold->len[i] + 1);
+            assert_non_null(read->buffer);
+            memset(read->buffer, 0x5a, cold->len[i] + 1);
+            read->capacity = cold->len[i];
+            read->key = armdb_str(cold->keys[i]);
+        }
+    }
+    return n;
+}
+
+static uint32_t
+index_of(const armdb_read *read)
+{
+    return (uint32_t)strtoul((const char *)read->key.data + 3, NULL, 10);
+}
+
+static void
+expect_read(const struct cold *cold, const armdb_read *read)
+{
+    uint32_t i = index_of(read);
+    unsigned char *bytes = make_bytes(cold->len[i], i);
+    assert_int_equal(read->err, ARMDB_OK);
+    assert_int_equal(read->len, cold->len[i]);
+    assert_int_equal(memcmp(read->buffer, bytes, read->len), 0);
+    assert_int_equal(((const unsigned char *)read->buffer)[read->len], 0x5a);
+    free(bytes);
+}
+
+static void
+expect_all(struct cold *cold)
+{
+    uint32_t n = make_reads(cold, 1);
+    assert_ok(adb_db_multi_get(cold->collection, cold->reads, n));
+    for (uint32_t i = 0; i < n; i++)
+        expect_read(cold, &cold->reads[i]);
+}
+
+/* Values whose records end around the edges of blocks, wherever they begin. */
+static void
+put_edges(struct cold *cold)
+{
+    const size_t edges[] = {4096, 2 * 4096, 3 * 4096, 16 * 4096, 60 * 4096};
+    const long steps[] = {-57, -49, -48, -47, -9, -1, 0, 1, 8};
+    for (size_t e = 0; e < sizeof edges / sizeof edges[0]; e++) {
+        for (size_t s = 0; s < sizeof steps / sizeof steps[0]; s++) {
+            put_cold(cold, edges[e] + (size_t)steps[s]);
+            put_cold(cold, s * 100);
+        }
+    }
+    put_cold(cold, 300000);
+    put_cold(cold, (1 << 19) - 1);
+    put_cold(cold, 1 << 19);
+    put_cold(cold, 3 << 20);
+    for (int i = 0; i < 40; i++)
+        put_cold(cold, 100);
+}
+
+static void
+test_db_fetch__every_length_system_cache_and_way__the_bytes_that_were_put(void **state)
+{
+    const uint64_t caches[] = {ARMDB_CACHE_NONE, 1 << 20, 64 << 20};
+    (void)state;
+    for (int is_real = 0; is_real < 2; is_real++) {
+        for (int c = 0; c < 3; c++) {
+            for (int io = ARMDB_IO_BUFFERED; io <= ARMDB_IO_DIRECT; io++) {
+                struct cold *cold = new_cold(is_real, (armdb_io_mode)io, caches[c]);
+                put_edges(cold);
+                expect_all(cold); /* some still in the write buffer */
+                reopen_cold(cold);
+                expect_all(cold);
+                expect_all(cold); /* some of the cache by now */
+                for (uint32_t i = 0; i < cold->n; i++)
+                    expect_bytes(cold->collection, armdb_str(cold->keys[i]), cold->len[i], i);
+                free_cold(cold);
+            }
+        }
+    }
+}
+
+static void
+test_db_fetch__neighbours__come_with_one_read(void **state)
+{
+    (void)state;
+    struct cold *cold = new_cold(false, ARMDB_IO_BUFFERED, 4 << 20);
+    for (int i = 0; i < 32; i++)
+        put_cold(cold, 100);
+    reopen_cold(cold);
+    (void)make_reads(cold, 1);
+    armdb_stats before = stats_of(cold->db);
+    assert_ok(adb_db_multi_get(cold->collection, cold->reads, 32));
+    armdb_stats after = stats_of(cold->db);
+    /* Two shards with less than a block each of records, which begin in the first block. */
+    assert_int_equal(after.reads - before.reads, 2);
+    free_cold(cold);
+}
+
+static void
+test_db_fetch__deadlines__count_for_values_that_are_fetched(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 2; c++) {
+        struct cold *cold = new_cold(false, ARMDB_IO_DIRECT, c == 0 ? ARMDB_CACHE_NONE : 4 << 20);
+        armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
+        options.ttl_ms = 1000;
+        put_cold(cold, 5000);
+        put_cold(cold, 100);
+        assert_ok(adb_db_write(cold->collection, SHARD_PUT, armdb_str("key000"),
+                               armdb_str("short lived"), &options));
+        put_cold(cold, 200);
+        reopen_cold(cold);
+        cold->len[0] = 11;
+        uint32_t n = make_reads(cold, 1);
+        assert_ok(adb_db_multi_get(cold->collection, cold->reads, n));
+        assert_int_equal(cold->reads[0].err, ARMDB_OK);
+        assert_memory_equal(cold->reads[0].buffer, "short lived", 11);
+        sim_advance_ns(cold->sim, UINT64_C(1001) * 1000000);
+        reopen_cold(cold);
+        assert_ok(adb_db_multi_get(cold->collection, cold->reads, n));
+        assert_int_equal(cold->reads[0].err, ARMDB_NOT_FOUND);
+        expect_read(cold, &cold->reads[1]);
+        expect_read(cold, &cold->reads[2]);
+        free_cold(cold);
+    }
+}
+
+/* ----------------------------------------------------------------------- damage */
+
+/* A system that cannot read one block of one file. */
+struct bad_block {
+    struct os_hook hook;
+    char file[512];
+    uint64_t block; /* UINT64_MAX: none */
+    uint64_t noted; /* the block that the last read began in */
+};
+
+static armdb_err
+refuse_bad_block(void *context, const struct os_call *call)
+{
+    struct bad_block *bad = (struct bad_block *)context;
+    if (call->op != SIM_OP_READ || strstr(call->path, ".log") == NULL)
+        return ARMDB_OK;
+    bad->noted = call->offset / 4096;
+    if (bad->block != UINT64_MAX && strcmp(bad->file, call->path) != 0)
+        return ARMDB_OK;
+    if (bad->block == UINT64_MAX)
+        snprintf(bad->file, sizeof bad->file, "%s", call->path);
+    if (bad->noted != bad->block)
+        return ARMDB_OK;
+    return adb_fail_at(ARMDB_IO, "read", call->path, call->offset, "bad block");
+}
+
+static void
+test_db_fetch__one_block_cannot_be_read__its_key_says_so_and_others_are_read(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 2; c++) {
+        struct cold *cold = new_cold(false, ARMDB_IO_DIRECT, c == 0 ? ARMDB_CACHE_NONE : 4 << 20);
+        struct bad_block bad = {.block = UINT64_MAX};
+        for (int i = 0; i < 160; i++)
+            put_cold(cold, 2950);
+        os_hook_init(&bad.hook, cold->os, false);
+        bad.hook.before = refuse_bad_block;
+        bad.hook.context = &bad;
+        cold->os = &bad.hook.base;
+        reopen_cold(cold);
+        expect_bytes(cold->collection, armdb_str(cold->keys[40]), 2950, 40);
+        uint64_t block = bad.noted;
+        reopen_cold(cold);
+        bad.block = block;
+        uint32_t n = make_reads(cold, 8);
+        assert_int_equal(adb_db_multi_get(cold->collection, cold->reads, n), ARMDB_IO);
+        expect_detail(ARMDB_IO, "bad block", NULL);
+        assert_string_equal(adb_err_detail()->file, bad.file);
+        for (uint32_t i = 0; i < n; i++) {
+            if (index_of(&cold->reads[i]) != 40) {
+                expect_read(cold, &cold->reads[i]);
+                continue;
+            }
+            assert_int_equal(cold->reads[i].err, ARMDB_IO);
+            assert_int_equal(cold->reads[i].len, 0);
+        }
+        bad.block = UINT64_MAX - 1; /* and it can again: nothing of the failure is left */
+        expect_all(cold);
+        adb_db_abandon(cold->db);
+        cold->os = sim_os(cold->sim);
+        open_cold(cold);
+        free_cold(cold);
+    }
+}
+
+/* Opens the first data file of a real database, beside it. */
+static int
+open_first_file(const struct cold *cold, uint32_t shard)
+{
+    char path[600];
+    snprintf(path, sizeof path, "%s/shard-%03u/0000000001.log", cold->path, shard);
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void
+test_db_fetch__file_cut_or_changed_under_it__those_keys_are_corrupt(void **state)
+{
+    (void)state;
+    for (int io = ARMDB_IO_BUFFERED; io <= ARMDB_IO_DIRECT; io++) {
+        for (int is_cut = 0; is_cut < 2; is_cut++) {
+            struct cold *cold = new_cold(true, (armdb_io_mode)io, 4 << 20);
+            uint32_t n_corrupt = 0;
+            cold->options.shards = 0;
+            for (int i = 0; i < 200; i++)
+                put_cold(cold, 12000); /* more than one file each */
+            reopen_cold(cold);
+            int fd = open_first_file(cold, 1);
+            unsigned char zeros[9000] = {0};
+            if (is_cut)
+                assert_int_equal(ftruncate(fd, 600000), 0);
+            else
+                assert_int_equal(pwrite(fd, zeros, sizeof zeros, 600000), sizeof zeros);
+            assert_int_equal(fsync(fd), 0);
+            assert_int_equal(close(fd), 0);
+            uint32_t n = make_reads(cold, 1);
+            assert_int_equal(adb_db_multi_get(cold->collection, cold->reads, n), ARMDB_CORRUPT);
+            for (uint32_t i = 0; i < n; i++) {
+                n_corrupt += cold->reads[i].err == ARMDB_CORRUPT;
+                if (cold->reads[i].err != ARMDB_CORRUPT)
+                    expect_read(cold, &cold->reads[i]);
+            }
+            assert_in_range(n_corrupt, 1, is_cut ? 50 : 3);
+            free_cold(cold);
+        }
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_db_fetch__every_length_system_cache_and_way__the_bytes_that_were_put),
+        cmocka_unit_test(test_db_fetch__neighbours__come_with_one_read),
+        cmocka_unit_test(test_db_fetch__deadlines__count_for_values_that_are_fetched),
+        cmocka_unit_test(
+            test_db_fetch__one_block_cannot_be_read__its_key_says_so_and_others_are_read),
+        cmocka_unit_test(test_db_fetch__file_cut_or_changed_under_it__those_keys_are_corrupt),
+    };
+    return cmocka_run_group_tests_name("db/db_fetch", tests, NULL, NULL);
+}
