@@ -11,7 +11,7 @@ SEED ?=
 DEPS = bash scripts/deps.sh
 CTEST = ctest -j $(JOBS) --no-label-summary
 
-.PHONY: all help deps demo bench bench-full bench-curve bench-publish test install lint format asan tsan clang release-test coverage fuzz soak power-loss clean
+.PHONY: all help deps demo bench bench-full bench-curve bench-publish test install lint format asan tsan clang release-test coverage fuzz soak mutants power-loss clean
 .NOTPARALLEL:
 
 all: ## build the library and the command armdb (optimised)
@@ -104,6 +104,14 @@ power-loss: ## cut the power under ext4, xfs and btrfs while POWER_DATABASES (de
 	cmake --preset dev
 	cmake --build --preset dev -j $(JOBS) --target run_power_loss crash_sigkill
 	bash scripts/power_loss.sh build/dev/tests $(POWER_DATABASES)
+
+mutants: ## plant known bugs, and let the soak find each (writes tests/sim/mutants.md)
+	@$(DEPS) build test
+	cmake --preset mutants
+	cmake --build --preset mutants -j $(JOBS) --target sim_mutants
+	ARMDB_SEED=$(or $(SEED),1) build/mutants/tests/sim_mutants tests/sim/cases \
+	    > build/mutants/mutants.md 2> build/mutants/mutants.log
+	cp build/mutants/mutants.md tests/sim/mutants.md
 
 clean: ## remove everything that was built
 	rm -rf build

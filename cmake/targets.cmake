@@ -5,7 +5,7 @@ function(armdb_set_defaults target)
     target_compile_features(${target} PRIVATE c_std_17)
     set_target_properties(${target} PROPERTIES C_EXTENSIONS OFF C_VISIBILITY_PRESET hidden
                                                POSITION_INDEPENDENT_CODE ON)
-    target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
+    target_compile_definitions(${target} PRIVATE _GNU_SOURCE $<$<BOOL:${ARMDB_PLANT}>:ARMDB_PLANT>)
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/include
                                                  ${PROJECT_BINARY_DIR}/include)
     armdb_set_warnings(${target})

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "log/filename.h"
 
 static armdb_err
@@ -222,7 +223,8 @@ judge(struct data_file *file, bool is_newest, struct hint_reader *reader, const 
     ADB_TRY(read_mark(file, reader, &is_there));
     if (!is_there)
         return ARMDB_OK;
-    if (!is_newest && (!reader->is_sealed || reader->header.data_bytes != data_size))
+    if (!is_newest && (!reader->is_sealed || reader->header.data_bytes != data_size) &&
+        !ADB_PLANTED(PLANT_HINT_STALE))
         return ARMDB_OK;
     *why_not = NULL;
     return ARMDB_OK;
@@ -241,7 +243,8 @@ check_chunks(struct hint_reader *reader, uint32_t from, uint32_t n, unsigned cha
     *is_whole_out = got == want;
     for (uint32_t i = 0; i < n && *is_whole_out; i++) {
         const unsigned char *chunk = bytes + (size_t)i * HINT_CHUNK_BYTES;
-        *is_whole_out = adb_hint_chunk_is_whole(chunk, reader->seed, from + i);
+        *is_whole_out = adb_hint_chunk_is_whole(chunk, reader->seed, from + i) ||
+                        ADB_PLANTED(PLANT_CHECKSUM_OF_HINTS);
         if (adb_hint_begins_segment(chunk))
             reader->segments[reader->n_segments++] = from + i;
     }

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "log/filename.h"
 
 _Static_assert(16 + ADB_BOOT_ID_BYTES + 8 == LOG_BUFFER_HEADER_BYTES, "all has room");
@@ -374,7 +375,8 @@ adb_log_buffer_salvage(struct adb_os *os, const char *directory, struct data_fil
         /* What a power cut has left by chance need not keep the rest of the log away; but then what
          * there was room for must not come back later, either. */
         if (err == ARMDB_NO_SPACE && salvage.is_of_another_boot)
-            err = adb_file_truncate(file->file, result->end);
+            err = ADB_PLANTED(PLANT_BUFFER_IN_PART) ? ARMDB_OK
+                                                    : adb_file_truncate(file->file, result->end);
     }
     adb_mem_free(salvage.memory);
     return err;

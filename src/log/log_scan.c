@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "log/location.h"
 
 enum { WINDOW_BYTES = 1024 * 1024 };
@@ -144,7 +145,7 @@ parse_record(struct scanner *scanner, uint64_t offset, struct found *found)
     uint32_t crc = adb_log_record_seed(scanner->file->seed, offset);
     crc = adb_crc32c(crc, at + 4, (size_t)first - 4);
     ADB_TRY(checksum_file(scanner, offset + first, found->bytes - first, &crc));
-    found->is_whole = crc == record->crc && is_in_time;
+    found->is_whole = (crc == record->crc || ADB_PLANTED(PLANT_CHECKSUM_OF_SCANS)) && is_in_time;
     found->why_not = "bad checksum";
     return ARMDB_OK;
 }

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "log/location.h"
 
 enum {
@@ -160,9 +161,9 @@ sync_locked(struct data_file *file)
         ADB_IGNORE(adb_fail_errno(file->sync_errno, "sync", file->path, 0));
         return as_broken();
     }
-    if (adb_file_sync(file->file) == ARMDB_OK)
+    if (ADB_PLANTED(PLANT_SYNC_SKIPPED) || adb_file_sync(file->file) == ARMDB_OK)
         return ARMDB_OK;
-    file->is_sync_failed = true;
+    file->is_sync_failed = !ADB_PLANTED(PLANT_SYNC_RETRIED);
     file->sync_errno = adb_err_detail()->os_errno;
     return as_broken();
 }
@@ -190,6 +191,8 @@ take_back(struct data_file *file, uint64_t offset, armdb_err err)
     if (err != ARMDB_NO_SPACE && err != ARMDB_NO_MEMORY)
         return as_broken();
     const armdb_error_detail detail = *adb_err_detail();
+    if (ADB_PLANTED(PLANT_REFUSED_STAYS))
+        return err;
     armdb_err back_err = adb_file_truncate(file->file, offset);
     if (back_err == ARMDB_OK)
         back_err = sync_file(file);
@@ -293,6 +296,8 @@ append_mark(struct log_writer *writer, uint32_t kind, uint64_t synced_offset)
     struct data_file *file = writer->active;
     ADB_TRY(reserve(writer, file->end + LOG_MARK_RECORD_BYTES));
     ADB_TRY(make_room(writer, LOG_MARK_RECORD_BYTES));
+    if (ADB_PLANTED(PLANT_MARK_TOO_FAR))
+        synced_offset = file->end;
     struct log_tail *tail = current_tail(writer);
     adb_log_encode_mark(file->seed, file->end, kind, writer->sequence, synced_offset,
                         tail->bytes + (file->end - tail->base));

@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "log/filename.h"
 
 enum { MANIFEST_BYTES_MAX = 512 * 1024 * 1024 };
@@ -73,7 +74,7 @@ write_temporary(struct adb_os *os, const char *path, const unsigned char *bytes,
         return err;
     ADB_TRY(adb_os_open(os, path, ADB_OPEN_CREATE_NEW, &file));
     err = adb_file_write(file, &iov, 1, 0, &written);
-    if (err == ARMDB_OK)
+    if (err == ARMDB_OK && !ADB_PLANTED(PLANT_RENAMED_FIRST))
         err = adb_file_sync(file);
     if (err == ARMDB_OK)
         err = adb_file_close(file);

@@ -7,6 +7,7 @@
  * waking a thread of our own would cost a quarter of a sync.
  */
 #include "base/err.h"
+#include "base/plant.h"
 #include "shard/shard_private.h"
 
 /* commit_word: who syncs, and a count of rounds, so that no end of one can be missed. */
@@ -42,11 +43,13 @@ adb_shard_drop_plan(const struct log_sync *plan)
 armdb_err
 adb_shard_sync_plan(struct shard *shard, const struct log_sync *plan)
 {
+    if (ADB_PLANTED(PLANT_SYNC_NOTED_FIRST))
+        adb_shard_note_synced(shard, plan->sequence);
     armdb_err err = adb_log_writer_sync(plan);
     adb_shard_drop_plan(plan);
     if (err == ARMDB_OK)
         adb_shard_note_synced(shard, plan->sequence);
-    else
+    else if (!ADB_PLANTED(PLANT_SYNC_RETRIED))
         adb_shard_fence(shard);
     return err;
 }

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "log/filename.h"
 #include "os/rcu.h"
 #include "shard/compact_batch.h"
@@ -354,7 +355,8 @@ static bool
 is_needed(const struct shard_pass *pass, const struct log_scan_record *found, uint64_t location)
 {
     if (found->record.flags == LOG_FLAG_TOMBSTONE)
-        return location == 0 && found->record.sequence > pass->tombstone_floor;
+        return location == 0 && found->record.sequence > pass->tombstone_floor &&
+               !ADB_PLANTED(PLANT_TOMBSTONE_DROPPED);
     return location == location_of(pass->run[pass->at], found);
 }
 
@@ -404,8 +406,14 @@ move_batch(void *context)
     for (uint32_t i = 0; i < batch->n; i++) {
         const struct log_scan_record *found = &batch->found[i];
         uint64_t origin = pass->origins[pass->next_origin++];
-        if (!is_there || batch->locations[i] != origin ||
-            !adb_index_replace(&batch->index->keys, found->key, origin, location_of(file, found)))
+        if (ADB_PLANTED(PLANT_OLD_VALUE_WINS) && batch->locations[i] != 0)
+            origin = batch->locations[i];
+        if (ADB_PLANTED(PLANT_KEY_NOT_MOVED) && i == 3)
+            continue;
+        if ((!is_there || batch->locations[i] != origin ||
+             !adb_index_replace(&batch->index->keys, found->key, origin,
+                                location_of(file, found))) &&
+            !ADB_PLANTED(PLANT_DEAD_COPY_FORGOTTEN))
             count(&file->dead_bytes, found);
     }
     adb_rcu_leave();
@@ -475,7 +483,8 @@ settle(struct shard *shard)
     struct shard_pass *pass = shard->pass;
     struct data_file *file;
     ADB_TRY(adb_log_copy_seal(&pass->copy));
-    ADB_TRY(adb_shard_sync(shard));
+    if (!ADB_PLANTED(PLANT_COPY_TOO_EARLY))
+        ADB_TRY(adb_shard_sync(shard));
     shard->leftover_id = pass->copy.file->header.file_id;
     ADB_TRY(adb_log_copy_publish(&pass->copy, &file));
     shard->leftover_id = 0;

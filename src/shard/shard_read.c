@@ -1,5 +1,6 @@
 #include "base/assert.h"
 #include "base/err.h"
+#include "base/plant.h"
 #include "shard/shard_private.h"
 #include "shard/shard_reading.h"
 
@@ -117,9 +118,12 @@ end_read(struct shard *shard, armdb_slice key, const struct data_file_reading *r
          armdb_err err)
 {
     count_reads(shard, reading);
+    if (ADB_PLANTED(PLANT_ERROR_IS_ABSENCE) && err == ARMDB_IO)
+        return ARMDB_NOT_FOUND;
     if (ADB_UNLIKELY(err != ARMDB_OK))
         return failed_read(shard, key, err);
-    if (ADB_LIKELY(reading->deadline_ms == 0) || adb_os_wall_ms(shard->os) < reading->deadline_ms)
+    if (ADB_LIKELY(reading->deadline_ms == 0) || adb_os_wall_ms(shard->os) < reading->deadline_ms ||
+        ADB_PLANTED(PLANT_EXPIRED_SHOWN))
         return ARMDB_OK;
     return ARMDB_NOT_FOUND;
 }

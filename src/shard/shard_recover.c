@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "shard/shard_load.h"
 
 /* ---------------------------------------------------------------------- checks */
@@ -190,7 +191,7 @@ read_records(struct shard_load *load, struct taker *taker, bool is_newest)
         ADB_TRY(adb_log_scan_on(file, take_record, taker, result));
     if (result->how == LOG_SCAN_DAMAGED)
         return adb_shard_raise_damage(file, result);
-    if (is_newest && !result->is_sealed)
+    if (is_newest && !result->is_sealed && !ADB_PLANTED(PLANT_BUFFER_FORGOTTEN))
         ADB_TRY(salvage_buffer(taker, result));
     return end_taking(taker);
 }
@@ -302,10 +303,11 @@ rewrite_unproven(struct data_file *file, const struct log_scan_result *result)
 static armdb_err
 settle_newest(struct data_file *file, const struct log_scan_result *result)
 {
-    if (result->end < result->size)
+    if (result->end < result->size && !ADB_PLANTED(PLANT_CUT_LEFT_OUT))
         ADB_TRY(adb_file_truncate(file->file, result->end));
     ADB_TRY(rewrite_unproven(file, result));
-    ADB_TRY(adb_file_sync(file->file));
+    if (!ADB_PLANTED(PLANT_CUT_UNSYNCED))
+        ADB_TRY(adb_file_sync(file->file));
     file->allocated = result->end;
     atomic_store_explicit(&file->synced, result->end, memory_order_release);
     return ARMDB_OK;

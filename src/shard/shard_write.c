@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/err.h"
+#include "base/plant.h"
 #include "shard/shard_private.h"
 
 /* -------------------------------------------------------------------- failure */
@@ -89,6 +90,8 @@ adb_shard_bury(struct shard *shard, uint64_t location, armdb_slice key)
 {
     struct data_file *file = atomic_load_explicit(&shard->files[adb_location_slot(location)],
                                                   memory_order_acquire);
+    if (ADB_PLANTED(PLANT_DEAD_FORGOTTEN))
+        return;
     atomic_fetch_add_explicit(&file->dead_bytes, adb_location_record_bytes(location, key.len),
                               memory_order_relaxed);
 }
@@ -229,6 +232,8 @@ write_locked(struct shard *shard, const struct shard_write *write, uint64_t *seq
     if (ADB_UNLIKELY(write->index->listener != NULL))
         ADB_TRY(adb_shard_prepare_change(shard, write));
     armdb_err err = append(shard, write, &offset);
+    if (ADB_PLANTED(PLANT_PUBLISHED_FIRST) && err != ARMDB_OK)
+        publish(shard, write, shard->writer.active->end);
     if (err != ARMDB_OK) {
         adb_shard_drop_changes(shard);
         return err;

@@ -11,18 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "sim/require.h"
 #include "sim/soak.h"
 
-enum {
-    LIVES = 150,
-    LIFE_SECONDS = 240, /* one that lives longer hangs; under a sanitizer too */
-    SHRINK_RUNS = 3000
-};
+enum { LIVES = 150 };
 
 static struct soak_totals *totals; /* shared with the processes of lives */
 
@@ -50,65 +44,6 @@ print_totals(void)
            totals->rotten, totals->noticed);
 }
 
-/* Lives a life in a process of its own; whether the contract was kept. */
-static bool
-is_well(const struct soak_script *script, bool is_silent)
-{
-    struct soak_totals unused = {.lives = 0};
-    fflush(stdout);
-    pid_t child = fork();
-    REQUIRE(child >= 0, "fork failed");
-    if (child == 0) {
-        if (is_silent && freopen("/dev/null", "w", stderr) == NULL)
-            _Exit(2);
-        alarm(LIFE_SECONDS);
-        soak_live(script, is_silent ? &unused : totals);
-        _Exit(0);
-    }
-    int status;
-    REQUIRE(waitpid(child, &status, 0) == child, "waitpid failed");
-    if (!is_silent && WIFSIGNALED(status))
-        fprintf(stderr, "life %" PRIu64 " was ended by signal %d\n", script->seed,
-                WTERMSIG(status));
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-/* The script without `count` events from `first` on; shares nothing with it. */
-static struct soak_script
-without(const struct soak_script *script, size_t first, size_t count)
-{
-    struct soak_script rest = {.seed = script->seed, .count = script->count - count};
-    rest.events = (struct soak_event *)require_memory(NULL, script->count * sizeof *rest.events);
-    memcpy(rest.events, script->events, first * sizeof *rest.events);
-    memcpy(rest.events + first, script->events + first + count,
-           (script->count - first - count) * sizeof *rest.events);
-    return rest;
-}
-
-/* Drops events as long as it fails: halves first, single ones at last. */
-static void
-shrink(struct soak_script *script)
-{
-    int runs = 0;
-    size_t part = script->count / 2 + 1;
-    while (part > 0 && runs < SHRINK_RUNS) {
-        bool is_shorter = false;
-        for (size_t at = 0; at < script->count && runs < SHRINK_RUNS; runs++) {
-            size_t count = part < script->count - at ? part : script->count - at;
-            struct soak_script rest = without(script, at, count);
-            if (is_well(&rest, true)) {
-                soak_script_free(&rest);
-                at += count;
-            } else {
-                soak_script_free(script);
-                *script = rest;
-                is_shorter = true;
-            }
-        }
-        part = part > 1 || !is_shorter ? part / 2 : part;
-    }
-}
-
 /* Makes a life that has failed short, tells it and ends the program. */
 static _Noreturn void
 tell(struct soak_script *script)
@@ -116,7 +51,7 @@ tell(struct soak_script *script)
     char path[64];
     fprintf(stderr, "life %" PRIu64 " failed: repeat with `sim_soak life %" PRIu64 "`\n",
             script->seed, script->seed);
-    shrink(script);
+    soak_shrink(script);
     snprintf(path, sizeof path, "soak-%" PRIu64 ".case", script->seed);
     FILE *to = fopen(path, "w");
     if (to != NULL) {
@@ -126,7 +61,7 @@ tell(struct soak_script *script)
     fprintf(stderr, "the same in %zu events (%s), as `sim_soak replay FILE` takes it:\n",
             script->count, path);
     soak_script_print(script, stderr);
-    (void)is_well(script, false);
+    (void)soak_is_well(script, totals);
     print_totals();
     exit(1);
 }
@@ -135,7 +70,7 @@ static void
 live(uint64_t seed)
 {
     struct soak_script script = soak_script_draw(seed);
-    if (!is_well(&script, false))
+    if (!soak_is_well(&script, totals))
         tell(&script);
     soak_script_free(&script);
 }
@@ -144,7 +79,7 @@ static void
 replay(const char *path)
 {
     struct soak_script script = soak_script_read(path);
-    REQUIRE(is_well(&script, false), "%s fails", path);
+    REQUIRE(soak_is_well(&script, totals), "%s fails", path);
     soak_script_free(&script);
 }
 

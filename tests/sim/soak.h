@@ -81,6 +81,14 @@ const char *soak_kind_name(uint32_t kind);
 /** Lives one life, and adds to the totals. A contract that is not kept ends the program. */
 void soak_live(const struct soak_script *script, struct soak_totals *totals);
 
+/* soak_run.c */
+
+/** Lives a life in a process of its own; whether the contract was kept. What was met is added to
+ * `totals`, which processes share; if that is NULL, nothing is counted, or told. */
+bool soak_is_well(const struct soak_script *script, struct soak_totals *totals);
+/** Drops events from a script that fails, as long as it does. */
+void soak_shrink(struct soak_script *script);
+
 /* soak_rot.c */
 
 /** What has become of a copy of a world in which something has gone bad. */

@@ -63,9 +63,10 @@ calm_down(struct life *life)
 static void
 set_fault(struct life *life, enum soak_fault fault, struct test_rng *rng)
 {
+    bool is_of_writes = fault == SOAK_NO_SPACE && test_rng_one_in(rng, 2);
     const struct sim_fault how = {.kind = fault_kinds[fault].kind,
                                   .fail_at = draw_count(rng),
-                                  .ops = fault_kinds[fault].ops,
+                                  .ops = is_of_writes ? SIM_WRITES : fault_kinds[fault].ops,
                                   .is_persistent = test_rng_one_in(rng, 5),
                                   .seed = test_rng_next(rng)};
     sim_set_fault(life->sim, &how);

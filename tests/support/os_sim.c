@@ -247,7 +247,7 @@ file_write(struct adb_file *base, const struct iovec *iov, int iov_count, uint64
     uint64_t todo = call.os_errno == 0 ? len : 0;
     if (call.is_fault && call.sim->fault.kind != SIM_FAULT_ERROR &&
         check_write(file, offset, len) == 0)
-        todo = test_rng_below(&call.rng, len + 1);
+        todo = test_rng_one_in(&call.rng, 4) ? len : test_rng_below(&call.rng, len + 1);
     uint64_t done = todo > 0 ? sim_space_take(file->node, offset, todo) : 0;
     if (call.os_errno == 0 && done < len)
         call.os_errno = ENOSPC;
