@@ -44,6 +44,7 @@
 
 #include "armdb/error.h"
 #include "armdb/hook.h"
+#include "armdb/object.h"
 #include "armdb/options.h"
 #include "armdb/types.h"
 #include "armdb/version.h"
@@ -235,6 +236,8 @@ typedef struct armdb_stats {
     uint64_t recovered_cut_bytes; /* of incomplete records, cut off at open */
     uint64_t recovery_ns;         /* time it took, nanoseconds */
     uint64_t damaged_reads;       /* reads by key or cursor that failed: ARMDB_CORRUPT, ARMDB_IO */
+    uint64_t objects;             /* decoded values, pinned and just replaced ones too */
+    uint64_t object_bytes;        /* of these, encoded, and what the database needs for them */
 } armdb_stats;
 
 /**
@@ -370,7 +373,7 @@ typedef struct armdb_collection_info {
     uint32_t id;        /* 0 is the default collection; ids are never reused */
     uint32_t key_bytes; /* 1..256, or ARMDB_KEY_VARIABLE */
     armdb_order order;
-    uint32_t value_bytes; /* 1..256: kept in the index; or ARMDB_VALUE_VARIABLE */
+    uint32_t value_bytes; /* 1..256: kept in the index; or ARMDB_VALUE_VARIABLE, _OBJECT */
     uint64_t keys;        /* live now */
     uint64_t index_bytes; /* memory of its index */
 } armdb_collection_info;

@@ -31,6 +31,7 @@
     X(ARMDB_CLOSED, -28, "closed or foreign handle")                                               \
     X(ARMDB_VALUE_LENGTH, -29, "value length not allowed here")                                    \
     X(ARMDB_UNSUPPORTED, -30, "not possible in a collection of this kind")                         \
+    X(ARMDB_CODEC, -35, "the codec of the collection refused")                                     \
     X(ARMDB_IO, -40, "input/output error")                                                         \
     X(ARMDB_NO_SPACE, -41, "no space left on the device")                                          \
     X(ARMDB_NO_MEMORY, -42, "out of memory")                                                       \

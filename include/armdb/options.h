@@ -51,6 +51,9 @@ typedef enum armdb_io_mode {
 #define ARMDB_KEY_VARIABLE UINT32_MAX
 /** value_bytes of a collection whose values have 0..ARMDB_VALUE_MAX bytes, each its own length. */
 #define ARMDB_VALUE_VARIABLE UINT32_MAX
+/** value_bytes of a collection whose values have 0..ARMDB_VALUE_MAX bytes on disk, and are decoded
+ * in memory: see object.h. */
+#define ARMDB_VALUE_OBJECT (UINT32_MAX - 1)
 /** An interval that never comes. */
 #define ARMDB_NEVER UINT32_MAX
 /** cache_bytes of a database without a block cache: each read of a value reads the file. */
@@ -77,13 +80,17 @@ typedef struct armdb_collection_options {
     armdb_order order; /* 0: on creation ascending, on opening whatever is stored */
     /* bytes of each value, 1..ARMDB_CONST_VALUE_MAX: then values are also kept in the index, and
      * reading one touches no file; or ARMDB_VALUE_VARIABLE (0..ARMDB_VALUE_MAX, each its own
-     * length, in the log). 0: on creation ARMDB_VALUE_VARIABLE, on opening whatever is stored. */
+     * length, in the log); or ARMDB_VALUE_OBJECT (the same, decoded in memory). 0: on creation
+     * ARMDB_VALUE_VARIABLE, on opening whatever is stored. */
     uint32_t value_bytes;
+    /* by which values are decoded, if value_bytes is ARMDB_VALUE_OBJECT: borrowed for the call, and
+     * copied. NULL: they are bytes. Not stored: it may change at each open, once no more. */
+    const armdb_codec *codec;
 } armdb_collection_options;
 
 #define ARMDB_COLLECTION_OPTIONS_INIT                                                              \
     {                                                                                              \
-        sizeof(armdb_collection_options), 0, ARMDB_ORDER_DEFAULT, 0                                \
+        sizeof(armdb_collection_options), 0, ARMDB_ORDER_DEFAULT, 0, NULL                          \
     }
 
 /** How far opening a database has come. */

@@ -34,6 +34,8 @@
 typedef struct armdb_db armdb_db;
 /** A named key space of a database. Belongs to its database; never freed by the caller. */
 typedef struct armdb_collection armdb_collection;
+/** How values become objects of a program: object.h. */
+typedef struct armdb_codec armdb_codec;
 /** A position in a collection, opened by armdb_cursor_open(), ended by armdb_cursor_close(). */
 typedef struct armdb_cursor armdb_cursor;
 

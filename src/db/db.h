@@ -120,6 +120,15 @@ ADB_MUST_USE armdb_err adb_db_count(struct collection *collection, uint64_t *cou
 ADB_MUST_USE armdb_err adb_db_end(struct collection *collection, bool is_last, armdb_value *key_out,
                                   armdb_value *value_out);
 
+/** As armdb_object_get() and armdb_object_release(). */
+ADB_MUST_USE armdb_err adb_db_object_get(struct collection *collection, armdb_slice key,
+                                         armdb_object *object_out);
+void adb_db_object_release(armdb_object *object);
+/** As armdb_object_put() and armdb_object_insert(). */
+ADB_MUST_USE armdb_err adb_db_object_write(struct collection *collection, enum shard_verb verb,
+                                           armdb_slice key, void *user,
+                                           const armdb_write_options *options);
+
 /* ----------------------------------------------------------------- cursors */
 
 enum cursor_move { CURSOR_NEXT, CURSOR_PREV, CURSOR_FIRST, CURSOR_LAST };

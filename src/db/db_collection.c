@@ -66,7 +66,8 @@ init_index(struct db *db, const struct manifest_collection *stored, struct adb_i
         .pages = db->pages,
         .is_ordered = stored->order != ARMDB_UNORDERED,
         .key_bytes = stored->key_bytes == ARMDB_KEY_VARIABLE ? 0 : stored->key_bytes,
-        .value_bytes = stored->value_bytes == ARMDB_VALUE_VARIABLE ? 0 : stored->value_bytes,
+        .value_bytes = stored->value_bytes > ARMDB_CONST_VALUE_MAX ? 0 : stored->value_bytes,
+        .has_pointers = stored->value_bytes == ARMDB_VALUE_OBJECT,
         /* One for each shard; or, before there are any, those who recover. */
         .n_writers = db->manifest.shards > ADB_CREW_MAX ? db->manifest.shards : ADB_CREW_MAX,
         /* Not the hash that chooses the shard: the keys of one shard would crowd in one part. */
@@ -100,7 +101,9 @@ new_collection(struct db *db, const struct manifest_collection *stored,
 static void
 free_collection(struct collection *collection)
 {
+    adb_objects_free(&collection->index.keys);
     adb_index_fini(&collection->index.keys);
+    adb_codec_unref(collection->codecs);
     adb_mem_free(collection);
 }
 
@@ -277,6 +280,12 @@ create_locked(struct db *db, const char *name, const armdb_collection_options *o
     next.next_collection_id = id + 1;
     adb_options_describe(options, name, id, entry);
     armdb_err err = new_collection(db, entry, &collection);
+    if (err == ARMDB_OK && options->codec != NULL) {
+        err = adb_codec_new(db->account, options->codec, &collection->codecs);
+        atomic_store_explicit(&collection->codec, collection->codecs, memory_order_release);
+        if (err != ARMDB_OK)
+            free_collection(collection);
+    }
     if (err != ARMDB_OK)
         goto out;
     err = switch_manifest(db, &next);
@@ -326,6 +335,8 @@ adb_collection_open(struct db *db, const char *name, const armdb_collection_opti
                                        : adb_collection_options_compare(
                                              &checked, adb_manifest_find(&db->manifest, name));
     adb_mutex_unlock(&db->collections_lock);
+    if (err == ARMDB_OK && checked.codec != NULL)
+        err = adb_objects_attach(collection, checked.codec);
     if (err == ARMDB_OK)
         *collection_out = collection;
     return err;
@@ -399,6 +410,7 @@ drop_locked(struct db *db, const char *name)
     adb_index_swap(&collection->index.keys, &other);
     adb_index_each(&other, bury, db);
     release_all(db);
+    adb_objects_free(&other);
     adb_index_fini(&other);
     return ARMDB_OK;
 }
@@ -414,6 +426,14 @@ adb_collection_drop(struct db *db, const char *name)
 
 /* ----------------------------------------------------------------------- list */
 
+static uint32_t
+value_bytes_of(const struct adb_index *keys)
+{
+    if (keys->has_pointers)
+        return ARMDB_VALUE_OBJECT;
+    return keys->value_bytes != 0 ? keys->value_bytes : ARMDB_VALUE_VARIABLE;
+}
+
 static void
 describe(const struct collection *collection, armdb_collection_info *info_out)
 {
@@ -421,8 +441,7 @@ describe(const struct collection *collection, armdb_collection_info *info_out)
         .id = collection->index.collection_id,
         .key_bytes = collection->index.key_bytes,
         .order = collection->order,
-        .value_bytes = collection->index.keys.value_bytes != 0 ? collection->index.keys.value_bytes
-                                                               : ARMDB_VALUE_VARIABLE,
+        .value_bytes = value_bytes_of(&collection->index.keys),
         .keys = adb_index_count(&collection->index.keys),
         .index_bytes = adb_index_bytes(&collection->index.keys),
     };

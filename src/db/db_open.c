@@ -175,6 +175,8 @@ open_contents(struct db *db, const armdb_options *options, bool is_new)
     ADB_TRY(open_shards(db, options));
     adb_work_choose_io(db);
     ADB_TRY(adb_directory_note_boot(db->os, db->lock_file));
+    if (options->default_collection.codec != NULL)
+        ADB_TRY(adb_objects_attach(db->default_collection, options->default_collection.codec));
     ADB_TRY(adb_work_start(db));
     return adb_compact_start(db);
 }
@@ -207,6 +209,7 @@ free_db(struct db *db)
 {
     adb_compact_stop(db);
     adb_work_stop(db);
+    adb_objects_reclaim(db, 1);
     for (uint32_t i = 0; db->shards != NULL && i < db->settings.shards; i++)
         adb_shard_close(db->shards[i]);
     adb_mem_free(db->shards);
@@ -223,6 +226,7 @@ free_db(struct db *db)
     adb_mutex_fini(&db->work.lock);
     adb_mutex_fini(&db->hook_lock);
     adb_mutex_fini(&db->collections_lock);
+    adb_mutex_fini(&db->objects_lock);
     adb_mem_free(db->path);
     adb_mem_free(db);
 }
@@ -270,6 +274,7 @@ adb_db_open(struct adb_os *os, const char *path, const armdb_options *options, s
     db->os = os;
     adb_mutex_init(&db->collections_lock);
     adb_mutex_init(&db->hook_lock);
+    adb_mutex_init(&db->objects_lock);
     adb_mutex_init(&db->work.lock);
     adb_cond_init(&db->work.wake);
     adb_mutex_init(&db->compact.lock);

@@ -9,10 +9,26 @@ armdb_err
 adb_db_write(struct collection *collection, enum shard_verb verb, armdb_slice key,
              armdb_slice value, const armdb_write_options *options)
 {
+    struct object *object;
+    if (ADB_LIKELY(!collection->index.keys.has_pointers || verb == SHARD_DELETE))
+        return adb_db_write_object(collection, verb, key, value, NULL, options);
+    adb_db_ticket_clear(options);
+    ADB_TRY(adb_collection_check_key(collection, key));
+    ADB_TRY(adb_collection_check_value(collection, value));
+    ADB_TRY(adb_object_decode(collection, key, value, &object));
+    armdb_err err = adb_db_write_object(collection, verb, key, value, object, options);
+    adb_object_unref(object);
+    return err;
+}
+
+armdb_err
+adb_db_write_object(struct collection *collection, enum shard_verb verb, armdb_slice key,
+                    armdb_slice value, struct object *object, const armdb_write_options *options)
+{
     struct db *db = collection->db;
     uint64_t sequence = 0;
     struct shard_write write = {
-        .verb = verb, .index = &collection->index, .key = key, .value = value};
+        .verb = verb, .index = &collection->index, .key = key, .value = value, .object = object};
     adb_db_ticket_clear(options);
     ADB_TRY(adb_write_options_settle(options, db->settings.durability, &write.durability));
     write.deadline_ms = adb_write_options_deadline(options, db->os);
@@ -25,6 +41,8 @@ adb_db_write(struct collection *collection, enum shard_verb verb, armdb_slice ke
     if (options != NULL && options->ticket != NULL)
         write.ticket_out = &sequence;
     armdb_err err = adb_shard_write(db->shards[number], &write);
+    if (ADB_UNLIKELY(collection->index.keys.has_pointers))
+        adb_objects_reclaim(db, OBJECTS_RETIRED_MAX);
     /* Where there is nothing to wait for, the ticket stays zero. */
     if (err == ARMDB_OK && sequence != 0)
         *options->ticket = (armdb_ticket){.sequence = sequence, .shard = number};

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "armdb/object.h"
 #include "base/err.h"
 
 enum {
@@ -53,6 +54,21 @@ check_struct_bytes(const char *name, uint32_t bytes, size_t known)
                     name, bytes, known);
 }
 
+static armdb_err
+check_codec(const armdb_collection_options *options)
+{
+    const armdb_codec *codec = options->codec;
+    ADB_TRY(check_struct_bytes("armdb_codec", codec->struct_bytes, sizeof *codec));
+    if (options->value_bytes != ARMDB_VALUE_OBJECT)
+        return adb_fail(ARMDB_INVALID, "options",
+                        "there is a codec, but value_bytes is %" PRIu32 ", not ARMDB_VALUE_OBJECT",
+                        options->value_bytes);
+    if (codec->decode == NULL || codec->size == NULL || codec->encode == NULL ||
+        codec->free == NULL)
+        return adb_fail(ARMDB_INVALID, "options", "a function of the codec is NULL");
+    return ARMDB_OK;
+}
+
 armdb_err
 adb_collection_options_check(const armdb_collection_options *options,
                              armdb_collection_options *options_out)
@@ -64,8 +80,10 @@ adb_collection_options_check(const armdb_collection_options *options,
     if (options->key_bytes != ARMDB_KEY_VARIABLE)
         ADB_TRY(check_range("key_bytes", options->key_bytes, 1, ARMDB_FIXED_KEY_MAX));
     ADB_TRY(check_range("order", (uint64_t)options->order, ARMDB_ASCENDING, ARMDB_UNORDERED));
-    if (options->value_bytes != ARMDB_VALUE_VARIABLE)
+    if (options->value_bytes != ARMDB_VALUE_VARIABLE && options->value_bytes != ARMDB_VALUE_OBJECT)
         ADB_TRY(check_range("value_bytes", options->value_bytes, 1, ARMDB_CONST_VALUE_MAX));
+    if (options->codec != NULL)
+        ADB_TRY(check_codec(options));
     *options_out = *options;
     return ARMDB_OK;
 }
@@ -230,6 +248,8 @@ length_text(uint32_t bytes, char *text, size_t capacity)
 {
     if (bytes == ARMDB_KEY_VARIABLE)
         return "variable";
+    if (bytes == ARMDB_VALUE_OBJECT)
+        return "object";
     snprintf(text, capacity, "%" PRIu32, bytes);
     return text;
 }

@@ -3,7 +3,7 @@
  *
  * Lock order: collections_lock, then the locks of shards in ascending order, then nothing. (A step
  * of compaction takes collections_lock with the compact_lock of its shard held.) hook_lock comes
- * before all others.
+ * before all others, and so does objects_lock; never both.
  */
 #ifndef ADB_DB_DB_PRIVATE_H
 #define ADB_DB_DB_PRIVATE_H
@@ -11,6 +11,7 @@
 #include "base/counter.h"
 #include "db/db.h"
 #include "db/db_compact.h"
+#include "db/db_object.h"
 #include "db/db_options.h"
 #include "db/db_work.h"
 #include "db/value.h"
@@ -29,6 +30,10 @@ struct collection {
     armdb_order order; /* not the default */
     char name[ARMDB_NAME_MAX + 1];
     struct shard_listener listener;
+    /* atomic: stored (release) under objects_lock; loaded (acquire) by anybody. NULL: values are
+     * bytes. It stays as long as the collection, being in the next one. */
+    _Atomic(struct object_codec *) codec;
+    struct object_codec *codecs; /* owned: all there were; guarded by objects_lock */
 };
 
 struct db {
@@ -47,6 +52,8 @@ struct db {
     uint64_t recovery_ns;
 
     struct collection *default_collection; /* borrowed from collections */
+
+    struct adb_mutex objects_lock; /* giving codecs to collections; no other lock is held then */
 
     struct adb_mutex collections_lock;
     /* guarded by collections_lock */
@@ -84,6 +91,12 @@ adb_collection_is_dropped(const struct collection *collection)
 {
     return atomic_load_explicit(&collection->index.is_dropped, memory_order_acquire);
 }
+
+/** As adb_db_write(), of a value whose object is made already, or NULL; borrowed. */
+ADB_MUST_USE armdb_err adb_db_write_object(struct collection *collection, enum shard_verb verb,
+                                           armdb_slice key, armdb_slice value,
+                                           struct object *object,
+                                           const armdb_write_options *options);
 
 /** Whether the collection was dropped: raised then. Readers ask inside their RCU scope. */
 ADB_MUST_USE armdb_err adb_collection_check(const struct collection *collection);

@@ -54,6 +54,8 @@ adb_db_get_stats(struct db *db, armdb_stats *stats_out)
         .shards = db->settings.shards,
         .shard_prefix_bits = db->settings.shard_prefix_bits,
         .value_bytes = atomic_load_explicit(&db->account->bytes, memory_order_relaxed),
+        .objects = atomic_load_explicit(&db->account->objects, memory_order_relaxed),
+        .object_bytes = atomic_load_explicit(&db->account->object_bytes, memory_order_relaxed),
         .cursors = atomic_load_explicit(&db->cursors, memory_order_relaxed),
         .gets = adb_counter_sum(&db->gets),
         .recovered_records = db->recovery.records,

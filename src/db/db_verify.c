@@ -57,7 +57,7 @@ make_indexes(struct verifier *verifier)
         struct shard_index *index = &verifier->indexes[i];
         index->collection_id = stored->id;
         index->key_bytes = stored->key_bytes;
-        if (stored->value_bytes != ARMDB_VALUE_VARIABLE)
+        if (stored->value_bytes <= ARMDB_CONST_VALUE_MAX)
             index->keys.value_bytes = stored->value_bytes;
     }
     return ARMDB_OK;

@@ -43,6 +43,7 @@ tend(struct db *db)
         db->work.is_busy = true;
     if (adb_cache_tend(db->cache))
         db->work.is_busy = true;
+    adb_objects_reclaim(db, 1);
 }
 
 void

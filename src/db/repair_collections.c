@@ -166,7 +166,7 @@ adb_repair_collections_survey(struct repair *repair, const struct log_search_rec
         note_contradiction(repair, collection, "key", stored->key_bytes);
         stored->key_bytes = ARMDB_KEY_VARIABLE;
     }
-    if (stored->value_bytes != ARMDB_VALUE_VARIABLE && stored->value_bytes != record->value_len &&
+    if (stored->value_bytes <= ARMDB_CONST_VALUE_MAX && stored->value_bytes != record->value_len &&
         record->flags != LOG_FLAG_TOMBSTONE) {
         note_contradiction(repair, collection, "value", stored->value_bytes);
         stored->value_bytes = ARMDB_VALUE_VARIABLE;

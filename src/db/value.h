@@ -13,10 +13,12 @@
 #include "armdb/types.h"
 #include "base/attr.h"
 
-/** Bytes of blocks that are out. */
+/** What is out: bytes of blocks, and objects. */
 struct value_account {
     _Atomic(uint64_t) bytes;
     _Atomic(uint64_t) references;
+    _Atomic(uint64_t) objects;      /* decoded values (db_object.h) */
+    _Atomic(uint64_t) object_bytes; /* of these */
 };
 
 /** NULL when memory is out. Give it back with adb_value_account_unref(). */

@@ -6,10 +6,13 @@
 armdb_err
 adb_index_init(struct adb_index *index, const struct adb_index_config *config)
 {
-    const struct adb_tree_config tree = {config->key_bytes, config->value_bytes};
-    const struct adb_map_config map = {config->key_bytes, config->value_bytes, config->n_writers,
+    const uint32_t value_bytes = config->has_pointers ? 8 : config->value_bytes;
+    const struct adb_tree_config tree = {config->key_bytes, value_bytes};
+    const struct adb_map_config map = {config->key_bytes, value_bytes, config->n_writers,
                                        config->seed};
-    *index = (struct adb_index){.value_bytes = config->value_bytes};
+    ADB_ASSERT(!config->has_pointers || config->value_bytes == 0);
+    *index = (struct adb_index){.value_bytes = config->value_bytes,
+                                .has_pointers = config->has_pointers};
     return config->is_ordered ? adb_tree_new(config->pages, &tree, &index->tree)
                               : adb_map_new(config->pages, &map, &index->map);
 }
@@ -54,6 +57,9 @@ armdb_err
 adb_index_apply(struct adb_index *index, struct adb_change *changes, size_t n,
                 struct adb_spare *spare)
 {
+    static const uint64_t none = 0;
+    for (size_t i = 0; index->has_pointers && i < n; i++)
+        changes[i].value = &none;
     if (index->tree != NULL)
         return adb_tree_apply(index->tree, changes, n, spare);
     for (size_t i = 0; i < n; i++) {

@@ -16,6 +16,7 @@ struct adb_index {
     struct adb_map *map;   /* owned */
     /* immutable, and so may be read at any time: */
     uint32_t value_bytes; /* of the values kept in it; 0: none are */
+    bool has_pointers;    /* no values, but 8 bytes beside each location, 0 until they are set */
 };
 
 struct adb_index_config {
@@ -23,6 +24,7 @@ struct adb_index_config {
     bool is_ordered;
     uint32_t key_bytes;   /* 0: variable */
     uint32_t value_bytes; /* 0: none are kept */
+    bool has_pointers;    /* then it is 0 */
     uint32_t n_writers;   /* at most so many write at once */
     uint64_t seed;        /* of the hash of a map */
 };
@@ -43,7 +45,8 @@ typedef void (*adb_index_fn)(void *context, armdb_slice key, uint64_t location);
 /** Calls `fn` for each key, while nobody writes. */
 void adb_index_each(const struct adb_index *index, adb_index_fn fn, void *context);
 
-/** The location of `key`, 0 if it is not there; its value too, unless `value_out` is NULL. */
+/** The location of `key`, 0 if it is not there; its value (or pointer) too, unless `value_out` is
+ * NULL. */
 static inline uint64_t
 adb_index_get(const struct adb_index *index, armdb_slice key, void *value_out)
 {
@@ -70,13 +73,21 @@ adb_index_prepare(struct adb_index *index, armdb_slice key, struct adb_spare *sp
                                : adb_map_prepare(index->map, key, spare);
 }
 
-/** Sets location and value (NULL if none are kept) of `key`. Returns the location it had, or 0. */
+/** Sets location and value (or pointer; NULL if there are none) of `key`. Returns the location it
+ * had, or 0. */
 static inline uint64_t
 adb_index_put(struct adb_index *index, armdb_slice key, uint64_t location, const void *value,
               struct adb_spare *spare)
 {
     return index->tree != NULL ? adb_tree_put(index->tree, key, location, value, spare)
                                : adb_map_put(index->map, key, location, value, spare);
+}
+
+/** Sets the value (or pointer) of `key`, which is there. */
+static inline void
+adb_index_set_value(struct adb_index *index, armdb_slice key, const void *value)
+{
+    (void)adb_index_put(index, key, 0, value, NULL);
 }
 
 /** Sets the location of `key` to `desired` if it is `expected`; says whether it did. May race with
@@ -96,8 +107,8 @@ adb_index_remove(struct adb_index *index, armdb_slice key)
                                : adb_map_remove(index->map, key);
 }
 
-/** Puts and removes many keys: adb_tree_apply(), or one after the other. ARMDB_NO_MEMORY is raised;
- * the first changes may have been made. */
+/** Puts and removes many keys: adb_tree_apply(), or one after the other; pointers are 0 then.
+ * ARMDB_NO_MEMORY is raised; the first changes may have been made. */
 ADB_MUST_USE armdb_err adb_index_apply(struct adb_index *index, struct adb_change *changes,
                                        size_t n, struct adb_spare *spare);
 

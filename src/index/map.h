@@ -98,7 +98,7 @@ ADB_MUST_USE armdb_err adb_map_prepare(struct adb_map *map, armdb_slice key,
  * Sets location and inline value of `key`. Cannot fail after adb_map_prepare() of the same key.
  *
  * @param key       of the map's key length; or 1..ARMDB_KEY_MAX bytes.
- * @param location  not 0.
+ * @param location  0: the one it has; then the key must be there, and `spare` may be NULL.
  * @param value     [value_bytes]; NULL if that is 0.
  *
  * Returns:  the location it had, 0 if it was not there.

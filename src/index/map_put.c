@@ -94,7 +94,7 @@ adb_map_put(struct adb_map *map, armdb_slice slice, uint64_t location, const voi
             struct adb_spare *spare)
 {
     const struct adb_map_layout *layout = &map->layout;
-    ADB_ASSERT(location != 0 && adb_map_can_hold(map, slice));
+    ADB_ASSERT((location != 0 || layout->value_bytes != 0) && adb_map_can_hold(map, slice));
     ADB_ASSERT(value != NULL || layout->value_bytes == 0);
     struct adb_map_key key = adb_map_key_of(map, slice);
     struct adb_map_view view;
@@ -112,7 +112,8 @@ adb_map_put(struct adb_map *map, armdb_slice slice, uint64_t location, const voi
     } else {
         /* A reader must not see half of the value, nor the location of another one. */
         adb_map_lock(&view);
-        adb_map_set_location(layout, &view.table, &place, location);
+        if (location != 0)
+            adb_map_set_location(layout, &view.table, &place, location);
         adb_map_set_value(layout, &view.table, &place, value);
         adb_map_unlock(&view);
     }

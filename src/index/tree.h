@@ -83,7 +83,7 @@ ADB_MUST_USE armdb_err adb_tree_prepare(struct adb_tree *tree, struct adb_spare 
  * Sets the location of `key`, and its value. Cannot fail after adb_tree_prepare().
  *
  * @param key       of the tree's key length; or 1..ARMDB_KEY_MAX bytes.
- * @param location  not 0.
+ * @param location  0: the one it has; then the key must be there, and `spare` may be NULL.
  * @param value     value_bytes long, copied; NULL if the tree has no values.
  *
  * Returns:  the location it had, 0 if it was not there.

@@ -190,7 +190,8 @@ overwrite(const struct adb_node_layout *layout, const struct adb_tree_step *leaf
     if (!adb_node_try_lock(leaf->page, leaf->version))
         return false;
     *old_out = adb_node_location(layout, leaf->page, leaf->slot);
-    adb_node_set_location(layout, leaf->page, leaf->slot, entry->target);
+    if (entry->target != 0)
+        adb_node_set_location(layout, leaf->page, leaf->slot, entry->target);
     adb_node_set_value(layout, leaf->page, leaf->slot, entry->value);
     adb_node_unlock_changed(leaf->page);
     return true;
@@ -204,7 +205,7 @@ adb_tree_put(struct adb_tree *tree, armdb_slice key, uint64_t location, const vo
     struct adb_node_key wanted;
     struct adb_tree_path path;
     const struct adb_node_entry entry = {.key = &wanted, .target = location, .value = value};
-    ADB_ASSERT(location != 0);
+    ADB_ASSERT(location != 0 || layout->value_bytes != 0);
     ADB_ASSERT(value != NULL || layout->value_bytes == 0);
     ADB_ASSERT(adb_tree_can_hold(tree, key));
     adb_node_key_set(layout, &wanted, (const unsigned char *)key.data, (uint32_t)key.len);

@@ -45,7 +45,7 @@ enum {
     TRAILER_BYTES = 8
 };
 
-enum { ORDER_TREE = 0, ORDER_MAP = 1, VALUE_CONST = 1 };
+enum { ORDER_TREE = 0, ORDER_MAP = 1, VALUE_CONST = 1, VALUE_OBJECT = 2 };
 
 void
 adb_manifest_fini(struct manifest *manifest)
@@ -89,12 +89,25 @@ encode_collection(const struct manifest_collection *collection, unsigned char *t
     bool is_map = collection->order == ARMDB_UNORDERED;
     to[8] = is_map ? 0 : (unsigned char)collection->order;
     to[9] = is_map ? ORDER_MAP : ORDER_TREE;
-    if (collection->value_bytes != ARMDB_VALUE_VARIABLE) {
+    if (collection->value_bytes == ARMDB_VALUE_OBJECT) {
+        to[10] = VALUE_OBJECT;
+    } else if (collection->value_bytes != ARMDB_VALUE_VARIABLE) {
         to[10] = VALUE_CONST;
         adb_store_u16(to + 14, (uint16_t)collection->value_bytes);
     }
     adb_store_u16(to + 12, (uint16_t)name_len);
     memcpy(to + ENTRY_BYTES, collection->name, name_len);
+}
+
+/* What a library must know to read it. */
+static uint32_t
+version_of(const struct manifest *manifest)
+{
+    for (uint32_t i = 0; i < manifest->collection_count; i++) {
+        if (manifest->collections[i].value_bytes == ARMDB_VALUE_OBJECT)
+            return MANIFEST_FORMAT_VERSION;
+    }
+    return LOG_FORMAT_VERSION;
 }
 
 void
@@ -104,7 +117,7 @@ adb_manifest_encode(const struct manifest *manifest, unsigned char *to)
     size_t at = HEADER_BYTES;
     memset(to, 0, bytes);
     memcpy(to, MAGIC, sizeof MAGIC);
-    adb_store_u32(to + AT_VERSION, LOG_FORMAT_VERSION);
+    adb_store_u32(to + AT_VERSION, version_of(manifest));
     adb_store_u32(to + AT_TOTAL, (uint32_t)bytes);
     memcpy(to + AT_DB_ID, manifest->db_id, LOG_DB_ID_BYTES);
     adb_store_u64(to + AT_HASH_SEED, manifest->hash_seed);
@@ -136,10 +149,10 @@ check_frame(const unsigned char *from, size_t len, const char *file)
         return damaged(file, AT_TOTAL, "file length differs from the one it names");
     if (adb_load_u32(from + len - 4) != adb_crc32c(0, from, len - 4))
         return damaged(file, len - 4, "bad checksum");
-    if (adb_load_u32(from + AT_VERSION) > LOG_FORMAT_VERSION)
+    if (adb_load_u32(from + AT_VERSION) > MANIFEST_FORMAT_VERSION)
         return adb_fail_at(ARMDB_FORMAT, "read manifest", file, AT_VERSION,
                            "format version %" PRIu32 " is newer than %d, the newest known here",
-                           adb_load_u32(from + AT_VERSION), LOG_FORMAT_VERSION);
+                           adb_load_u32(from + AT_VERSION), MANIFEST_FORMAT_VERSION);
     return ARMDB_OK;
 }
 
@@ -150,7 +163,7 @@ decode_kind(const unsigned char *entry, struct manifest_collection *collection)
     uint32_t value_bytes = adb_load_u16(entry + 14);
     bool is_map = entry[9] == ORDER_MAP;
     bool is_const = entry[10] == VALUE_CONST;
-    if (entry[9] > ORDER_MAP || entry[10] > VALUE_CONST || entry[11] != 0)
+    if (entry[9] > ORDER_MAP || entry[10] > VALUE_OBJECT || entry[11] != 0)
         return false;
     if (is_const ? value_bytes == 0 || value_bytes > ARMDB_CONST_VALUE_MAX : value_bytes != 0)
         return false;
@@ -159,7 +172,9 @@ decode_kind(const unsigned char *entry, struct manifest_collection *collection)
     collection->order = is_map                        ? ARMDB_UNORDERED
                         : entry[8] == ARMDB_ASCENDING ? ARMDB_ASCENDING
                                                       : ARMDB_DESCENDING;
-    collection->value_bytes = is_const ? value_bytes : ARMDB_VALUE_VARIABLE;
+    collection->value_bytes = is_const                    ? value_bytes
+                              : entry[10] == VALUE_OBJECT ? ARMDB_VALUE_OBJECT
+                                                          : ARMDB_VALUE_VARIABLE;
     return true;
 }
 

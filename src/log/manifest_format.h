@@ -11,12 +11,16 @@
 #include "armdb/options.h"
 #include "log/log_format.h"
 
+enum {
+    MANIFEST_FORMAT_VERSION = 3
+}; /* the newest known; written if older ones lack what is in it */
+
 /** One collection, as stored. */
 struct manifest_collection {
     uint32_t id;          /* 0 = the default one; never reused */
     uint32_t key_bytes;   /* 1..ARMDB_FIXED_KEY_MAX, or ARMDB_KEY_VARIABLE */
     armdb_order order;    /* not the default */
-    uint32_t value_bytes; /* 1..ARMDB_CONST_VALUE_MAX, or ARMDB_VALUE_VARIABLE */
+    uint32_t value_bytes; /* 1..ARMDB_CONST_VALUE_MAX, or ARMDB_VALUE_VARIABLE or _OBJECT */
     char name[ARMDB_NAME_MAX + 1];
 };
 

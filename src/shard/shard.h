@@ -103,10 +103,11 @@ struct shard_write {
     enum shard_verb verb;
     armdb_durability durability; /* not the default */
     struct shard_index *index;
-    armdb_slice key;      /* checked by the caller */
-    armdb_slice value;    /* empty for deletes */
-    uint64_t deadline_ms; /* since the epoch; 0: none */
-    uint64_t expired_at;  /* a location, for SHARD_EXPIRE */
+    armdb_slice key;       /* checked by the caller */
+    armdb_slice value;     /* empty for deletes */
+    uint64_t deadline_ms;  /* since the epoch; 0: none */
+    uint64_t expired_at;   /* a location, for SHARD_EXPIRE */
+    struct object *object; /* decoded from the value (shard_object.h), or NULL; borrowed */
     /* NULL; or, for ARMDB_SYNCED: do not wait for the sync, but say what adb_shard_commit() is to
      * wait for. */
     uint64_t *ticket_out;
@@ -161,8 +162,7 @@ bool adb_shard_is_synced(struct shard *shard, uint64_t ticket);
  */
 ADB_MUST_USE armdb_err adb_shard_tend(struct shard *shard, bool *is_busy_out);
 
-/** Makes all later writes return ARMDB_FAILED for the reason in the calling thread's detail
- * record. */
+/** Makes all later writes fail: ARMDB_FAILED, for the reason in the thread's detail record. */
 void adb_shard_fence(struct shard *shard);
 
 /** Takes and gives back the writers' lock: for those who need all writers to stand still. */

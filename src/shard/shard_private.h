@@ -15,6 +15,7 @@
 #include "shard/retry.h"
 #include "shard/shard.h"
 #include "shard/shard_change.h"
+#include "shard/shard_object.h"
 
 struct listed_file {
     struct log_file_header header; /* but for its id known after adb_shard_arrange() only */
@@ -72,6 +73,7 @@ struct shard {
     uint64_t started; /* newest record that is on its way to the device: adb_shard_start_commit() */
     armdb_error_detail failure_detail; /* valid once failure is set */
     struct shard_changes changes;
+    struct object *retired_objects; /* shard_object.h */
 
     struct shard_compaction_stats compaction;
     uint64_t hint_failures;
@@ -103,6 +105,8 @@ struct shard {
     _Atomic(uint32_t) commit_word;
     _Atomic(uint64_t) syncs;      /* relaxed counter */
     _Atomic(uint64_t) sync_waits; /* relaxed counter */
+
+    _Atomic(uint32_t) n_retired_objects; /* stored (relaxed) under lock */
 
     /* pacing of writers; see shard_pace.c */
     struct adb_mutex toll_lock;
@@ -218,6 +222,19 @@ void adb_shard_end_pass(struct shard *shard, bool remove);
 
 /** Hands the tail to the system. Under lock. Returns as adb_shard_flush(). */
 ADB_MUST_USE armdb_err adb_shard_flush_locked(struct shard *shard);
+
+/** Puts the object that the index has of a key, if any, on the list of retired ones: it is about to
+ * be replaced or removed. Under lock. */
+void adb_shard_retire_object(struct shard *shard, const struct shard_index *index, armdb_slice key);
+
+/** What an index keeps of an object, NULL or not: a reference. */
+static inline uint64_t
+adb_shard_refer(struct object *object)
+{
+    if (ADB_UNLIKELY(object != NULL))
+        adb_object_ref(object);
+    return (uintptr_t)object;
+}
 
 /* ------------------------------------------------ expired keys (shard_expire.c)
  *

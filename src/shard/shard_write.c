@@ -129,6 +129,8 @@ publish(struct shard *shard, const struct shard_write *write, uint64_t offset)
     uint64_t old;
     if (ADB_UNLIKELY(write->index->listener != NULL))
         adb_shard_keep_old(shard, write);
+    if (ADB_UNLIKELY(write->index->keys.has_pointers))
+        adb_shard_retire_object(shard, write->index, write->key);
     if (is_delete(write)) {
         old = adb_index_remove(&write->index->keys, write->key);
         atomic_fetch_add_explicit(&file->tombstone_bytes, adb_log_record_bytes(&record),
@@ -139,7 +141,8 @@ publish(struct shard *shard, const struct shard_write *write, uint64_t offset)
             shard->expired++;
     } else {
         uint64_t location = adb_location_of(file->slot, offset, &record);
-        const void *value = write->index->keys.value_bytes != 0 ? write->value.data : NULL;
+        const uint64_t pointer = adb_shard_refer(write->object);
+        const void *value = write->index->keys.value_bytes != 0 ? write->value.data : &pointer;
         old = adb_index_put(&write->index->keys, write->key, location, value, &shard->spare);
         shard->puts++;
     }

@@ -639,6 +639,24 @@ class SetTest(CommandTest):
         self.assertEqual(self.ok("dump", self.db, "--collection", "hits"), b"ab\t1234\n")
         self.ok("verify", self.db)
 
+    def test_objects_are_bytes(self):
+        """Each kind goes through a dump and a load into a collection of its kind."""
+        self.ok("create", self.db, "--collection", "things", "--value", "object", "--order", "map")
+        self.ok("put", self.db, "a", "one", "--collection", "things")
+        self.ok("put", self.db, "a", "two", "--collection", "things")
+        self.assertEqual(self.ok("get", self.db, "a", "--collection", "things"), b"two\n")
+        dump = self.ok("dump", self.db, "--collection", "things")
+        copy = self.path("copy")
+        self.ok("create", copy, "--value", "object")
+        self.ok("load", copy, stdin=dump)
+        self.assertEqual(self.ok("collections", copy),
+                         b"default\t0\tvariable\tasc\t1\tobject\n")
+        self.assertEqual(self.ok("dump", copy), b"a\ttwo\n")
+        self.assertIn(b"object", self.ok("stat", self.db, "--collection", "things"))
+        self.ok("backup", copy, self.path("backup"))
+        self.assertEqual(self.ok("collections", self.path("backup")),
+                         b"default\t0\tvariable\tasc\t1\tobject\n")
+
     def test_collections(self):
         self.ok("create", self.db, "--collection", "first", "--key-size", "2", "--shards", "2")
         self.ok("create", self.db, "--collection", "zweite mit ö", "--order", "desc")

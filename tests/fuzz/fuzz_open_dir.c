@@ -54,10 +54,11 @@ drop_pair(struct collection *collection, uint32_t id, uint32_t number)
 static void
 fill(struct db *db)
 {
-    const armdb_collection_options fixed = {sizeof fixed, FUZZ_KEY_BYTES, ARMDB_DESCENDING, 0};
-    const armdb_collection_options map = {sizeof map, 0, ARMDB_UNORDERED, 0};
+    const armdb_collection_options fixed = {sizeof fixed, FUZZ_KEY_BYTES, ARMDB_DESCENDING, 0,
+                                            NULL};
+    const armdb_collection_options map = {sizeof map, 0, ARMDB_UNORDERED, 0, NULL};
     const armdb_collection_options constant = {sizeof map, FUZZ_KEY_BYTES, ARMDB_UNORDERED,
-                                               CONST_BYTES};
+                                               CONST_BYTES, NULL};
     struct collection *collections[COLLECTIONS] = {adb_db_default(db)};
     ADB_ASSERT(adb_collection_create(db, "fixed", &fixed, &collections[1]) == ARMDB_OK);
     ADB_ASSERT(adb_collection_create(db, "gone", NULL, &collections[2]) == ARMDB_OK);

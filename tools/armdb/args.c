@@ -32,7 +32,7 @@ static const struct option_spec SPECS[OPTION_COUNT] = {
     [OPTION_ORDER] = {"--order", "asc|desc|map",
                       "order of the keys (default: asc); map: none, found by their hash",
                       KIND_CHOICE, ARMDB_ASCENDING, 0},
-    [OPTION_VALUE] = {"--value", "var|const:N",
+    [OPTION_VALUE] = {"--value", "var|object|const:N",
                       "values of any length (default), or of N bytes, 1..256, kept in memory",
                       KIND_VALUES, 1, ARMDB_CONST_VALUE_MAX},
     [OPTION_ESCAPED] = {"--escaped", "",
@@ -141,7 +141,7 @@ take_choice(const struct option_spec *spec, const char *text, uint64_t *number_o
     return false;
 }
 
-/* `var`, or `const:` and a number; gives a value_bytes of armdb_collection_options. */
+/* `var`, `object`, or `const:` and a number; gives a value_bytes of armdb_collection_options. */
 static bool
 take_values(const struct option_spec *spec, const char *text, uint64_t *number_out)
 {
@@ -149,11 +149,15 @@ take_values(const struct option_spec *spec, const char *text, uint64_t *number_o
         *number_out = ARMDB_VALUE_VARIABLE;
         return true;
     }
+    if (strcmp(text, "object") == 0) {
+        *number_out = ARMDB_VALUE_OBJECT;
+        return true;
+    }
     if (strncmp(text, "const:", 6) == 0)
         return take_number(spec, text + 6, number_out);
     (void)report(STATUS_USAGE,
-                 "%s is '%s', allowed are var and const:%" PRIu64 " .. const:%" PRIu64, spec->name,
-                 text, spec->min, spec->max);
+                 "%s is '%s', allowed are var, object and const:%" PRIu64 " .. const:%" PRIu64,
+                 spec->name, text, spec->min, spec->max);
     return false;
 }
 

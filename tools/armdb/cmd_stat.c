@@ -40,6 +40,8 @@ static const struct field FIELDS[] = {
     WIDE(buffer_bytes, "memory of the write buffers"),
     WIDE(cache_bytes, "memory of the block cache"),
     WIDE(value_bytes, "memory of value handles"),
+    WIDE(objects, "decoded values"),
+    WIDE(object_bytes, "of these, encoded"),
     WIDE(unflushed_bytes, "not handed to the system yet"),
     WIDE(cursors, "open now"),
     WIDE(puts, "since this open, as are all below"),

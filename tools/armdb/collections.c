@@ -61,6 +61,8 @@ collections_value(const armdb_collection_info *info, char *text)
 {
     if (info->value_bytes == ARMDB_VALUE_VARIABLE)
         return "var";
+    if (info->value_bytes == ARMDB_VALUE_OBJECT)
+        return "object";
     snprintf(text, COLLECTIONS_TEXT_BYTES, "const:%" PRIu32, info->value_bytes);
     return text;
 }

@@ -27,7 +27,7 @@ enum { COLLECTIONS_TEXT_BYTES = 24 };
 /** Key length: a number, or "variable". In a buffer of COLLECTIONS_TEXT_BYTES. */
 const char *collections_key_size(const armdb_collection_info *info, char *text);
 
-/** "var" or "const:N". In a buffer of COLLECTIONS_TEXT_BYTES. */
+/** "var", "object" or "const:N". In a buffer of COLLECTIONS_TEXT_BYTES. */
 const char *collections_value(const armdb_collection_info *info, char *text);
 
 /** "asc", "desc" or "map". */

@@ -66,6 +66,7 @@ report_status_of(armdb_err err)
     case ARMDB_CLOSED:
     case ARMDB_VALUE_LENGTH:
     case ARMDB_UNSUPPORTED:
+    case ARMDB_CODEC:
     case ARMDB_FORMAT:
         return STATUS_USAGE;
     case ARMDB_CORRUPT:
@@ -124,6 +125,7 @@ report_advice(armdb_err err)
     case ARMDB_END:
     case ARMDB_INVALID:
     case ARMDB_BUFFER_TOO_SMALL:
+    case ARMDB_CODEC:
     case ARMDB_CLOSED:
         break;
     }

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "db_fixture.h"
+#include "log/manifest_format.h"
 #include "support/os_hook.h"
 #include "support/tmpdir.h"
 
@@ -225,10 +226,10 @@ test_db_open__newer_manifest__is_a_format_error(void **state)
 {
     struct db_fixture *fixture = (struct db_fixture *)*state;
     close_db(fixture);
-    patch_manifest(fixture->sim, 8, ARMDB_FORMAT_VERSION + 1);
+    patch_manifest(fixture->sim, 8, MANIFEST_FORMAT_VERSION + 1);
     uint64_t digest = sim_digest(fixture->sim);
     expect_open(fixture, ARMDB_FORMAT);
-    expect_detail(ARMDB_FORMAT, "version 3", "newest known", NULL);
+    expect_detail(ARMDB_FORMAT, "version 4", "newest known", NULL);
     assert_string_equal(adb_err_detail()->file, DB_PATH "/MANIFEST");
     assert_int_equal(sim_digest(fixture->sim), digest);
 }

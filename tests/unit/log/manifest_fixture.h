@@ -33,8 +33,9 @@ make_manifest(uint32_t count)
         collection->id = 10 * i;
         collection->key_bytes = i % 3 == 1 ? 1 + i % ARMDB_FIXED_KEY_MAX : ARMDB_KEY_VARIABLE;
         collection->order = (armdb_order)(ARMDB_ASCENDING + i % 3);
-        collection->value_bytes = i % 4 == 1 ? 1 + i * 5 % ARMDB_CONST_VALUE_MAX
-                                             : ARMDB_VALUE_VARIABLE;
+        collection->value_bytes = i % 4 == 1   ? 1 + i * 5 % ARMDB_CONST_VALUE_MAX
+                                  : i % 4 == 3 ? ARMDB_VALUE_OBJECT
+                                               : ARMDB_VALUE_VARIABLE;
         /* Names of 1, 8, 9 ... bytes: around the padding. */
         size_t len = i == 0 ? 7 : 1 + (i * 7) % ARMDB_NAME_MAX;
         memset(collection->name, 'a' + (int)(i % 26), len);

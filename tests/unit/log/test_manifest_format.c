@@ -142,9 +142,10 @@ test_manifest_format__newer_version__format_error(void **state)
     (void)state;
     assert_int_equal(decode_changed(8, 4, 1), ARMDB_OK);
     assert_int_equal(decode_changed(8, 4, 2), ARMDB_OK);
-    assert_int_equal(decode_changed(8, 4, 3), ARMDB_FORMAT);
+    assert_int_equal(decode_changed(8, 4, 3), ARMDB_OK);
+    assert_int_equal(decode_changed(8, 4, MANIFEST_FORMAT_VERSION + 1), ARMDB_FORMAT);
     assert_int_equal(adb_err_detail()->offset, 8);
-    assert_non_null(strstr(adb_err_detail()->message, "format version 3"));
+    assert_non_null(strstr(adb_err_detail()->message, "format version 4"));
     assert_int_equal(decode_changed(8, 4, UINT32_MAX), ARMDB_FORMAT);
 }
 
@@ -210,9 +211,26 @@ test_manifest_format__kinds__only_those_that_can_be(void **state)
             assert_int_equal(decode_kind(direction, order, 1, ARMDB_CONST_VALUE_MAX), expected);
             assert_int_equal(decode_kind(direction, order, 1, ARMDB_CONST_VALUE_MAX + 1),
                              ARMDB_CORRUPT);
+            assert_int_equal(decode_kind(direction, order, 2, 0), expected);
             assert_int_equal(decode_kind(direction, order, 2, 1), ARMDB_CORRUPT);
+            assert_int_equal(decode_kind(direction, order, 3, 0), ARMDB_CORRUPT);
         }
     }
+}
+
+static void
+test_manifest_format__version__is_what_its_reader_must_know(void **state)
+{
+    (void)state;
+    struct manifest manifest = make_manifest(2);
+    size_t len;
+    for (int i = 0; i < 2; i++) {
+        unsigned char *bytes = encode_manifest(&manifest, &len);
+        assert_int_equal(adb_load_u32(bytes + 8), i == 0 ? LOG_FORMAT_VERSION : 3);
+        free(bytes);
+        manifest.collections[1].value_bytes = ARMDB_VALUE_OBJECT;
+    }
+    adb_manifest_fini(&manifest);
 }
 
 static void
@@ -327,6 +345,7 @@ main(void)
         cmocka_unit_test(test_manifest_format__settings_out_of_range__refused),
         cmocka_unit_test(test_manifest_format__bad_collection__refused),
         cmocka_unit_test(test_manifest_format__kinds__only_those_that_can_be),
+        cmocka_unit_test(test_manifest_format__version__is_what_its_reader_must_know),
         cmocka_unit_test(test_manifest_format__ids_out_of_order__refused),
         cmocka_unit_test(test_manifest_format__find__by_exact_name),
         cmocka_unit_test(test_manifest_format__no_memory__said_and_nothing_left),
