@@ -1012,22 +1012,22 @@ class BadDatabaseTest(CommandTest):
         self.fill()
 
         def newer_manifest(data):
-            data[8:12] = (3).to_bytes(4, "little")
+            data[8:12] = (99).to_bytes(4, "little")
             data[-4:] = crc32c(data[:-4]).to_bytes(4, "little")
 
         def newer_data_file(data):
-            data[8:12] = (3).to_bytes(4, "little")
+            data[8:12] = (99).to_bytes(4, "little")
             data[60:64] = crc32c(data[:60]).to_bytes(4, "little")
 
         for path, edit in ((self.path("db", "MANIFEST"), newer_manifest),
                            (self.data_files()[0], newer_data_file)):
             for _ in self.copies(path, [("newer", edit)]):
-                self.all_refuse(USAGE, self.db, (path, "version 3", "newer"),
+                self.all_refuse(USAGE, self.db, (path, "version 99", "newer"),
                                 [("scan",), ("put", "k", "v"), ("stat",)])
                 result = self.run_command("verify", self.db)
                 # A single file of a newer version, in a database of an older one, is damage too.
                 self.assertIn(result.status, (USAGE, DAMAGE), result)
-                self.assertIn("version 3 is newer", result.out.decode() + result.err, result)
+                self.assertIn("version 99 is newer", result.out.decode() + result.err, result)
             shutil.rmtree(self.db)
             os.rename(self.path("whole"), self.db)
         self.ok("verify", self.db)
