@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "os/rcu.h"
 #include "shard/shard_private.h"
 
@@ -131,7 +132,8 @@ adb_shard_queue_change(struct shard *shard, const struct shard_write *write, arm
 {
     struct shard_changes *changes = &shard->changes;
     const struct shard_listener *listener = write->index->listener;
-    if (listener->hook.on_change == NULL)
+    if (listener->hook.on_change == NULL ||
+        (ADB_PLANTED(PLANT_CHANGE_UNTOLD) && kind == ARMDB_CHANGE_DELETE))
         return;
     struct shard_change *change = changes->prepared;
     ADB_ASSERT(change != NULL && change->listener == listener && sequence > changes->newest);

@@ -23,14 +23,23 @@ find_info(const struct contract_collection *collection, const armdb_collection_i
     return NULL;
 }
 
+static bool
+has_settings(const struct contract_collection *collection, const armdb_collection_info *info)
+{
+    return info->key_bytes == collection->key_bytes && info->order == collection->order &&
+           info->value_bytes == collection->value_bytes;
+}
+
 /* Compares one collection with the list, and settles what was in doubt; whether it is there. */
 static bool
 settle_collection(struct contract *contract, struct contract_collection *collection,
                   const armdb_collection_info *infos, size_t count)
 {
     const armdb_collection_info *info = find_info(collection, infos, count);
-    if (collection->is_created == CONTRACT_MAYBE && info != NULL && info->id <= contract->newest_id)
-        info = NULL; /* an older one of the same name */
+    /* There may be others of the same name: older ones, or such whose creation failed as well. */
+    if (collection->is_created == CONTRACT_MAYBE && info != NULL &&
+        (info->id <= contract->newest_id || !has_settings(collection, info)))
+        info = NULL;
     bool must = collection->is_created == CONTRACT_YES && collection->is_dropped == CONTRACT_NO;
     bool must_not = collection->is_created == CONTRACT_NO || collection->is_dropped == CONTRACT_YES;
     REQUIRE(!must || info != NULL, "collection \"%s\" (%u) is lost", collection->name,
@@ -44,12 +53,13 @@ settle_collection(struct contract *contract, struct contract_collection *collect
             collection->is_dropped = CONTRACT_YES;
         return false;
     }
-    REQUIRE(info->key_bytes == collection->key_bytes && info->order == collection->order &&
-                info->value_bytes == collection->value_bytes,
-            "collection \"%s\" has other settings", collection->name);
+    REQUIRE(has_settings(collection, info), "collection \"%s\" has other settings",
+            collection->name);
     collection->is_created = CONTRACT_YES;
     collection->is_dropped = CONTRACT_NO;
     collection->id = info->id;
+    if (contract->newest_id < info->id)
+        contract->newest_id = info->id;
     return true;
 }
 
@@ -59,7 +69,6 @@ check_collections(struct contract *contract, struct db *db)
     armdb_collection_info infos[CONTRACT_COLLECTIONS_MAX];
     size_t count;
     size_t known = 0;
-    uint32_t newest_id = contract->newest_id;
     adb_collection_list(db, infos, CONTRACT_COLLECTIONS_MAX, &count);
     for (uint32_t i = 0; i < contract->collection_count; i++) {
         struct contract_collection *collection = &contract->collections[i];
@@ -67,9 +76,7 @@ check_collections(struct contract *contract, struct db *db)
             !settle_collection(contract, collection, infos, count))
             continue;
         known++;
-        newest_id = collection->id > newest_id ? collection->id : newest_id;
     }
-    contract->newest_id = newest_id;
     REQUIRE(known == count, "%zu collections, %zu of them known", count, known);
 }
 

@@ -4,7 +4,8 @@
  *
  *     sim_mutants DIRECTORY
  *
- * Prints a table. A bug without a case gets one: a short script of a life that it ended.
+ * Prints a table. A bug without a case, or whose case fails no more, gets a new one: a short script
+ * of a life that it ended.
  */
 #include <inttypes.h>
 #include <unistd.h>
@@ -52,6 +53,7 @@ static const struct mutant {
                                    "nor is the copy of one that was replaced meanwhile"},
     [PLANT_EXPIRED_EARLY] = {"expired-early", "keys are deleted a second before their deadline"},
     [PLANT_EXPIRED_SHOWN] = {"expired-shown", "keys are shown after their deadline"},
+    [PLANT_CHANGE_UNTOLD] = {"change-untold", "a hook is not told of deletes"},
 };
 
 /* Whether the case of a bug fails, as it should; *length_out: its events. */
@@ -105,7 +107,7 @@ try_plant(enum adb_plant plant, const char *directory)
     adb_planted = plant;
     bool is_caught = replay(path, &length);
     uint64_t lives = soak(&failed);
-    if (lives > 0 && length == 0) {
+    if (lives > 0 && !is_caught) {
         keep(path, mutant, &failed);
         is_caught = replay(path, &length);
     }

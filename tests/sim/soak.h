@@ -94,6 +94,33 @@ void soak_shrink(struct soak_script *script);
 /** What has become of a copy of a world in which something has gone bad. */
 void soak_rot(const struct workload *work, struct test_rng *rng, struct soak_totals *totals);
 
+/* soak_hook.c */
+
+/** What a hook was told of a change. */
+struct soak_heard {
+    armdb_change_kind kind;
+    uint32_t shard;
+    uint64_t sequence;
+    uint32_t key;
+    uint32_t value_len;
+    uint32_t digest; /* of the value */
+};
+
+/** A hook of the default collection. Zeros to begin with. */
+struct soak_ear {
+    struct contract *contract; /* borrowed */
+    struct soak_heard *heard;  /* owned, [count]: since the last look */
+    size_t count;
+    size_t next[CONTRACT_SHARDS_MAX]; /* so many writes were told, or were of others */
+    bool is_met[CONTRACT_KEYS];       /* told of when it was set */
+};
+
+/** Sets the hook of a database that was just opened, and checks what it is told of then. */
+void soak_ear_open(struct soak_ear *ear, struct contract *contract, struct db *db);
+/** Compares what it was told with the writes that were accepted. */
+void soak_ear_check(struct soak_ear *ear);
+void soak_ear_fini(struct soak_ear *ear);
+
 /* soak_life.c, for soak_rot.c */
 
 /** Ends the boot by a kill, or by a power cut in some mode. */

@@ -39,6 +39,8 @@ struct life {
      * dropped. Nobody can promise anything about a power cut then. */
     bool is_tainted;
     bool is_over;
+    bool has_ear; /* listens to the default collection */
+    struct soak_ear ear;
 };
 
 /* --------------------------------------------------------------------- faults */
@@ -252,6 +254,8 @@ recover(struct life *life, struct test_rng *rng)
     life->end = CONTRACT_KILLED;
     life->totals->recoveries++;
     contract_check_live(life->contract, life->work.db);
+    if (life->has_ear)
+        soak_ear_open(&life->ear, life->contract, life->work.db);
 }
 
 /* ---------------------------------------------------------------------- steps */
@@ -316,6 +320,8 @@ step(struct life *life, enum work_kind kind, struct test_rng *rng)
     *rng = work->rng;
     explain(life, err);
     check_failures(life);
+    if (life->has_ear)
+        soak_ear_check(&life->ear);
     if (sim_is_off(life->sim)) {
         crash(life, rng);
         recover(life, rng);
@@ -387,6 +393,9 @@ soak_live(const struct soak_script *script, struct soak_totals *totals)
     if (test_rng_one_in(&rng, 3))
         sim_set_sector_bytes(life.sim, 4096);
     workload_init(&life.work, life.sim, life.contract, &plan);
+    life.work.options.verify_reads = (armdb_verify_reads)test_rng_below(&rng, ARMDB_VERIFY_NEVER);
+    life.work.options.io = (armdb_io_mode)test_rng_below(&rng, ARMDB_IO_DIRECT + 1);
+    life.has_ear = test_rng_one_in(&rng, 2);
     life.work.is_check_light = true;
     require_context("life %" PRIu64 ", the first open", script->seed);
     recover(&life, &rng);
@@ -402,6 +411,7 @@ soak_live(const struct soak_script *script, struct soak_totals *totals)
     }
     finish(&life);
     workload_fini(&life.work);
+    soak_ear_fini(&life.ear);
     sim_free(life.sim);
     contract_free(life.contract);
     totals->lives++;

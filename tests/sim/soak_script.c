@@ -30,6 +30,8 @@ static const struct {
     [WORK_BACKGROUND] = {"background", 80},
     [WORK_CLOCK] = {"clock", 15},
     [WORK_VERIFY] = {"verify", 15},
+    [WORK_CHECKPOINT] = {"checkpoint", 8},
+    [WORK_CACHE] = {"cache", 5},
     [SOAK_CRASH] = {"crash", 40},
     [SOAK_CRASH_SOON] = {"crash_soon", 50},
     [SOAK_FAULT] = {"fault", 30},

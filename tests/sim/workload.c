@@ -1,6 +1,7 @@
 #include "sim/workload_private.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -428,6 +429,32 @@ step_verify(struct workload *work)
     return workload_tolerate(work, "verify", err);
 }
 
+/* Makes a copy, which has all that is there now; unless something may fail, that is looked at. */
+static armdb_err
+step_checkpoint(struct workload *work)
+{
+    char path[32];
+    armdb_options options = ARMDB_OPTIONS_INIT;
+    struct db *copy;
+    options.open_mode = ARMDB_OPEN_EXISTING;
+    snprintf(path, sizeof path, "/copy-%u", work->checkpoint_count++);
+    armdb_err err = adb_db_checkpoint(work->db, path);
+    if (err != ARMDB_OK || work->may_fail)
+        return workload_tolerate(work, "checkpoint", err);
+    REQUIRE_OK(adb_db_open(sim_os(work->sim), path, &options, &copy));
+    contract_check_live(work->contract, copy);
+    adb_db_abandon(copy);
+    return ARMDB_OK;
+}
+
+static armdb_err
+step_cache(struct workload *work)
+{
+    uint64_t bytes = test_rng_below(&work->rng, 1 << 21);
+    armdb_err err = adb_db_set_cache_bytes(work->db, bytes);
+    return err == ARMDB_INVALID ? ARMDB_OK : workload_tolerate(work, "set_cache_bytes", err);
+}
+
 /* An armdb_compact_fn: counts down the steps that are left. */
 static int
 count_step(void *context, const armdb_compact_progress *progress)
@@ -556,6 +583,10 @@ run_step(struct workload *work)
         return step_clock(work);
     case WORK_VERIFY:
         return step_verify(work);
+    case WORK_CHECKPOINT:
+        return step_checkpoint(work);
+    case WORK_CACHE:
+        return step_cache(work);
     case WORK_REOPEN:
     case WORK_KINDS:
         break;

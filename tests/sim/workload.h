@@ -32,6 +32,8 @@ enum work_kind {
     WORK_BACKGROUND, /* some steps of the jobs of the background */
     WORK_CLOCK,      /* the time of day jumps */
     WORK_VERIFY,     /* a check of the open database */
+    WORK_CHECKPOINT, /* a copy, which is opened */
+    WORK_CACHE,      /* the block cache gets another size */
     WORK_KINDS
 };
 
@@ -67,6 +69,7 @@ struct workload {
     struct collection *opened[CONTRACT_COLLECTIONS_MAX];
     struct work_ticket tickets[WORK_TICKETS_MAX]; /* of the database that is open */
     uint32_t ticket_count;
+    uint32_t checkpoint_count;
     bool may_fail;       /* errors of the environment are to be expected */
     bool is_check_light; /* opening compares no contents, because reads may fail */
     /* of the newest step */
