@@ -48,6 +48,7 @@
 #include "armdb/options.h"
 #include "armdb/types.h"
 #include "armdb/version.h"
+#include "armdb/watch.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -104,8 +105,8 @@ ARMDB_API armdb_err armdb_open(const char *path, const armdb_options *options, a
  *
  * @param db  NULL is allowed and does nothing.
  *
- * Returns:  ARMDB_OK; ARMDB_BUSY (cursors are open; the detail names how many; or the call is made
- *           in a hook; nothing happened);
+ * Returns:  ARMDB_OK; ARMDB_BUSY (cursors or watches are open; the detail names how many; or the
+ *           call is made in a hook; nothing happened);
  *           ARMDB_IO, ARMDB_NO_SPACE (buffered writes may be lost: they were never promised),
  *           ARMDB_FAILED (a shard had failed before; the detail says how).
  * Threads:  no other call on this database may be running or follow.

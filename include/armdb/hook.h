@@ -24,7 +24,8 @@ typedef enum armdb_change_kind {
     ARMDB_CHANGE_PUT = 1,    /* it has a new value */
     ARMDB_CHANGE_DELETE = 2, /* it was deleted */
     ARMDB_CHANGE_EXPIRE = 3, /* it was deleted because its deadline had passed */
-    ARMDB_CHANGE_LIVE = 4    /* nothing: it is there (told by on_init) */
+    ARMDB_CHANGE_LIVE = 4,   /* nothing: it is there (told by on_init) */
+    ARMDB_CHANGE_LOST = 5    /* some changes were not told (by a watch; see watch.h) */
 } armdb_change_kind;
 
 /** One change. All bytes are borrowed for the call. */
@@ -40,6 +41,7 @@ typedef struct armdb_change {
      * ARMDB_NO_MEMORY; armdb_last_error() in the hook says more. */
     armdb_err old_err;
     armdb_slice old_value; /* empty if not asked for, or if there was none */
+    uint64_t lost;         /* how many, for ARMDB_CHANGE_LOST; else 0 */
 } armdb_change;
 
 typedef void (*armdb_change_fn)(void *context, const armdb_change *change);

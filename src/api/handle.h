@@ -25,6 +25,7 @@ enum { HANDLES_KEPT = 1024 };
 #define HANDLE_DB UINT64_C(0xa3d1f00db0011235)
 #define HANDLE_COLLECTION UINT64_C(0xa3d1f00db0023579)
 #define HANDLE_CURSOR UINT64_C(0xa3d1f00db003bd13)
+#define HANDLE_WATCH UINT64_C(0xa3d1f00db00531b7)
 #define HANDLE_CLOSED UINT64_C(0xa3d1f00db004dead)
 
 struct adb_handle {
@@ -46,6 +47,11 @@ struct armdb_collection {
 
 struct armdb_cursor {
     struct adb_handle handle;
+};
+
+struct armdb_watch {
+    struct adb_handle handle;
+    struct collection *collection; /* borrowed: outlives it */
 };
 
 /** Zeroed memory of `bytes`, begun as a handle; NULL when memory is out. */

@@ -23,6 +23,7 @@ struct repair_listener {
 struct db;
 struct collection;
 struct cursor;
+struct watch;
 
 /* --------------------------------------------------------------- database */
 
@@ -97,6 +98,12 @@ ADB_MUST_USE armdb_err adb_collection_get_info(struct collection *collection,
 /** As armdb_hook_set(); the hook knows the collection as `handle`. */
 ADB_MUST_USE armdb_err adb_collection_set_hook(struct collection *collection,
                                                armdb_collection *handle, const armdb_hook *hook);
+
+/** As armdb_watch_open(); the reader knows the collection as `handle`. End it with
+ * adb_watch_close(). */
+ADB_MUST_USE armdb_err adb_watch_open(struct collection *collection, armdb_collection *handle,
+                                      const armdb_watch_options *options, struct watch **watch_out);
+void adb_watch_close(struct collection *collection, struct watch *watch);
 
 /* ------------------------------------------------------ writing and reading */
 

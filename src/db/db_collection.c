@@ -359,6 +359,8 @@ drop_stopped(struct db *db, struct collection *collection)
     adb_manifest_fini(&next);
     if (err == ARMDB_OK)
         atomic_store_explicit(&collection->index.is_dropped, true, memory_order_release);
+    if (err == ARMDB_OK)
+        adb_watches_end(collection->listener.watches);
     return err;
 }
 

@@ -10,18 +10,26 @@
 
 /* ----------------------------------------------------------------------- store */
 
-static void
-stop_writers(struct db *db)
+void
+adb_db_stop_writers(struct db *db)
 {
     for (uint32_t i = 0; i < db->settings.shards; i++)
         adb_shard_lock(db->shards[i]);
 }
 
-static void
-let_writers_go(struct db *db)
+void
+adb_db_let_writers_go(struct db *db)
 {
     for (uint32_t i = db->settings.shards; i > 0; i--)
         adb_shard_unlock(db->shards[i - 1]);
+}
+
+void
+adb_collection_settle_listener(struct collection *collection)
+{
+    struct shard_listener *listener = &collection->listener;
+    bool is_any = listener->hook.on_change != NULL || listener->watches != NULL;
+    collection->index.listener = is_any ? listener : NULL;
 }
 
 /* From the moment on which it is stored, each write is told to the hook; NULL: to none. While the
@@ -30,11 +38,11 @@ static armdb_err
 store_hook(struct collection *collection, const armdb_hook *hook)
 {
     struct shard_listener *listener = &collection->listener;
-    stop_writers(collection->db);
+    adb_db_stop_writers(collection->db);
     armdb_err err = hook != NULL ? adb_collection_check(collection) : ARMDB_OK;
     listener->hook = hook != NULL && err == ARMDB_OK ? *hook : (armdb_hook){0};
-    collection->index.listener = listener->hook.on_change != NULL ? listener : NULL;
-    let_writers_go(collection->db);
+    adb_collection_settle_listener(collection);
+    adb_db_let_writers_go(collection->db);
     return err;
 }
 

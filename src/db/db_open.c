@@ -306,12 +306,16 @@ armdb_err
 adb_db_close(struct db *db, bool *is_closed_out)
 {
     uint64_t cursors = atomic_load_explicit(&db->cursors, memory_order_acquire);
-    *is_closed_out = cursors == 0 && !adb_shard_is_telling();
+    uint64_t watches = atomic_load_explicit(&db->watches, memory_order_acquire);
+    *is_closed_out = cursors + watches == 0 && !adb_shard_is_telling();
     if (adb_shard_is_telling())
         return adb_fail(ARMDB_BUSY, "close", "a hook cannot close a database");
     if (cursors > 0)
         return adb_fail(ARMDB_BUSY, "close", "%llu cursors are open: close them first",
                         (unsigned long long)cursors);
+    if (watches > 0)
+        return adb_fail(ARMDB_BUSY, "close", "%llu watches are open: close them first",
+                        (unsigned long long)watches);
     adb_compact_stop(db);
     adb_work_stop(db);
     armdb_err err = for_each_shard(db, adb_shard_finish);

@@ -67,6 +67,7 @@ struct db {
     _Atomic(bool) is_direct;    /* relaxed: sealed files are read directly; once true, it stays */
     struct fetch_pool fetches;
     _Atomic(uint64_t) cursors; /* open now */
+    _Atomic(uint64_t) watches; /* the same */
     struct adb_counter gets;
     struct db_work work;
     struct db_compact compact;
@@ -123,6 +124,13 @@ ADB_MUST_USE armdb_err adb_collection_check_key(const struct collection *collect
  */
 ADB_MUST_USE armdb_err adb_db_fit(struct db *db, uint64_t location, bool is_inlined,
                                   armdb_read *read);
+
+/** Takes, and gives back, the locks of all shards. */
+void adb_db_stop_writers(struct db *db);
+void adb_db_let_writers_go(struct db *db);
+
+/** Lets writers know whether anybody is to be told of changes. While writers are stopped. */
+void adb_collection_settle_listener(struct collection *collection);
 
 /** Makes the collections of db->manifest. */
 ADB_MUST_USE armdb_err adb_collections_load(struct db *db);

@@ -132,6 +132,12 @@ adb_shard_queue_change(struct shard *shard, const struct shard_write *write, arm
 {
     struct shard_changes *changes = &shard->changes;
     const struct shard_listener *listener = write->index->listener;
+    adb_watches_add(listener->watches, &(armdb_change){.kind = kind,
+                                                       .shard = shard->identity.shard,
+                                                       .sequence = sequence,
+                                                       .key = write->key,
+                                                       .value = write->value,
+                                                       .had_value = old != 0});
     if (listener->hook.on_change == NULL ||
         (ADB_PLANTED(PLANT_CHANGE_UNTOLD) && kind == ARMDB_CHANGE_DELETE))
         return;

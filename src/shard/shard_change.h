@@ -14,6 +14,7 @@
 #include "armdb/hook.h"
 #include "os/thread.h"
 #include "shard/shard.h"
+#include "shard/watch.h"
 
 /** Who is told of the changes of a collection. */
 struct shard_listener {
@@ -21,6 +22,7 @@ struct shard_listener {
     /* Stored while the changes of all shards are held, under the locks of all shards; loaded under
      * one of these, or by who has claimed a shard. on_change NULL: none. */
     armdb_hook hook;
+    struct watch *watches; /* list; stored under the locks of all shards, loaded under one */
 };
 
 /** What the changes of a shard are kept in. */
@@ -59,8 +61,8 @@ ADB_COLD void adb_shard_drop_changes(struct shard *shard);
 /** Keeps the value that is in the index, before it is replaced. */
 ADB_COLD void adb_shard_keep_old(struct shard *shard, const struct shard_write *write);
 
-/** Queues the change that a write has made. `old`: the location that the key had, 0 if it had
- * none. */
+/** Queues the change that a write has made, and shows it to those who watch. `old`: the location
+ * that the key had, 0 if it had none. */
 ADB_COLD void adb_shard_queue_change(struct shard *shard, const struct shard_write *write,
                                      armdb_change_kind kind, uint64_t old, uint64_t sequence);
 

@@ -24,6 +24,7 @@ armdb_collection_options collection_options = ARMDB_COLLECTION_OPTIONS_INIT;
 armdb_write_options write_options = ARMDB_WRITE_OPTIONS_INIT;
 armdb_cursor_options cursor_options = ARMDB_CURSOR_OPTIONS_INIT;
 armdb_hook hook = ARMDB_HOOK_INIT;
+armdb_watch_options watch_options = ARMDB_WATCH_OPTIONS_INIT;
 unsigned long long limits[] = {ARMDB_FIXED_KEY_MAX, ARMDB_KEY_MAX, ARMDB_VALUE_MAX, ARMDB_NAME_MAX,
                                ARMDB_SHARDS_MAX, ARMDB_VALUE_INLINE, ARMDB_NEVER,
                                ARMDB_KEY_VARIABLE, ARMDB_VERSION_MAJOR, ARMDB_VERSION_MINOR,

@@ -1,10 +1,12 @@
 /*
  * Hooks under threads: writers of a collection whose hook keeps an index over its values in another
- * collection, which has a hook, too; beside them hooks of a third one come and go.
+ * collection, which has a hook, too; beside them hooks of a third one come and go, and a thread
+ * watches.
  *
  * Checked: each change is told once, those of a shard one at a time and in order, before its write
  * returns; a hook that was taken away is not called (its context is freed); at the end the index is
- * what a scan says, and after opening again it can be built from the keys that are there.
+ * what a scan says, and after opening again it can be built from the keys that are there. The
+ * watch has each change in order, or says how many it has lost.
  *
  * ARMDB_SEED chooses the random numbers (not the interleaving), ARMDB_TEST_SCALE makes it longer.
  */
@@ -15,6 +17,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sched.h>
 #include <string.h>
 
 #include "armdb/armdb.h"
@@ -41,6 +44,8 @@ struct stress {
     _Atomic(uint64_t) index_changes; /* made */
     _Atomic(uint64_t) index_told;
     _Atomic(unsigned) n_writing;
+    _Atomic(bool) is_watching;
+    uint64_t watched, lost; /* by run_watcher() */
 };
 
 struct writer {
@@ -181,6 +186,37 @@ run_setter(void *context)
     return NULL;
 }
 
+/* Is sometimes too slow for its small queue. */
+static void *
+run_watcher(void *context)
+{
+    struct stress *stress = (struct stress *)context;
+    armdb_watch_options options = ARMDB_WATCH_OPTIONS_INIT;
+    uint64_t newest[N_SHARDS] = {0};
+    armdb_change change;
+    armdb_watch *watch;
+    armdb_err err;
+    options.capacity_bytes = 4096;
+    check(armdb_watch_open(stress->data, &options, &watch) == ARMDB_OK, "watch");
+    atomic_store(&stress->is_watching, true);
+    bool is_over = false;
+    do { /* once more when all is written, for what is left */
+        is_over = atomic_load(&stress->n_writing) == 0;
+        while ((err = armdb_watch_next(watch, is_over ? 0 : 1, &change)) == ARMDB_OK) {
+            if (change.kind == ARMDB_CHANGE_LOST) {
+                stress->lost += change.lost;
+                continue;
+            }
+            check(change.sequence > newest[change.shard], "order of a watch");
+            newest[change.shard] = change.sequence;
+            stress->watched++;
+        }
+        check(err == ARMDB_END, "watch");
+    } while (!is_over);
+    armdb_watch_close(watch);
+    return NULL;
+}
+
 static armdb_collection *
 collection_named(armdb_db *db, const char *name)
 {
@@ -246,9 +282,12 @@ static void
 run_threads(struct stress *stress)
 {
     struct writer writers[N_WRITERS];
-    struct adb_thread setter;
+    struct adb_thread setter, watcher;
     uint64_t writes = 0, told = 0, seed = test_seed();
     atomic_init(&stress->n_writing, N_WRITERS);
+    check(adb_thread_start(&watcher, run_watcher, stress) == ARMDB_OK, "start");
+    while (!atomic_load(&stress->is_watching))
+        sched_yield();
     for (unsigned i = 0; i < N_WRITERS; i++) {
         writers[i] = (struct writer){.stress = stress, .number = i, .rng = test_rng_fork(seed, i)};
         check(adb_thread_start(&writers[i].thread, run_writer, &writers[i]) == ARMDB_OK, "start");
@@ -259,9 +298,11 @@ run_threads(struct stress *stress)
         writes += writers[i].writes;
     }
     adb_thread_join(&setter);
+    adb_thread_join(&watcher);
     for (unsigned i = 0; i < N_SHARDS; i++)
         told += stress->told[i];
     check(told == writes, "each change is told once");
+    check(stress->watched + stress->lost == writes, "each change is watched, or lost");
     check(atomic_load(&stress->index_told) == atomic_load(&stress->index_changes),
           "each change of a hook is told once");
 }
