@@ -121,8 +121,9 @@ live(const char *path, struct shared *shared, uint64_t seed)
     for (unsigned i = 0; i < N_WRITERS; i++) {
         lives[i] = lives[0];
         lives[i].rng = test_rng_fork(seed, i);
-        REQUIRE_OK(adb_thread_start(&threads[i], write_on, &lives[i]));
     }
+    for (unsigned i = 0; i < N_WRITERS; i++)
+        REQUIRE_OK(adb_thread_start(&threads[i], write_on, &lives[i]));
     for (unsigned i = 0; i < N_WRITERS; i++)
         adb_thread_join(&threads[i]);
     compare(&lives[0]);
