@@ -11,7 +11,7 @@ SEED ?=
 DEPS = bash scripts/deps.sh
 CTEST = ctest -j $(JOBS) --no-label-summary
 
-.PHONY: all help deps demo bench bench-full bench-curve bench-publish test install lint format asan tsan clang release-test coverage fuzz soak mutants power-loss clean
+.PHONY: all help deps demo bench bench-full bench-curve bench-cold bench-publish test install lint format asan tsan clang release-test coverage fuzz soak mutants power-loss clean
 .NOTPARALLEL:
 
 all: ## build the library and the command armdb (optimised)
@@ -43,6 +43,11 @@ bench-curve: ## measure space and latencies over time while all is overwritten (
 	@$(DEPS) bench || echo "bench: goes on without the peers that are missing"
 	@$(MAKE) --no-print-directory all
 	python3 bench/curve.py build/release/bench/curve bench/results
+
+bench-cold: ## measure reads of data larger than memory (two or three minutes; needs root)
+	@$(DEPS) bench || echo "bench: goes on without the peers that are missing"
+	@$(MAKE) --no-print-directory all
+	python3 bench/cold.py build/release/bench/cold bench/results
 
 bench-publish: ## make bench, and show the result in the README (of a clean checkout only)
 	@test -z "$$(git status --porcelain)" || { echo "bench: first commit what is measured" >&2; exit 1; }

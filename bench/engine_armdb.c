@@ -278,6 +278,25 @@ const struct bench_engine bench_armdb_idle = {
 };
 
 static void *
+armdb_bench_open_direct(const struct bench_config *config)
+{
+    armdb_options options;
+    options_of(config, &options);
+    options.io = ARMDB_IO_DIRECT;
+    options.max_file_bytes = 32 << 20; /* the newest is not read directly */
+    return open_with(config, &options);
+}
+
+const struct bench_engine bench_armdb_direct = {
+    .name = "armdb-direct",
+    .settings = "as armdb, sealed files (of 32 MiB) read past the page cache",
+    .traits = BENCH_ORDERED | BENCH_OURS | BENCH_VARIANT,
+    .open = armdb_bench_open_direct,
+    .scan = armdb_bench_scan,
+    ARMDB_BENCH_COMMON,
+};
+
+static void *
 armdb_bench_open_const(const struct bench_config *config)
 {
     armdb_options options;

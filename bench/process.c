@@ -44,6 +44,12 @@ bench_written_bytes(void)
     return proc_number("/proc/self/io", "write_bytes:");
 }
 
+uint64_t
+bench_read_bytes(void)
+{
+    return proc_number("/proc/self/io", "read_bytes:");
+}
+
 static uint64_t directory_bytes;
 
 static int

@@ -12,6 +12,9 @@ uint64_t bench_resident_bytes(void);
 /** Bytes that this process has caused to be written to a device (pages made dirty count). */
 uint64_t bench_written_bytes(void);
 
+/** Bytes that this process has caused to be read from a device. */
+uint64_t bench_read_bytes(void);
+
 /** Bytes that the files below a directory occupy on the device. */
 uint64_t bench_directory_bytes(const char *path);
 
