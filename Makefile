@@ -11,7 +11,7 @@ SEED ?=
 DEPS = bash scripts/deps.sh
 CTEST = ctest -j $(JOBS) --no-label-summary
 
-.PHONY: all help deps demo bench bench-full bench-curve bench-cold bench-publish test install lint format asan tsan clang release-test coverage fuzz soak mutants power-loss clean
+.PHONY: all help deps demo bench bench-full bench-curve bench-cold bench-device bench-publish test install lint format asan tsan clang release-test coverage fuzz soak mutants power-loss clean
 .NOTPARALLEL:
 
 all: ## build the library and the command armdb (optimised)
@@ -48,6 +48,11 @@ bench-cold: ## measure reads of data larger than memory (two or three minutes; n
 	@$(DEPS) bench || echo "bench: goes on without the peers that are missing"
 	@$(MAKE) --no-print-directory all
 	python3 bench/cold.py build/release/bench/cold bench/results
+
+bench-device: ## measure reads of the device beside fio (half a minute, 600 MB of disk)
+	@$(DEPS) bench || echo "bench: goes on without the peers that are missing"
+	@$(MAKE) --no-print-directory all
+	python3 bench/device.py build/release/bench/device
 
 bench-publish: ## make bench, and show the result in the README (of a clean checkout only)
 	@test -z "$$(git status --porcelain)" || { echo "bench: first commit what is measured" >&2; exit 1; }

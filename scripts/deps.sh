@@ -25,7 +25,7 @@ packages_of() {
     clang) echo clang-14 libclang-rt-14-dev ;;
     coverage) echo lcov ;;
     filesystems) echo e2fsprogs xfsprogs btrfs-progs mount ;;
-    bench) echo python3 liblmdb-dev libleveldb-dev librocksdb-dev libtkrzw-dev ;;
+    bench) echo fio python3 liblmdb-dev libleveldb-dev librocksdb-dev libtkrzw-dev ;;
     *)
         echo "deps: no such set: $1 (build test lint clang coverage filesystems bench)" >&2
         exit 2

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "db/db_ahead.h"
+#include "db/db_fetch_ahead.h"
 #include "db/db_private.h"
 #include "log/location.h"
 #include "os/rcu.h"
@@ -39,9 +40,10 @@ struct cursor {
 
     enum cursor_place place;
     struct adb_tree_position position; /* in a map: only its key, location and value */
-    struct ahead ahead;                /* in a tree */
-    struct adb_map_walk walk;          /* in a map */
-    unsigned char *room;               /* owned, `capacity` bytes: of values that were read */
+    struct ahead ahead;                /* these two: in a tree */
+    struct fetch_ahead cold;
+    struct adb_map_walk walk; /* in a map */
+    unsigned char *room;      /* owned, `capacity` bytes: of values that were read */
     size_t capacity;
     armdb_slice value; /* of the key under the cursor; empty if keys_only or failed */
     uint64_t n_hits;   /* of the cache, not yet counted there */
@@ -171,6 +173,7 @@ void
 adb_cursor_close(struct cursor *cursor)
 {
     count_hits(cursor);
+    adb_fetch_give(&cursor->collection->db->fetches, cursor->cold.fetch);
     atomic_fetch_sub_explicit(&cursor->collection->db->cursors, 1, memory_order_release);
     adb_mem_free(cursor->room);
     adb_mem_free(cursor);
@@ -206,6 +209,14 @@ is_below_high(const struct cursor *cursor, armdb_slice key)
     return cursor->high.kind == ARMDB_INCLUDED ? order <= 0 : order < 0;
 }
 
+/* What the walk before this one has found out about its way does not count any more. */
+static void
+begin_walk(struct cursor *cursor)
+{
+    adb_ahead_reset(&cursor->ahead);
+    adb_fetch_ahead_reset(&cursor->cold);
+}
+
 /* Seeks the key at one end of the range; whether it is within the other is still to be seen. */
 static bool
 seek_end(struct cursor *cursor, bool is_low)
@@ -215,7 +226,7 @@ seek_end(struct cursor *cursor, bool is_low)
         {ADB_SEEK_FIRST, ADB_SEEK_GE, ADB_SEEK_GT} /* from below */
     };
     const struct cursor_end *end = is_low ? &cursor->low : &cursor->high;
-    adb_ahead_reset(&cursor->ahead);
+    begin_walk(cursor);
     return adb_tree_seek(cursor->collection->index.keys.tree, how[is_low][end->kind], end_key(end),
                          &cursor->position);
 }
@@ -253,6 +264,31 @@ take_value(struct cursor *cursor, const struct shard_reading *reading)
     return true;
 }
 
+/* Whether a walk gets as far as a key. */
+static bool
+is_in_range(const void *context, armdb_slice key)
+{
+    const struct cursor *cursor = (const struct cursor *)context;
+    return is_above_low(cursor, key) && is_below_high(cursor, key);
+}
+
+/* Takes the value of the key under the cursor from memory, or from the device together with those
+ * of keys that come next. */
+static bool
+take_ahead(struct cursor *cursor, bool up)
+{
+    const struct adb_tree_position *position = &cursor->position;
+    struct db *db = cursor->collection->db;
+    const struct adb_tree *tree = cursor->collection->index.keys.tree;
+    const struct shard_reading *reading = adb_ahead_look(&cursor->ahead, db, tree, position, up);
+    if (reading != NULL && take_value(cursor, reading))
+        return true;
+    const struct fetch_walk walk = {db, tree, position, up, is_in_range, cursor};
+    const unsigned char *value = adb_fetch_ahead_value(&cursor->cold, &walk);
+    cursor->value = (armdb_slice){value, adb_location_value_len(position->location)};
+    return value != NULL;
+}
+
 /* Reads the value of the key under the cursor, in direction `up` of a walk; ARMDB_NOT_FOUND if it
  * has expired. Inside the scope that found it. */
 static armdb_err
@@ -275,12 +311,9 @@ load_value(struct cursor *cursor, bool up)
         return ARMDB_OK;
     }
     ADB_TRY(make_room(cursor, len));
-    if (keys->tree != NULL) {
-        const struct shard_reading *reading = adb_ahead_look(&cursor->ahead, db, keys->tree,
-                                                             position, up);
-        if (reading != NULL && take_value(cursor, reading))
-            return ARMDB_OK;
-    }
+    if (keys->tree != NULL && take_ahead(cursor, up))
+        return ARMDB_OK;
+    cursor->value = (armdb_slice){NULL, 0};
     ADB_TRY(adb_shard_read_value(adb_db_route(db, key), position->location, key, cursor->room));
     cursor->value = (armdb_slice){cursor->room, len};
     return ARMDB_OK;
@@ -464,7 +497,7 @@ seek_inside(struct cursor *cursor, armdb_slice key)
     ADB_TRY(adb_collection_check_order(cursor->collection, "seek"));
     if (is_before)
         return land_and_load(cursor, seek_end(cursor, up), up);
-    adb_ahead_reset(&cursor->ahead);
+    begin_walk(cursor);
     return land_and_load(cursor,
                          adb_tree_seek(cursor->collection->index.keys.tree,
                                        up ? ADB_SEEK_GE : ADB_SEEK_LE, key, &cursor->position),

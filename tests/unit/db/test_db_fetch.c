@@ -175,6 +175,129 @@ test_db_fetch__every_length_system_cache_and_way__the_bytes_that_were_put(void *
     }
 }
 
+/* ------------------------------------------------------------------------ walks */
+
+static struct cursor *
+open_walk(struct cold *cold, const char *prefix)
+{
+    struct cursor *cursor;
+    armdb_cursor_options options = ARMDB_CURSOR_OPTIONS_INIT;
+    options.prefix = armdb_str(prefix);
+    assert_ok(adb_cursor_open(cold->collection, &options, &cursor));
+    return cursor;
+}
+
+/* The cursor is on key i, with its value. */
+static void
+expect_under(const struct cold *cold, const struct cursor *cursor, uint32_t i)
+{
+    armdb_slice key = adb_cursor_key(cursor);
+    armdb_slice value = adb_cursor_value(cursor);
+    unsigned char *bytes = make_bytes(cold->len[i], i);
+    assert_int_equal(key.len, 6);
+    assert_memory_equal(key.data, cold->keys[i], 6);
+    assert_int_equal(value.len, cold->len[i]);
+    assert_int_equal(memcmp(value.data, bytes, value.len), 0);
+    free(bytes);
+}
+
+/* Walks to the end and back, turning round now and then. */
+static void
+expect_walk(struct cold *cold)
+{
+    struct cursor *cursor = open_walk(cold, "");
+    for (uint32_t i = 0; i < cold->n; i++) {
+        assert_ok(adb_cursor_move(cursor, CURSOR_NEXT));
+        expect_under(cold, cursor, i);
+        if (i % 11 == 10) {
+            assert_ok(adb_cursor_move(cursor, CURSOR_PREV));
+            expect_under(cold, cursor, i - 1);
+            assert_ok(adb_cursor_move(cursor, CURSOR_NEXT));
+            expect_under(cold, cursor, i);
+        }
+    }
+    assert_int_equal(adb_cursor_move(cursor, CURSOR_NEXT), ARMDB_END);
+    for (uint32_t i = cold->n; i-- > 0;) {
+        assert_ok(adb_cursor_move(cursor, CURSOR_PREV));
+        expect_under(cold, cursor, i);
+    }
+    adb_cursor_close(cursor);
+}
+
+static void
+test_db_fetch__walks_over_every_length__give_the_bytes_that_were_put(void **state)
+{
+    const uint64_t caches[] = {ARMDB_CACHE_NONE, 1 << 20, 64 << 20};
+    (void)state;
+    for (int is_real = 0; is_real < 2; is_real++) {
+        for (int c = 0; c < 3; c++) {
+            struct cold *cold = new_cold(is_real, ARMDB_IO_DIRECT, caches[c]);
+            put_edges(cold);
+            expect_walk(cold);
+            reopen_cold(cold);
+            expect_walk(cold);
+            expect_walk(cold);
+            free_cold(cold);
+        }
+    }
+}
+
+static uint64_t
+misses_of_walk(struct cold *cold, const char *prefix, uint32_t n)
+{
+    uint64_t before = stats_of(cold->db).cache_misses;
+    struct cursor *cursor = open_walk(cold, prefix);
+    for (uint32_t i = 0; i < n; i++)
+        assert_ok(adb_cursor_move(cursor, CURSOR_NEXT));
+    adb_cursor_close(cursor);
+    return stats_of(cold->db).cache_misses - before;
+}
+
+static void
+test_db_fetch__a_walk_begun__reads_ahead_more_the_further_it_comes(void **state)
+{
+    (void)state;
+    struct cold *cold = new_cold(false, ARMDB_IO_BUFFERED, 4 << 20);
+    /* Each in one block of its own, two blocks apart. */
+    for (int i = 0; i < 200; i++)
+        put_cold(cold, i % 2 == 0 ? 4000 : 4200);
+    for (int c = 1; c < 200; c += 2)
+        assert_int_equal(try_delete(cold->collection, cold->keys[c]), ARMDB_OK);
+    reopen_cold(cold);
+    /* The first alone; of a range, no more than it has; then 4, then 16, of two blocks at most. */
+    assert_in_range(misses_of_walk(cold, "", 1), 1, 2);
+    reopen_cold(cold);
+    assert_in_range(misses_of_walk(cold, "key00", 5), 5, 10);
+    reopen_cold(cold);
+    assert_in_range(misses_of_walk(cold, "", 2), 5, 10);
+    reopen_cold(cold);
+    assert_in_range(misses_of_walk(cold, "", 6), 21, 42);
+    free_cold(cold);
+}
+
+/* A reader between two steps of which the value goes away: the walk goes by the index. */
+static void
+test_db_fetch__values_changed_after_they_were_read_ahead__are_read_anew(void **state)
+{
+    (void)state;
+    struct cold *cold = new_cold(false, ARMDB_IO_DIRECT, ARMDB_CACHE_NONE);
+    for (int i = 0; i < 40; i++)
+        put_cold(cold, 300);
+    reopen_cold(cold);
+    struct cursor *cursor = open_walk(cold, "");
+    for (uint32_t i = 0; i < 10; i++)
+        assert_ok(adb_cursor_move(cursor, CURSOR_NEXT));
+    put_bytes(cold->collection, armdb_str(cold->keys[10]), 301, 10);
+    cold->len[10] = 301;
+    assert_int_equal(try_delete(cold->collection, cold->keys[11]), ARMDB_OK);
+    assert_ok(adb_cursor_move(cursor, CURSOR_NEXT));
+    expect_under(cold, cursor, 10);
+    assert_ok(adb_cursor_move(cursor, CURSOR_NEXT));
+    expect_under(cold, cursor, 12);
+    adb_cursor_close(cursor);
+    free_cold(cold);
+}
+
 static void
 test_db_fetch__neighbours__come_with_one_read(void **state)
 {
@@ -336,6 +459,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_db_fetch__every_length_system_cache_and_way__the_bytes_that_were_put),
         cmocka_unit_test(test_db_fetch__neighbours__come_with_one_read),
+        cmocka_unit_test(test_db_fetch__walks_over_every_length__give_the_bytes_that_were_put),
+        cmocka_unit_test(test_db_fetch__a_walk_begun__reads_ahead_more_the_further_it_comes),
+        cmocka_unit_test(test_db_fetch__values_changed_after_they_were_read_ahead__are_read_anew),
         cmocka_unit_test(test_db_fetch__deadlines__count_for_values_that_are_fetched),
         cmocka_unit_test(
             test_db_fetch__one_block_cannot_be_read__its_key_says_so_and_others_are_read),
