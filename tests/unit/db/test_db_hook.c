@@ -17,7 +17,7 @@ struct hearer {
     struct collection *deleted_in; /* not NULL: on_init deletes the key that it is told of there */
 };
 
-static void
+__attribute__((format(printf, 2, 3))) static void
 say(struct hearer *hearer, const char *format, ...)
 {
     va_list args;
