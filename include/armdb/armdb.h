@@ -40,6 +40,7 @@
 #define ARMDB_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "armdb/error.h"
@@ -436,6 +437,113 @@ ARMDB_API armdb_err armdb_insert(armdb_collection *collection, armdb_slice key, 
  * ARMDB_INVALID. */
 ARMDB_API armdb_err armdb_delete(armdb_collection *collection, armdb_slice key,
                                  const armdb_write_options *options);
+
+/* --------------------------------------------------------- read, modify, write
+ *
+ * Changing a key by what it has: at one moment it has the old value, and at the next the new one,
+ * whatever other threads and compaction do meanwhile. All that is said of writes above holds, with
+ * one difference: a key that is there keeps its deadline, unless the options give it another one
+ * (UINT64_MAX milliseconds: none any more). A deadline does not matter where a key is removed.
+ *
+ * Cost:     as a put, and a get of the value; that is done again if the key was written, or moved
+ *           by compaction, meanwhile. Values that have one length are in the index: no read.
+ */
+
+/** Stands for no value, where a value is expected or wanted. */
+static inline armdb_slice
+armdb_absent(void)
+{
+    armdb_slice slice = {NULL, SIZE_MAX};
+    return slice;
+}
+
+/** Whether it is armdb_absent(). */
+static inline bool
+armdb_is_absent(armdb_slice value)
+{
+    return value.data == NULL && value.len == SIZE_MAX;
+}
+
+/**
+ * Compare and swap: stores `desired` under `key` if its value is `expected`.
+ *
+ * @param expected     armdb_absent(): the key must not be there.
+ * @param desired      armdb_absent(): the key is removed. Not both of them.
+ * @param current_out  NULL, or the value that the key has, if that is why nothing was written
+ *                     (ARMDB_CHANGED); else empty. Release it with armdb_value_release().
+ *
+ * Returns:  ARMDB_OK (it was stored); ARMDB_CHANGED (the key has another value, or has one);
+ *           ARMDB_NOT_FOUND (it has none, and one was expected); what writes and reads return.
+ * Threads:  any. After four lost rounds it reads the value under the shard's lock: it ends,
+ *           whatever others do.
+ */
+ARMDB_API armdb_err armdb_cas(armdb_collection *collection, armdb_slice key, armdb_slice expected,
+                              armdb_slice desired, const armdb_write_options *options,
+                              armdb_value *current_out);
+
+/** What is to become of a key. */
+typedef enum armdb_verdict_kind {
+    ARMDB_KEEP = 0, /* leave it as it is */
+    ARMDB_REPLACE = 1,
+    ARMDB_REMOVE = 2 /* nothing, if it is not there */
+} armdb_verdict_kind;
+
+typedef struct armdb_verdict {
+    armdb_verdict_kind kind; /* ARMDB_KEEP when the callback is called */
+    /* the new value, for ARMDB_REPLACE: to stay until the update has returned, or the callback is
+     * called again */
+    armdb_slice value;
+} armdb_verdict;
+
+/**
+ * Says what is to become of a key.
+ *
+ * It may be called more than once, with what the key has by then: only the last answer counts. It
+ * is called under no lock that reads or other writes take, and may use the database, but must not
+ * wait for an update that another thread makes. Work on this very key in it is for nothing: then
+ * the update begins anew.
+ *
+ * @param old         the value of the key, during the call; NULL: it has none.
+ * @param verdict_out  what to do.
+ *
+ * Returns:  ARMDB_OK; anything else ends the update, which returns it as it is: one of armdb_err,
+ *           or a number of your own from 1 to 63.
+ */
+typedef armdb_err (*armdb_update_fn)(void *context, armdb_slice key, const armdb_slice *old,
+                                     armdb_verdict *verdict_out);
+
+/**
+ * Lets a callback say what becomes of a key, from what it has.
+ *
+ * @param old_out  NULL, or the value before; empty if there was none. Release it with
+ *                 armdb_value_release().
+ * @param new_out  NULL, or the value afterwards; likewise.
+ *
+ * Returns:  ARMDB_OK (done, or left alone by the callback); what the callback returned; what writes
+ *           and reads return; ARMDB_INVALID (the callback asks for what does not exist).
+ * Threads:  any. Who has lost four rounds waits for its turn: until it is through, other updates of
+ *           its key begin no new one (nor do those of some other keys). Puts of the key do not
+ *           wait, and each may cost it one more round; so may an update from inside a callback or a
+ *           hook.
+ */
+ARMDB_API armdb_err armdb_update(armdb_collection *collection, armdb_slice key, armdb_update_fn fn,
+                                 void *context, const armdb_write_options *options,
+                                 armdb_value *old_out, armdb_value *new_out);
+
+/**
+ * Adds to a number: the value of `key` in a collection whose values have 1, 2, 4 or 8 bytes. They
+ * are signed numbers (two's complement), the lowest byte first. A key that is not there counts as 0
+ * and is made.
+ *
+ * @param delta    what to add; less than 0 subtracts.
+ * @param sum_out  NULL, or the number afterwards.
+ *
+ * Returns:  ARMDB_OK; ARMDB_OVERFLOW (the sum does not fit; nothing was changed, and the detail
+ *           names the numbers); ARMDB_UNSUPPORTED (values of another length); what writes return.
+ * Threads:  any; nobody comes in between.
+ */
+ARMDB_API armdb_err armdb_add(armdb_collection *collection, armdb_slice key, int64_t delta,
+                              const armdb_write_options *options, int64_t *sum_out);
 
 /* -------------------------------------------------------------------- tickets
  *

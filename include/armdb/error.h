@@ -20,6 +20,7 @@
     X(ARMDB_NOT_FOUND, -1, "no such key")                                                          \
     X(ARMDB_EXISTS, -2, "exists already")                                                          \
     X(ARMDB_END, -3, "no more keys in this direction")                                             \
+    X(ARMDB_CHANGED, -4, "the value is not the one expected")                                      \
     X(ARMDB_INVALID, -20, "invalid argument")                                                      \
     X(ARMDB_KEY_LENGTH, -21, "key length not allowed here")                                        \
     X(ARMDB_TOO_BIG, -22, "value over the limit")                                                  \
@@ -31,6 +32,7 @@
     X(ARMDB_CLOSED, -28, "closed or foreign handle")                                               \
     X(ARMDB_VALUE_LENGTH, -29, "value length not allowed here")                                    \
     X(ARMDB_UNSUPPORTED, -30, "not possible in a collection of this kind")                         \
+    X(ARMDB_OVERFLOW, -31, "the number would not fit its value")                                   \
     X(ARMDB_CODEC, -35, "the codec of the collection refused")                                     \
     X(ARMDB_IO, -40, "input/output error")                                                         \
     X(ARMDB_NO_SPACE, -41, "no space left on the device")                                          \
@@ -80,8 +82,8 @@ ARMDB_API const char *armdb_err_name(armdb_err err);
 /**
  * Copies the detail record of the calling thread's newest failure.
  *
- * Answers (ARMDB_NOT_FOUND, ARMDB_EXISTS, ARMDB_END) leave the record as it was; so do calls that
- * succeed. Read it right after the call that failed.
+ * Answers (ARMDB_NOT_FOUND, ARMDB_EXISTS, ARMDB_END, ARMDB_CHANGED) leave the record as it was; so
+ * do calls that succeed. Read it right after the call that failed.
  *
  * @param detail_out  filled; owned by the caller.
  *

@@ -1,4 +1,5 @@
 #include "api/handle.h"
+#include "db/db_update.h"
 
 armdb_err
 adb_check_slice(const char *operation, const char *parameter, armdb_slice slice)
@@ -40,6 +41,62 @@ armdb_err
 armdb_delete(armdb_collection *collection, armdb_slice key, const armdb_write_options *options)
 {
     return write_one(collection, SHARD_DELETE, "delete", key, (armdb_slice){NULL, 0}, options);
+}
+
+/* ---------------------------------------------------------- read, modify, write */
+
+/* Empties what may be asked for. */
+static void
+clear_value(armdb_value *value)
+{
+    if (value != NULL)
+        memset(value, 0, sizeof *value);
+}
+
+armdb_err
+armdb_cas(armdb_collection *collection, armdb_slice key, armdb_slice expected, armdb_slice desired,
+          const armdb_write_options *options, armdb_value *current_out)
+{
+    const struct db_cas cas = {key, expected, desired};
+    adb_db_ticket_clear(options);
+    clear_value(current_out);
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "cas");
+    ADB_TRY(adb_check_slice("cas", "key", key));
+    if (!armdb_is_absent(expected))
+        ADB_TRY(adb_check_slice("cas", "expected", expected));
+    if (!armdb_is_absent(desired))
+        ADB_TRY(adb_check_slice("cas", "desired", desired));
+    return adb_db_cas(inner, &cas, options, current_out);
+}
+
+armdb_err
+armdb_update(armdb_collection *collection, armdb_slice key, armdb_update_fn fn, void *context,
+             const armdb_write_options *options, armdb_value *old_out, armdb_value *new_out)
+{
+    const struct db_update update = {key, fn, context, old_out, new_out};
+    adb_db_ticket_clear(options);
+    clear_value(old_out);
+    clear_value(new_out);
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "update");
+    ADB_TRY(adb_check_slice("update", "key", key));
+    API_NEED(fn, "update");
+    return adb_db_update(inner, &update, options);
+}
+
+armdb_err
+armdb_add(armdb_collection *collection, armdb_slice key, int64_t delta,
+          const armdb_write_options *options, int64_t *sum_out)
+{
+    int64_t sum = 0;
+    adb_db_ticket_clear(options);
+    if (sum_out != NULL)
+        *sum_out = 0;
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "add");
+    ADB_TRY(adb_check_slice("add", "key", key));
+    ADB_TRY(adb_db_add(inner, key, delta, options, &sum));
+    if (sum_out != NULL)
+        *sum_out = sum;
+    return ARMDB_OK;
 }
 
 /* ---------------------------------------------------------------------- reads */
@@ -136,10 +193,8 @@ armdb_count(armdb_collection *collection, uint64_t *count_out)
 static armdb_err
 end_of(armdb_collection *collection, bool is_last, armdb_value *key_out, armdb_value *value_out)
 {
-    if (key_out != NULL)
-        memset(key_out, 0, sizeof *key_out);
-    if (value_out != NULL)
-        memset(value_out, 0, sizeof *value_out);
+    clear_value(key_out);
+    clear_value(value_out);
     API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, is_last ? "last" : "first");
     return adb_db_end(inner, is_last, key_out, value_out);
 }

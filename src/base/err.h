@@ -3,7 +3,7 @@
  *
  * Every environment or caller error is raised exactly once, by adb_fail*(), which fills the calling
  * thread's detail record and returns the code; whoever passes it on leaves the record alone.
- * Answers (ARMDB_NOT_FOUND, ARMDB_EXISTS, ARMDB_END) are returned as they are.
+ * Answers (ARMDB_NOT_FOUND, ARMDB_EXISTS, ARMDB_END, ARMDB_CHANGED) are returned as they are.
  *
  * Threads: the record is per thread. Failures of background work are kept by their owner, as a copy
  * of the record (adb_err_detail), and handed to a later caller with adb_err_restore().

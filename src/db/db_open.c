@@ -227,6 +227,7 @@ free_db(struct db *db)
     adb_mutex_fini(&db->hook_lock);
     adb_mutex_fini(&db->collections_lock);
     adb_mutex_fini(&db->objects_lock);
+    adb_turns_fini(&db->turns);
     adb_mem_free(db->path);
     adb_mem_free(db);
 }
@@ -275,6 +276,7 @@ adb_db_open(struct adb_os *os, const char *path, const armdb_options *options, s
     adb_mutex_init(&db->collections_lock);
     adb_mutex_init(&db->hook_lock);
     adb_mutex_init(&db->objects_lock);
+    adb_turns_init(&db->turns);
     adb_mutex_init(&db->work.lock);
     adb_cond_init(&db->work.wake);
     adb_mutex_init(&db->compact.lock);

@@ -6,47 +6,57 @@
 /* --------------------------------------------------------------------- writes */
 
 armdb_err
+adb_db_write_as(struct collection *collection, struct shard_write *write,
+                const armdb_write_options *options)
+{
+    struct db *db = collection->db;
+    const bool has_objects = collection->index.keys.has_pointers;
+    uint64_t sequence = 0;
+    struct object *made = NULL;
+    adb_db_ticket_clear(options);
+    ADB_TRY(adb_write_options_settle(options, db->settings.durability, &write->durability));
+    write->index = &collection->index;
+    write->deadline_ms = adb_write_options_deadline(options, db->os);
+    if (write->verb == SHARD_DELETE && write->deadline_ms != 0) {
+        if (write->confirm == NULL)
+            return adb_fail(ARMDB_INVALID, "delete", "a delete with a deadline");
+        write->deadline_ms = 0; /* it was for a value that would have been put */
+    }
+    ADB_TRY(adb_collection_check_key(collection, write->key));
+    if (write->verb != SHARD_DELETE)
+        ADB_TRY(adb_collection_check_value(collection, write->value));
+    uint32_t number = adb_router_shard(&db->router, write->key);
+    write->ticket_out = options != NULL && options->ticket != NULL ? &sequence : NULL;
+    if (ADB_UNLIKELY(has_objects) && write->verb != SHARD_DELETE && write->object == NULL) {
+        ADB_TRY(adb_object_decode(collection, write->key, write->value, &made));
+        write->object = made;
+    }
+    armdb_err err = adb_shard_write(db->shards[number], write);
+    if (made != NULL) {
+        write->object = NULL;
+        adb_object_unref(made);
+    }
+    if (ADB_UNLIKELY(has_objects))
+        adb_objects_reclaim(db, OBJECTS_RETIRED_MAX);
+    /* Where there is nothing to wait for, the ticket stays zero. */
+    if (err == ARMDB_OK && sequence != 0)
+        *options->ticket = (armdb_ticket){.sequence = sequence, .shard = number};
+    return err;
+}
+
+armdb_err
 adb_db_write(struct collection *collection, enum shard_verb verb, armdb_slice key,
              armdb_slice value, const armdb_write_options *options)
 {
-    struct object *object;
-    if (ADB_LIKELY(!collection->index.keys.has_pointers || verb == SHARD_DELETE))
-        return adb_db_write_object(collection, verb, key, value, NULL, options);
-    adb_db_ticket_clear(options);
-    ADB_TRY(adb_collection_check_key(collection, key));
-    ADB_TRY(adb_collection_check_value(collection, value));
-    ADB_TRY(adb_object_decode(collection, key, value, &object));
-    armdb_err err = adb_db_write_object(collection, verb, key, value, object, options);
-    adb_object_unref(object);
-    return err;
+    return adb_db_write_object(collection, verb, key, value, NULL, options);
 }
 
 armdb_err
 adb_db_write_object(struct collection *collection, enum shard_verb verb, armdb_slice key,
                     armdb_slice value, struct object *object, const armdb_write_options *options)
 {
-    struct db *db = collection->db;
-    uint64_t sequence = 0;
-    struct shard_write write = {
-        .verb = verb, .index = &collection->index, .key = key, .value = value, .object = object};
-    adb_db_ticket_clear(options);
-    ADB_TRY(adb_write_options_settle(options, db->settings.durability, &write.durability));
-    write.deadline_ms = adb_write_options_deadline(options, db->os);
-    if (verb == SHARD_DELETE && write.deadline_ms != 0)
-        return adb_fail(ARMDB_INVALID, "delete", "a delete with a deadline");
-    ADB_TRY(adb_collection_check_key(collection, key));
-    if (verb != SHARD_DELETE)
-        ADB_TRY(adb_collection_check_value(collection, value));
-    uint32_t number = adb_router_shard(&db->router, key);
-    if (options != NULL && options->ticket != NULL)
-        write.ticket_out = &sequence;
-    armdb_err err = adb_shard_write(db->shards[number], &write);
-    if (ADB_UNLIKELY(collection->index.keys.has_pointers))
-        adb_objects_reclaim(db, OBJECTS_RETIRED_MAX);
-    /* Where there is nothing to wait for, the ticket stays zero. */
-    if (err == ARMDB_OK && sequence != 0)
-        *options->ticket = (armdb_ticket){.sequence = sequence, .shard = number};
-    return err;
+    struct shard_write write = {.verb = verb, .key = key, .value = value, .object = object};
+    return adb_db_write_as(collection, &write, options);
 }
 
 /* ---------------------------------------------------------------------- reads */

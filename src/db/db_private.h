@@ -13,6 +13,7 @@
 #include "db/db_compact.h"
 #include "db/db_object.h"
 #include "db/db_options.h"
+#include "db/db_update.h"
 #include "db/db_work.h"
 #include "db/value.h"
 #include "log/manifest.h"
@@ -68,6 +69,7 @@ struct db {
     struct fetch_pool fetches;
     _Atomic(uint64_t) cursors; /* open now */
     _Atomic(uint64_t) watches; /* the same */
+    struct db_turns turns;
     struct adb_counter gets;
     struct db_work work;
     struct db_compact compact;
@@ -131,6 +133,11 @@ void adb_db_let_writers_go(struct db *db);
 
 /** Lets writers know whether anybody is to be told of changes. While writers are stopped. */
 void adb_collection_settle_listener(struct collection *collection);
+
+/** Does a write of which verb, key, value and `confirm` are given: for adb_db_write(), and for what
+ * changes a key by what it has. */
+ADB_MUST_USE armdb_err adb_db_write_as(struct collection *collection, struct shard_write *write,
+                                       const armdb_write_options *options);
 
 /** Makes the collections of db->manifest. */
 ADB_MUST_USE armdb_err adb_collections_load(struct db *db);

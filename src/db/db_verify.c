@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "db/db_private.h"
+#include "shard/shard_check.h"
 
 struct verifier {
     struct adb_os *os;

@@ -111,6 +111,11 @@ struct shard_write {
     /* NULL; or, for ARMDB_SYNCED: do not wait for the sync, but say what adb_shard_commit() is to
      * wait for. */
     uint64_t *ticket_out;
+    /* NULL; or what is asked under the lock, instead of what the verb asks, whether to write at
+     * all: any error says no, and is returned. It may still change this struct, but for durability
+     * and lengths. */
+    armdb_err (*confirm)(void *context);
+    void *confirm_context;
 };
 
 /**
@@ -268,6 +273,10 @@ ADB_MUST_USE armdb_err adb_shard_read_value(struct shard *shard, uint64_t locati
 ADB_MUST_USE armdb_err adb_shard_read_deadline(struct shard *shard, uint64_t location,
                                                armdb_slice key, uint64_t *deadline_ms_out);
 
+/** What tells the file that a location names from all others, now and later. In the RCU scope in
+ * which the location was loaded, or under the lock. */
+uint64_t adb_shard_file_of(struct shard *shard, uint64_t location);
+
 /* ------------------------------------------------------------------- figures */
 
 struct shard_compaction_stats {
@@ -330,30 +339,5 @@ ADB_MUST_USE armdb_err adb_shard_list_files(struct shard *shard,
 
 /** Takes the shard's lock for a moment. */
 void adb_shard_get_stats(struct shard *shard, struct shard_stats *stats_out);
-
-/* ------------------------------------------------------------------- checking */
-
-/** Called for each piece of damage; the detail record of the thread says what and where. */
-typedef void (*adb_shard_damage_fn)(void *context, uint32_t shard,
-                                    const armdb_error_detail *detail);
-
-struct shard_check {
-    uint64_t files;
-    uint64_t bytes;
-    uint64_t records;
-    uint64_t torn_bytes;
-};
-
-/**
- * Scans the log of a shard that is not open, and changes nothing.
- *
- * @param find       as for adb_shards_open(); the indexes are not written to.
- * @param check_out  added to.
- *
- * Returns:  ARMDB_OK, damage or not; ARMDB_IO, ARMDB_NO_MEMORY.
- */
-ADB_MUST_USE armdb_err adb_shard_check(const struct shard_config *config, adb_find_index_fn find,
-                                       void *find_context, adb_shard_damage_fn on_damage,
-                                       void *damage_context, struct shard_check *check_out);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * shard_check.c: checking the files of a log that is not open, without an index.
  */
+#include "shard/shard_check.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "shard/hint_check.h"

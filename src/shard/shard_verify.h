@@ -4,7 +4,7 @@
 #ifndef ADB_SHARD_SHARD_VERIFY_H
 #define ADB_SHARD_SHARD_VERIFY_H
 
-#include "shard/shard.h"
+#include "shard/shard_check.h"
 
 /** A piece of damage, or a contradiction. */
 struct shard_finding {

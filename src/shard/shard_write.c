@@ -228,7 +228,9 @@ write_locked(struct shard *shard, const struct shard_write *write, uint64_t *seq
         return adb_fail(ARMDB_NO_COLLECTION, "write", "the collection was dropped");
     /* Not before: whoever drops it changes the index without this lock. */
     struct adb_index *keys = &write->index->keys;
-    if (write->verb != SHARD_PUT)
+    if (write->confirm != NULL)
+        ADB_TRY(write->confirm(write->confirm_context));
+    else if (write->verb != SHARD_PUT)
         ADB_TRY(check_presence(shard, write));
     if (!is_delete(write))
         ADB_TRY(adb_index_prepare(keys, write->key, &shard->spare));

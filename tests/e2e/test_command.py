@@ -24,7 +24,7 @@ import unittest
 
 COMMAND = None
 
-DONE, NOT_THERE, USAGE, DAMAGE, IO, LOCKED = range(6)
+DONE, NOT_THERE, USAGE, DAMAGE, IO, LOCKED, CHANGED = range(7)
 VALUE_MAX = 268435456
 
 NOBODY = 65534
@@ -149,7 +149,7 @@ NASTY = sorted({
 
 
 class UsageTest(CommandTest):
-    COMMANDS = ("create put get del scan load dump stat verify compact backup repair time "
+    COMMANDS = ("create put get del cas incr scan load dump stat verify compact backup repair time "
                 "collections drop").split()
 
     def test_help_and_version_everywhere(self):
@@ -445,6 +445,57 @@ class ExpiryTest(CommandTest):
                        stdin=b'{"key":"k","value":"v","expires_at_ms":%s}' % number)
         self.fails(USAGE, "load", self.db, "--format", "jsonl", says="a second expires_at_ms",
                    stdin=b'{"key":"k","value":"v","expires_at_ms":1,"expires_at_ms":2}')
+
+
+class ChangeTest(CommandTest):
+    """cas and incr."""
+
+    def test_cas(self):
+        self.fails(NOT_THERE, "cas", self.db, "k", "a", "b", says=self.db)
+        self.ok("create", self.db)
+        self.fails(NOT_THERE, "cas", self.db, "k", "a", "b", says='no key "k"')
+        self.assertEqual(self.ok("cas", self.db, "k", "a", "--absent"), b"")
+        self.fails(CHANGED, "cas", self.db, "k", "b", "--absent", says="another value")
+        self.fails(CHANGED, "cas", self.db, "k", "b", "c", says="another value")
+        self.assertEqual(self.ok("get", self.db, "k"), b"a\n")
+        self.ok("cas", self.db, "k", "\\x61", "b\\x00", "--escaped", "--durability", "buffered")
+        self.assertEqual(self.ok("get", self.db, "k"), b"b\\x00\n")
+        self.fails(CHANGED, "cas", self.db, "k", "b", "--delete", says="another value")
+        self.ok("cas", self.db, "k", "b\\x00", "--escaped", "--delete")
+        self.fails(NOT_THERE, "cas", self.db, "k", "b", "--delete", says='no key "k"')
+
+    def test_cas_and_deadlines(self):
+        self.ok("put", self.db, "k", "a", "--ttl", "1d")
+        self.ok("cas", self.db, "k", "a", "b")
+        self.assertNotEqual(self.ok("ttl", self.db, "k"), b"none\n")
+        self.ok("cas", self.db, "k", "b", "c", "--ttl", "5s")
+        self.assertLessEqual(int(self.ok("ttl", self.db, "k")[:-3]), 5000)
+
+    def test_bad_cas(self):
+        self.ok("put", self.db, "k", "a")
+        for words in (("a",), ("a", "b", "--absent"), ("a", "b", "--delete")):
+            self.fails(USAGE, "cas", self.db, "k", *words, says=("EXPECTED and VALUE", "--absent"))
+        self.fails(USAGE, "cas", self.db, "k", "a", "--absent", "--delete", says="leave one out")
+        self.fails(USAGE, "cas", self.db, "k", "a", "\\x", "--escaped", says="VALUE, byte 1")
+        self.assertEqual(self.ok("get", self.db, "k"), b"a\n")
+
+    def test_incr(self):
+        for size in ("1", "2", "4", "8"):
+            words = ("--collection", "n" + size)
+            self.ok("create", self.db, "--value", "const:" + size, *words)
+            self.assertEqual(self.ok("incr", self.db, "k", *words), b"1\n")
+            self.assertEqual(self.ok("incr", self.db, "k", "41", *words), b"42\n")
+            self.assertEqual(self.ok("incr", self.db, *words, "k", "--", "-43"), b"-1\n")
+            self.assertEqual(self.ok("get", self.db, "k", *words), b"\\xff" * int(size) + b"\n")
+        self.fails(USAGE, "incr", self.db, "k", "129", "--collection", "n1",
+                   says=("129 added to -1 does not fit 1 byte", "-128..127"))
+
+    def test_bad_incr(self):
+        self.fails(NOT_THERE, "incr", self.db, "k", says=self.db)
+        self.ok("put", self.db, "k", "1")
+        self.fails(USAGE, "incr", self.db, "k", says="1, 2, 4 or 8 bytes")
+        for delta in ("", "x", "1x", "9223372036854775808"):
+            self.fails(USAGE, "incr", self.db, "k", delta, says=f"DELTA is '{delta}'")
 
 
 class LoadTest(CommandTest):

@@ -57,6 +57,9 @@ apply(const struct lin_call *call, uint64_t value, uint64_t *value_out)
     case LIN_CAS:
         does = value == call->expected;
         break;
+    case LIN_ADD:
+        *value_out = call->result;
+        return call->result == value + call->argument;
     }
     if (does)
         *value_out = call->argument;
@@ -113,7 +116,8 @@ lin_check(const struct lin_call *calls, size_t n_calls, uint64_t initial, uint64
 void
 lin_print(const struct lin_call *calls, size_t n_calls, uint64_t initial)
 {
-    static const char *const names[] = {"get", "put", "set", "insert", "remove", "delete", "cas"};
+    static const char *const names[] = {"get",    "put",    "set", "insert",
+                                        "remove", "delete", "cas", "add"};
     fprintf(stderr, "the register holds %" PRIu64 "\n", initial);
     for (size_t i = 0; i < n_calls; i++)
         fprintf(stderr,

@@ -20,7 +20,8 @@ enum lin_kind {
     LIN_INSERT, /* stored `argument` if there was nothing; `result`: 1 if so, else 0 */
     LIN_REMOVE, /* removed, found `result` */
     LIN_DELETE, /* removed; `result`: 1 if there was anything, else 0 */
-    LIN_CAS     /* stored `argument` if it found `expected`; `result`: 1 if so, else 0 */
+    LIN_CAS,    /* stored `argument` if it found `expected`; `result`: 1 if so, else 0 */
+    LIN_ADD     /* added `argument`; `result`: the sum */
 };
 
 struct lin_call {

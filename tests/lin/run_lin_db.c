@@ -3,7 +3,8 @@
  * linearizability.
  *
  * In each round some threads make a few calls each, through the public functions, on two keys of
- * one collection: a tree, a map without order, or a tree that keeps its values. Another thread
+ * one collection: a tree, a map without order, a tree that keeps its values, or a map of numbers.
+ * Another thread
  * writes and reads other keys meanwhile, so that write buffers move on, data files change and
  * blocks leave the cache. Then the history of each key is checked. Now and then the database is
  * closed and opened between two rounds. ARMDB_SEED=n repeats the calls, not the interleaving.
@@ -36,9 +37,9 @@ enum {
 
 _Static_assert(ACTORS *CALLS + 1 <= LIN_CALLS_MAX, "a history with its last call can be checked");
 
-enum kind { KIND_TREE, KIND_MAP, KIND_CONST, N_KINDS };
+enum kind { KIND_TREE, KIND_MAP, KIND_CONST, KIND_NUMBERS, N_KINDS };
 
-static const char *const names[N_KINDS] = {"default", "map", "const"};
+static const char *const names[N_KINDS] = {"default", "map", "const", "numbers"};
 
 struct run {
     char path[400];
@@ -105,8 +106,8 @@ number_of(armdb_slice value)
 static size_t
 draw_len(struct test_rng *rng, enum kind kind)
 {
-    if (kind == KIND_CONST)
-        return CONST_BYTES;
+    if (kind >= KIND_CONST)
+        return kind == KIND_CONST ? CONST_BYTES : 8;
     return 8 + 8 * (test_rng_one_in(rng, 8) ? test_rng_below(rng, VALUE_MAX / 8 - 1)
                                             : test_rng_below(rng, 30));
 }
@@ -220,6 +221,90 @@ write_one(struct actor *actor, enum kind kind, armdb_slice key, struct lin_call 
     REQUIRE_OK(armdb_ticket_wait(run->db, &ticket, 1));
 }
 
+/* Stores or removes the value under the key if it is one that was there a moment ago, or nothing.
+ * If it is not: that is a read. */
+static void
+swap(struct run *run, armdb_collection *collection, armdb_slice key, armdb_slice value,
+     struct lin_call *call)
+{
+    armdb_value before, current;
+    armdb_err err = armdb_get_value(collection, key, &before);
+    const bool is_there = err == ARMDB_OK;
+    call->kind = LIN_CAS;
+    call->expected = found(err, armdb_value_bytes(&before));
+    if (is_there && call->argument % 4 == 0) {
+        call->argument = 0;
+        value = armdb_absent();
+    }
+    if (call->expected % 8 == 0)
+        sched_yield();
+    call->begin = now(run);
+    err = armdb_cas(collection, key, is_there ? armdb_value_bytes(&before) : armdb_absent(), value,
+                    NULL, &current);
+    call->result = err == ARMDB_OK;
+    if (err != ARMDB_OK) {
+        REQUIRE(err == ARMDB_CHANGED || err == ARMDB_NOT_FOUND, "cas: %s", armdb_err_name(err));
+        call->kind = LIN_GET;
+        call->result = err == ARMDB_CHANGED ? number_of(armdb_value_bytes(&current)) : 0;
+        REQUIRE(call->result != call->expected, "cas refused the value it found");
+    }
+    armdb_value_release(&current);
+    armdb_value_release(&before);
+}
+
+/* What an update is to do. */
+struct updating {
+    armdb_verdict change;
+    bool is_slow;
+};
+
+static armdb_err
+update(void *context, armdb_slice key, const armdb_slice *old, armdb_verdict *verdict_out)
+{
+    const struct updating *updating = (const struct updating *)context;
+    REQUIRE(key.len == 8, "a key of %zu bytes", key.len);
+    if (old != NULL)
+        (void)number_of(*old);
+    if (updating->is_slow)
+        sched_yield();
+    *verdict_out = updating->change;
+    return ARMDB_OK;
+}
+
+/* Changes the key by what it has. */
+static void
+modify_one(struct actor *actor, enum kind kind, armdb_slice key, struct lin_call *call)
+{
+    struct run *run = actor->run;
+    armdb_collection *collection = run->collections[kind];
+    unsigned char room[VALUE_MAX];
+    const uint64_t draw = test_rng_below(&actor->rng, 4);
+    call->argument = atomic_fetch_add(&run->next_value, 1);
+    const armdb_slice value = value_of(call->argument, draw_len(&actor->rng, kind), room);
+    call->begin = now(run);
+    if (draw == 0) {
+        swap(run, collection, key, value, call);
+    } else if (kind == KIND_NUMBERS && draw != 1) {
+        int64_t sum;
+        call->kind = LIN_ADD;
+        call->argument = 1 + test_rng_below(&actor->rng, 1000000);
+        REQUIRE_OK(armdb_add(collection, key, (int64_t)call->argument, NULL, &sum));
+        call->result = (uint64_t)sum;
+    } else {
+        struct updating updating = {{draw == 1 ? ARMDB_REMOVE : ARMDB_REPLACE, value},
+                                    test_rng_one_in(&actor->rng, 8)};
+        armdb_value old, fresh;
+        call->kind = draw == 1 ? LIN_REMOVE : LIN_PUT;
+        REQUIRE_OK(armdb_update(collection, key, update, &updating, NULL, &old, &fresh));
+        call->result = old.len > 0 ? number_of(armdb_value_bytes(&old)) : 0;
+        REQUIRE(draw == 1 ? fresh.len == 0 : number_of(armdb_value_bytes(&fresh)) == call->argument,
+                "another value than was put");
+        armdb_value_release(&old);
+        armdb_value_release(&fresh);
+    }
+    call->end = now(run);
+}
+
 static void
 make_call(struct actor *actor, enum kind kind)
 {
@@ -238,11 +323,14 @@ make_call(struct actor *actor, enum kind kind)
     struct lin_call *call = &actor->calls[actor->n_calls++];
     *call = (struct lin_call){.kind = LIN_GET};
     if (draw >= 5) {
-        write_one(actor, kind, key, call);
+        if (draw >= 8)
+            modify_one(actor, kind, key, call);
+        else
+            write_one(actor, kind, key, call);
         return;
     }
     call->begin = now(run);
-    if (draw == 1 && kind != KIND_MAP)
+    if (draw == 1 && (kind == KIND_TREE || kind == KIND_CONST))
         call->result = seek(run->collections[kind], key);
     else if (draw == 2)
         call->result = get_value(run->collections[kind], key);
@@ -321,9 +409,11 @@ open_db(struct run *run)
     run->collections[KIND_TREE] = armdb_default(run->db);
     for (int kind = KIND_MAP; kind < N_KINDS; kind++) {
         armdb_collection_options how = ARMDB_COLLECTION_OPTIONS_INIT;
-        how.order = kind == KIND_MAP ? ARMDB_UNORDERED : ARMDB_DESCENDING;
+        how.order = kind != KIND_CONST ? ARMDB_UNORDERED : ARMDB_DESCENDING;
         how.key_bytes = kind == KIND_MAP ? ARMDB_KEY_VARIABLE : 8;
-        how.value_bytes = kind == KIND_CONST ? CONST_BYTES : ARMDB_VALUE_VARIABLE;
+        how.value_bytes = kind == KIND_CONST     ? CONST_BYTES
+                          : kind == KIND_NUMBERS ? 8
+                                                 : ARMDB_VALUE_VARIABLE;
         armdb_err err = armdb_collection_open(run->db, names[kind], &how, &run->collections[kind]);
         if (err == ARMDB_NO_COLLECTION)
             err = armdb_collection_create(run->db, names[kind], &how, &run->collections[kind]);

@@ -71,6 +71,19 @@ test_lin_check__conditional_calls__agree_with_what_they_found(void **state)
     expect(false, insert, refused, cas, removed, GET(7, 11, 12));
 }
 
+static void
+test_lin_check__sums__come_one_after_the_other(void **state)
+{
+    (void)state;
+    const struct lin_call add = {.kind = LIN_ADD, .argument = 2, .result = 2, .begin = 1, .end = 4};
+    const struct lin_call next = {
+        .kind = LIN_ADD, .argument = 3, .result = 5, .begin = 2, .end = 3};
+    const struct lin_call lost = {
+        .kind = LIN_ADD, .argument = 3, .result = 3, .begin = 2, .end = 3};
+    expect(true, next, add, GET(5, 5, 6));
+    expect(false, lost, add, GET(5, 5, 6)); /* both added to nothing */
+}
+
 /* A random history made by a real register is right; with one result changed it often is not. */
 static void
 test_lin_check__random_histories__right_ones_pass_wrong_ones_do_not(void **state)
@@ -107,6 +120,7 @@ main(void)
         cmocka_unit_test(test_lin_check__one_after_the_other__each_sees_the_newest),
         cmocka_unit_test(test_lin_check__overlapping__either_order_but_one),
         cmocka_unit_test(test_lin_check__conditional_calls__agree_with_what_they_found),
+        cmocka_unit_test(test_lin_check__sums__come_one_after_the_other),
         cmocka_unit_test(test_lin_check__random_histories__right_ones_pass_wrong_ones_do_not),
     };
     return cmocka_run_group_tests_name("lin/check", tests, NULL, NULL);

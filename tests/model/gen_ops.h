@@ -12,6 +12,7 @@ enum op_kind {
     OP_PUT,
     OP_INSERT,
     OP_DELETE,
+    OP_MODIFY, /* compare and swap, update, add */
     OP_GET,
     OP_GET_VALUE,
     OP_CONTAINS,

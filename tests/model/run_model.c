@@ -13,6 +13,7 @@
 #include "model/gen_ops.h"
 #include "model/model_cursor.h"
 #include "model/model_kv.h"
+#include "model/model_modify.h"
 #include "sim/require.h"
 #include "support/os_sim.h"
 #include "support/tmpdir.h"
@@ -233,6 +234,28 @@ do_write(struct runner *runner, enum shard_verb verb)
         REQUIRE(model_delete(model, key), "the model lacks the key");
     else
         model_put_until(model, key, value, deadline_ms, adb_os_wall_ms(runner->os));
+}
+
+/* ---------------------------------------------------------- read, modify, write */
+
+static void
+do_modify(struct runner *runner)
+{
+    int place = pick(runner);
+    armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
+    struct modify modify = {
+        .opened = runner->opened[place],
+        .model = &runner->models[place],
+        .gen = &runner->gen,
+        .options = &options,
+        .value = runner->value,
+        .buffer = runner->buffer,
+        .now_ms = adb_os_wall_ms(runner->os),
+    };
+    modify.key = gen_key(&runner->gen, modify.model->key_bytes, runner->key);
+    options.durability = gen_durability(&runner->gen);
+    modify.deadline_ms = choose_deadline(runner, &options);
+    model_modify(&modify);
 }
 
 /* ---------------------------------------------------------------------- reads */
@@ -570,6 +593,9 @@ do_operation(struct runner *runner, enum op_kind kind)
         break;
     case OP_DELETE:
         do_write(runner, SHARD_DELETE);
+        break;
+    case OP_MODIFY:
+        do_modify(runner);
         break;
     case OP_GET:
     case OP_GET_VALUE:

@@ -28,6 +28,8 @@ enum option {
     OPTION_FORMAT,
     OPTION_DURABILITY,
     OPTION_TTL,
+    OPTION_ABSENT,
+    OPTION_DELETE,
     OPTION_EXPIRES_AT,
     OPTION_ACKNOWLEDGE,
     OPTION_GETS,
@@ -52,7 +54,7 @@ struct args_syntax {
     const char *positionals; /* their names, for people */
 };
 
-enum { ARGS_POSITIONALS_MAX = 3 };
+enum { ARGS_POSITIONALS_MAX = 4 };
 
 struct args {
     int n_positionals;

@@ -13,20 +13,6 @@
 #include "report.h"
 #include "session.h"
 
-/* The key of an error message is cut here. */
-enum { KEY_SHOWN_MAX = 64 };
-
-static int
-report_missing_key(const struct args *args, armdb_slice key)
-{
-    int len = (int)(key.len < KEY_SHOWN_MAX ? key.len : KEY_SHOWN_MAX);
-    return report(STATUS_NOT_THERE,
-                  "%s: no key \"%.*s%s\" in collection \"%s\" (armdb scan --keys lists those there "
-                  "are)",
-                  args->positionals[0], len, (const char *)key.data,
-                  key.len > KEY_SHOWN_MAX ? "..." : "", args_collection(args));
-}
-
 static int
 store(const struct args *args, armdb_slice key, armdb_slice value)
 {
@@ -100,7 +86,7 @@ cmd_get(const struct args *args)
         return status;
     armdb_err err = armdb_get_value(session.collection, key, &value);
     if (err == ARMDB_NOT_FOUND) {
-        status = report_missing_key(args, key);
+        status = session_report_no_key(args, key);
     } else if (err != ARMDB_OK) {
         status = report_library(err, session.path);
     } else {
@@ -142,7 +128,7 @@ cmd_ttl(const struct args *args)
         return status;
     armdb_err err = armdb_deadline(session.collection, key, &deadline_ms);
     if (err == ARMDB_NOT_FOUND)
-        status = report_missing_key(args, key);
+        status = session_report_no_key(args, key);
     else if (err != ARMDB_OK)
         status = report_library(err, session.path);
     else
@@ -162,7 +148,7 @@ cmd_del(const struct args *args)
         return status;
     armdb_err err = armdb_delete(session.collection, key, NULL);
     if (err == ARMDB_NOT_FOUND)
-        status = report_missing_key(args, key);
+        status = session_report_no_key(args, key);
     else if (err != ARMDB_OK)
         status = report_library(err, session.path);
     return session_close(&session, status);

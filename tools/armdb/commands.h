@@ -12,6 +12,8 @@ int cmd_put(const struct args *args);
 int cmd_get(const struct args *args);
 int cmd_ttl(const struct args *args);
 int cmd_del(const struct args *args);
+int cmd_cas(const struct args *args);
+int cmd_incr(const struct args *args);
 int cmd_scan(const struct args *args);
 int cmd_load(const struct args *args);
 int cmd_dump(const struct args *args);

@@ -62,6 +62,23 @@ static const struct command COMMANDS[] = {
      "Status 1 if it was not there.\n",
      {BIT(OPTION_COLLECTION) | BIT(OPTION_ESCAPED), 2, 2, "DIR KEY"},
      cmd_del},
+    {"cas",
+     "store a value if the key has the expected one",
+     "Compare and swap. The key keeps its deadline, unless --ttl gives it another one. Status 1\n"
+     "if the key is not there, 6 if it has another value. Default durability: synced.\n",
+     {BIT(OPTION_COLLECTION) | BIT(OPTION_ESCAPED) | BIT(OPTION_DURABILITY) | BIT(OPTION_TTL) |
+          BIT(OPTION_ABSENT) | BIT(OPTION_DELETE),
+      3, 4, "DIR KEY EXPECTED VALUE"},
+     cmd_cas},
+    {"incr",
+     "add to a number",
+     "Adds DELTA, or 1, to the value of the key, and prints the sum. A key that is not there\n"
+     "counts as 0. Values of the collection must have 1, 2, 4 or 8 bytes (as of create --value\n"
+     "const:8): signed numbers, the lowest byte first. The key keeps its deadline, unless --ttl\n"
+     "gives it another one. Default durability: synced.\n",
+     {BIT(OPTION_COLLECTION) | BIT(OPTION_ESCAPED) | BIT(OPTION_DURABILITY) | BIT(OPTION_TTL), 2, 3,
+      "DIR KEY [DELTA]"},
+     cmd_incr},
     {"scan",
      "print the records of a range or prefix, in order",
      "Prints KEY, a tab, VALUE and a newline for each record, in the order of the collection.\n"
@@ -142,7 +159,7 @@ enum { COMMAND_COUNT = sizeof COMMANDS / sizeof COMMANDS[0] };
 
 static const char EXIT_STATUS[] =
     "Exit status: 0 done, 1 not there, 2 usage, 3 damage found, 4 input/output error or no space,\n"
-    "5 locked by another process. The manual page armdb(1) says more.\n";
+    "5 locked by another process, 6 another value (cas). The manual page armdb(1) says more.\n";
 
 static void
 print_usage(FILE *to)

@@ -58,6 +58,7 @@ report_status_of(armdb_err err)
         return STATUS_NOT_THERE;
     case ARMDB_EXISTS:
     case ARMDB_END:
+    case ARMDB_CHANGED:
     case ARMDB_INVALID:
     case ARMDB_KEY_LENGTH:
     case ARMDB_TOO_BIG:
@@ -66,6 +67,7 @@ report_status_of(armdb_err err)
     case ARMDB_CLOSED:
     case ARMDB_VALUE_LENGTH:
     case ARMDB_UNSUPPORTED:
+    case ARMDB_OVERFLOW:
     case ARMDB_CODEC:
     case ARMDB_FORMAT:
         return STATUS_USAGE;
@@ -123,7 +125,9 @@ report_advice(armdb_err err)
     case ARMDB_NOT_FOUND:
     case ARMDB_EXISTS:
     case ARMDB_END:
+    case ARMDB_CHANGED:
     case ARMDB_INVALID:
+    case ARMDB_OVERFLOW:
     case ARMDB_BUFFER_TOO_SMALL:
     case ARMDB_CODEC:
     case ARMDB_CLOSED:

@@ -15,7 +15,8 @@ enum status {
     STATUS_USAGE = 2,     /* arguments, input or settings that cannot be */
     STATUS_DAMAGE = 3,
     STATUS_IO = 4, /* input/output, no space, no memory, no right to write */
-    STATUS_LOCKED = 5
+    STATUS_LOCKED = 5,
+    STATUS_CHANGED = 6 /* the key has another value than the expected one */
 };
 
 /** The subcommand that later lines name; a static string. NULL: none. */

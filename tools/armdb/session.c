@@ -2,6 +2,9 @@
 
 #include "report.h"
 
+/* The key of an error message is cut here. */
+enum { KEY_SHOWN_MAX = 64 };
+
 int
 session_open(struct session *session, const struct args *args, const armdb_options *options)
 {
@@ -58,4 +61,15 @@ session_close(struct session *session, int status)
     if (err == ARMDB_OK || status != STATUS_DONE)
         return status;
     return report_library(err, session->path);
+}
+
+int
+session_report_no_key(const struct args *args, armdb_slice key)
+{
+    int len = (int)(key.len < KEY_SHOWN_MAX ? key.len : KEY_SHOWN_MAX);
+    return report(STATUS_NOT_THERE,
+                  "%s: no key \"%.*s%s\" in collection \"%s\" (armdb scan --keys lists those there "
+                  "are)",
+                  args->positionals[0], len, (const char *)key.data,
+                  key.len > KEY_SHOWN_MAX ? "..." : "", args_collection(args));
 }

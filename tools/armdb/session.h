@@ -26,4 +26,7 @@ int session_make_collection(struct session *session, const struct args *args);
 /** Closes the database. Returns `status`, or if that is STATUS_DONE, how the closing went. */
 int session_close(struct session *session, int status);
 
+/** Reports that a key is not there; returns STATUS_NOT_THERE. */
+int session_report_no_key(const struct args *args, armdb_slice key);
+
 #endif

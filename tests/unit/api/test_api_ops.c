@@ -32,6 +32,46 @@ test_api_ops__verbs__do_what_they_say(void **state)
     assert_int_equal(armdb_get(c, armdb_str("key"), buffer, sizeof buffer, &len), ARMDB_NOT_FOUND);
 }
 
+static armdb_err
+remove_it(void *context, armdb_slice key, const armdb_slice *old, armdb_verdict *verdict_out)
+{
+    (void)context;
+    (void)key;
+    assert_non_null(old);
+    verdict_out->kind = ARMDB_REMOVE;
+    return ARMDB_OK;
+}
+
+static void
+test_api_ops__read_modify_write__needs_what_it_needs(void **state)
+{
+    struct api_fixture *fixture = (struct api_fixture *)*state;
+    armdb_collection *c = fixture->collection;
+    const armdb_slice key = armdb_str("key");
+    armdb_value old, fresh;
+    int64_t sum = 9;
+    assert_ok(armdb_cas(c, key, armdb_absent(), armdb_str("one"), NULL, NULL));
+    assert_int_equal(armdb_cas(c, key, armdb_absent(), armdb_str("two"), NULL, &old),
+                     ARMDB_CHANGED);
+    assert_memory_equal(armdb_value_bytes(&old).data, "one", 3);
+    assert_int_equal(armdb_cas(c, bad_slice(), armdb_absent(), key, NULL, &old), ARMDB_INVALID);
+    assert_int_equal(old.len, 0);
+    assert_int_equal(armdb_cas(c, key, bad_slice(), key, NULL, NULL), ARMDB_INVALID);
+    expect_message(ARMDB_INVALID, "expected");
+    assert_int_equal(armdb_cas(c, key, armdb_absent(), bad_slice(), NULL, NULL), ARMDB_INVALID);
+    expect_message(ARMDB_INVALID, "desired");
+    assert_int_equal(armdb_update(c, key, NULL, NULL, NULL, &old, &fresh), ARMDB_INVALID);
+    assert_int_equal(armdb_update(c, bad_slice(), remove_it, NULL, NULL, NULL, NULL),
+                     ARMDB_INVALID);
+    assert_ok(armdb_update(c, key, remove_it, NULL, NULL, &old, &fresh));
+    assert_memory_equal(armdb_value_bytes(&old).data, "one", 3);
+    assert_int_equal(fresh.len, 0);
+    assert_int_equal(armdb_add(c, key, 1, NULL, &sum), ARMDB_UNSUPPORTED);
+    assert_int_equal(sum, 0);
+    assert_int_equal(armdb_add(c, bad_slice(), 1, NULL, NULL), ARMDB_INVALID);
+    assert_int_equal(armdb_add(NULL, key, 1, NULL, &sum), ARMDB_INVALID);
+}
+
 static void
 test_api_ops__first_and_last__hand_out_both_or_either(void **state)
 {
@@ -246,6 +286,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         API_TEST(test_api_ops__verbs__do_what_they_say),
+        API_TEST(test_api_ops__read_modify_write__needs_what_it_needs),
         API_TEST(test_api_ops__first_and_last__hand_out_both_or_either),
         API_TEST(test_api_ops__levels__are_taken_and_checked),
         API_TEST(test_api_ops__bad_arguments__are_refused),
