@@ -12,7 +12,8 @@ import subprocess
 import sys
 
 PROGRAMS = ["model", "sim_power_cut", "sim_orders", "sim_checkpoint", "sim_soak", "crash_faults",
-            "crash_no_space", "crash_bit_rot", "crash_repair", "crash_sigkill"]
+            "crash_no_space", "crash_bit_rot", "crash_repair", "crash_resources",
+            "crash_sigkill"]
 OUTPUT = "docs/testing-numbers.md"
 NOISE = re.compile(r"^(ARMDB_SEED|\[|$)")
 
