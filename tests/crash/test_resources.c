@@ -1,10 +1,11 @@
 /*
- * test_resources.c: threads, descriptors and memory run out, on the real system, with the threads of
- * the database.
+ * test_resources.c: threads, descriptors and memory run out, on the real system, with the threads
+ * of the database.
  *
- * Only so many threads can be started; only so many descriptors are left; the n-th allocation fails.
- * With ARMDB_TEST_SCALE=10 each number is tried, else some. A call that fails says why, leaves nothing open and no thread behind;
- * what was accepted is there, and all goes on once there is room.
+ * Only so many threads can be started; only so many descriptors are left; the n-th allocation
+ * fails. With ARMDB_TEST_SCALE=10 each number is tried, else some. A call that fails says why,
+ * leaves nothing open and no thread behind; what was accepted is there, and all goes on once there
+ * is room.
  */
 #include <dirent.h>
 #include <errno.h>
