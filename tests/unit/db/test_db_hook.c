@@ -1,5 +1,6 @@
 /* Hooks: what they are told, in which order, what they may do, and what happens if they can't. */
 #include "db_fixture.h"
+#include "support/thing.h"
 
 #define HANDLE ((armdb_collection *)&handle)
 static char handle; /* stands for the public handle of the collection */
@@ -131,14 +132,11 @@ test_db_hook__each_verb__is_told_once_in_order(void **state)
 }
 
 static void
-check_old(struct db_fixture *fixture, const char *name, armdb_order order, uint32_t value_bytes)
+check_old(struct db_fixture *fixture, const char *name, const armdb_collection_options *options)
 {
     struct collection *c;
     struct hearer hearer = {0};
-    armdb_collection_options options = ARMDB_COLLECTION_OPTIONS_INIT;
-    options.order = order;
-    options.value_bytes = value_bytes;
-    assert_ok(adb_collection_create(fixture->db, name, &options, &c));
+    assert_ok(adb_collection_create(fixture->db, name, options, &c));
     assert_ok(try_hook(c, &hearer, true, false));
     put(c, "a", "one");
     put(c, "a", "two");
@@ -154,10 +152,18 @@ static void
 test_db_hook__old_value__is_told_of_every_kind(void **state)
 {
     struct db_fixture *fixture = (struct db_fixture *)*state;
-    check_old(fixture, "tree", ARMDB_ASCENDING, ARMDB_VALUE_VARIABLE);
-    check_old(fixture, "map", ARMDB_UNORDERED, ARMDB_VALUE_VARIABLE);
-    check_old(fixture, "const", ARMDB_ASCENDING, 3);
-    check_old(fixture, "const map", ARMDB_UNORDERED, 3);
+    static struct thing_world world;
+    const armdb_codec codec = thing_codec(&world);
+    armdb_collection_options options = thing_options(&codec, ARMDB_ASCENDING);
+    check_old(fixture, "objects", &options);
+    options = (armdb_collection_options)ARMDB_COLLECTION_OPTIONS_INIT;
+    check_old(fixture, "tree", &options);
+    options.value_bytes = 3;
+    check_old(fixture, "const", &options);
+    options.order = ARMDB_UNORDERED;
+    check_old(fixture, "const map", &options);
+    options.value_bytes = 0;
+    check_old(fixture, "map", &options);
 }
 
 /* Also a value that nobody could see any more: what was told as new is told as old. */
