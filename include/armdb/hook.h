@@ -75,7 +75,7 @@ extern "C" {
  * Sets the hook of a collection, or takes it away. A hook is not stored: it is to be set after each
  * open, before the first write, so that it is told of all.
  *
- * Each change of the collection is told once: puts, inserts and deletes, and the deleting of
+ * Each change of the collection is told once, whichever call made it, and so is the deleting of
  * expired keys by the background; not what compaction moves. Changes of a shard, and so of a key,
  * are told in the order of their sequence numbers, one at a time; those of different shards at the
  * same time. A change is told when it can be seen; a write at ARMDB_SYNCED may still be on its way

@@ -75,6 +75,61 @@ test_api_hook__parallel_init__shows_each_key_once(void **state)
     assert_int_equal(counts[0] + counts[1] + counts[2] + counts[3], 500);
 }
 
+static armdb_err
+make_longer(void *context, armdb_slice key, const armdb_slice *old, armdb_verdict *verdict_out)
+{
+    (void)context;
+    (void)key;
+    verdict_out->kind = old->len < 8 ? ARMDB_REPLACE : ARMDB_KEEP;
+    verdict_out->value = armdb_str("12345678");
+    return ARMDB_OK;
+}
+
+/* What was added, from the two numbers that a hook is told. */
+static void
+sum_up(void *context, const armdb_change *change)
+{
+    int64_t *sum = (int64_t *)context;
+    *sum += *(const signed char *)change->value.data;
+    if (change->had_value)
+        *sum -= *(const signed char *)change->old_value.data;
+}
+
+static void
+test_api_hook__changes_by_what_was_there__are_told(void **state)
+{
+    struct api_fixture *fixture = (struct api_fixture *)*state;
+    struct sum sum = {.collection = fixture->collection};
+    armdb_collection_options numbers = ARMDB_COLLECTION_OPTIONS_INIT;
+    armdb_collection *c = fixture->collection, *counters;
+    armdb_hook hook = ARMDB_HOOK_INIT;
+    int64_t number, total = 0;
+    put(c, "key", "1");
+    hook.on_change = on_change;
+    hook.context = &sum;
+    assert_ok(armdb_hook_set(c, &hook));
+    assert_int_equal(armdb_cas(c, armdb_str("key"), armdb_str("0"), armdb_str("2"), NULL, NULL),
+                     ARMDB_CHANGED);
+    assert_int_equal(sum.changes, 0);
+    assert_ok(armdb_cas(c, armdb_str("key"), armdb_str("1"), armdb_str("2"), NULL, NULL));
+    assert_string_equal(sum.newest, "2");
+    for (unsigned i = 0; i < 2; i++)
+        assert_ok(armdb_update(c, armdb_str("key"), make_longer, NULL, NULL, NULL, NULL));
+    assert_string_equal(sum.newest, "12345678");
+    assert_int_equal(sum.changes, 2);
+
+    numbers.value_bytes = 1;
+    assert_ok(armdb_collection_create(fixture->db, "counters", &numbers, &counters));
+    hook.on_change = sum_up;
+    hook.wants_old = 1;
+    hook.context = &total;
+    assert_ok(armdb_hook_set(counters, &hook));
+    for (int64_t i = -3; i < 9; i++)
+        assert_ok(armdb_add(counters, armdb_str("n"), i, NULL, &number));
+    assert_int_equal(number, 30);
+    assert_int_equal(total, 30);
+}
+
 static void
 test_api_hook__closed_or_null__refused(void **state)
 {
@@ -91,6 +146,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         API_TEST(test_api_hook__set__told_of_keys_and_changes),
         DIRECTORY_TEST(test_api_hook__parallel_init__shows_each_key_once),
+        API_TEST(test_api_hook__changes_by_what_was_there__are_told),
         API_TEST(test_api_hook__closed_or_null__refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
