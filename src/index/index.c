@@ -12,7 +12,9 @@ adb_index_init(struct adb_index *index, const struct adb_index_config *config)
                                        config->seed};
     ADB_ASSERT(!config->has_pointers || config->value_bytes == 0);
     *index = (struct adb_index){.value_bytes = config->value_bytes,
-                                .has_pointers = config->has_pointers};
+                                .has_pointers = config->has_pointers,
+                                .is_hashed = !config->is_ordered,
+                                .seed = config->seed};
     return config->is_ordered ? adb_tree_new(config->pages, &tree, &index->tree)
                               : adb_map_new(config->pages, &map, &index->map);
 }
@@ -62,14 +64,5 @@ adb_index_apply(struct adb_index *index, struct adb_change *changes, size_t n,
         changes[i].value = &none;
     if (index->tree != NULL)
         return adb_tree_apply(index->tree, changes, n, spare);
-    for (size_t i = 0; i < n; i++) {
-        struct adb_change *change = &changes[i];
-        if (change->location == 0) {
-            change->old = adb_map_remove(index->map, change->key);
-            continue;
-        }
-        ADB_TRY(adb_map_prepare(index->map, change->key, spare));
-        change->old = adb_map_put(index->map, change->key, change->location, change->value, spare);
-    }
-    return ARMDB_OK;
+    return adb_map_apply(index->map, changes, n, spare);
 }

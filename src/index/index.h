@@ -17,6 +17,8 @@ struct adb_index {
     /* immutable, and so may be read at any time: */
     uint32_t value_bytes; /* of the values kept in it; 0: none are */
     bool has_pointers;    /* no values, but 8 bytes beside each location, 0 until they are set */
+    bool is_hashed;       /* a map, whose hash has the seed */
+    uint64_t seed;
 };
 
 struct adb_index_config {
@@ -107,8 +109,8 @@ adb_index_remove(struct adb_index *index, armdb_slice key)
                                : adb_map_remove(index->map, key);
 }
 
-/** Puts and removes many keys: adb_tree_apply(), or one after the other; pointers are 0 then.
- * ARMDB_NO_MEMORY is raised; the first changes may have been made. */
+/** Puts and removes many keys: adb_tree_apply() or adb_map_apply(), whose order it needs; pointers
+ * are 0 then. */
 ADB_MUST_USE armdb_err adb_index_apply(struct adb_index *index, struct adb_change *changes,
                                        size_t n, struct adb_spare *spare);
 

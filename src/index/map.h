@@ -22,6 +22,7 @@
 #include "armdb/error.h"
 #include "armdb/types.h"
 #include "base/attr.h"
+#include "index/change.h"
 #include "index/pages.h"
 
 enum {
@@ -112,6 +113,15 @@ uint64_t adb_map_remove(struct adb_map *map, armdb_slice key);
 /** Sets the location of `key` to `desired` if it is `expected`; says whether it did. The inline
  * value stays. */
 bool adb_map_replace(struct adb_map *map, armdb_slice key, uint64_t expected, uint64_t desired);
+
+/**
+ * Puts and removes many keys. Much faster than one by one if the keys ascend by hash, and those of
+ * later calls go on from there: the room that all of them will need is then made ahead.
+ *
+ * Returns:  ARMDB_OK; ARMDB_NO_MEMORY (raised; the first changes may have been made).
+ */
+ADB_MUST_USE armdb_err adb_map_apply(struct adb_map *map, struct adb_change *changes, size_t n,
+                                     struct adb_spare *spare);
 
 /* ------------------------------------------------------------------ walking */
 

@@ -17,6 +17,7 @@
 
 enum {
     PERCENT_BUILT = 77,
+    PERCENT_EXPECTED = 83, /* where all keys come at once; how many is known to some percent */
     PERCENT_FULL = 90,
     PERCENT_MOST = 97,                    /* after a split that left all on one side */
     JOINED_PAGES_MAX = MAP_PAGES_MAX / 2, /* so that it is not split again soon */
@@ -334,22 +335,16 @@ publish_split_locked(struct adb_map *map, struct adb_map_view *view, const struc
     return ARMDB_OK;
 }
 
+/* Gives the upper half of a segment's range to a new one; each gets room for so much. */
 static armdb_err
-split(struct adb_map *map, struct adb_map_view *view, struct content content, uint32_t heap_words)
+divide(struct adb_map *map, struct adb_map_view *view, struct content lower_content,
+       struct content upper_content)
 {
     struct build lower;
     struct build upper;
     struct build old;
     uint32_t depth = view->table.depth + 1;
-    uint64_t differences;
-    struct content upper_content = content_of_upper(map, &view->table, &differences);
-    if (differences >> (64 - DEPTH_MAX) == 0)
-        return adb_fail(ARMDB_NO_MEMORY, "index", "too many keys with the same hash");
-    content.count -= upper_content.count;
-    content.heap_words -= upper_content.heap_words;
-    content.heap_words += heap_words;
-    upper_content.heap_words += heap_words;
-    ADB_TRY(begin_build(map, &lower, depth, content));
+    ADB_TRY(begin_build(map, &lower, depth, lower_content));
     armdb_err err = begin_build(map, &upper, depth, upper_content);
     if (err != ARMDB_OK) {
         give_pages(map, &lower.table);
@@ -369,6 +364,30 @@ split(struct adb_map *map, struct adb_map_view *view, struct content content, ui
     return ARMDB_OK;
 }
 
+/* What of a segment's content is in each half of its range. Returns the bits in which hashes differ. */
+static uint64_t
+halve(const struct adb_map *map, const struct adb_map_view *view, struct content content,
+      struct content *lower_out, struct content *upper_out)
+{
+    uint64_t differences;
+    *upper_out = content_of_upper(map, &view->table, &differences);
+    lower_out->count = content.count - upper_out->count;
+    lower_out->heap_words = content.heap_words - upper_out->heap_words;
+    return differences;
+}
+
+static armdb_err
+split(struct adb_map *map, struct adb_map_view *view, struct content content, uint32_t heap_words)
+{
+    struct content lower;
+    struct content upper;
+    if (halve(map, view, content, &lower, &upper) >> (64 - DEPTH_MAX) == 0)
+        return adb_fail(ARMDB_NO_MEMORY, "index", "too many keys with the same hash");
+    lower.heap_words += heap_words;
+    upper.heap_words += heap_words;
+    return divide(map, view, lower, upper);
+}
+
 armdb_err
 adb_map_grow(struct adb_map *map, struct adb_map_view *view, uint32_t heap_words)
 {
@@ -377,6 +396,30 @@ adb_map_grow(struct adb_map *map, struct adb_map_view *view, uint32_t heap_words
     if (pages_for(map, needed) <= MAP_PAGES_MAX)
         return rebuild(map, view, needed);
     return split(map, view, content, heap_words);
+}
+
+armdb_err
+adb_map_expect(struct adb_map *map, struct adb_map_view *view, uint64_t gap, uint64_t heap_words,
+               bool *is_done_out)
+{
+    const struct adb_map_table *table = &view->table;
+    struct content content = content_of(view);
+    struct content lower;
+    struct content upper;
+    uint64_t count = (UINT64_MAX >> table->depth) / gap;
+    struct content expected = {count * PERCENT_BUILT / PERCENT_EXPECTED,
+                               count * heap_words / ADB_MAP_HEAP_KEYS};
+    if (expected.heap_words < content.heap_words)
+        expected.heap_words = content.heap_words;
+    bool is_wide = count > UINT32_MAX || pages_for(map, expected) > MAP_PAGES_MAX;
+    *is_done_out = !is_wide || table->depth == DEPTH_MAX;
+    if (!is_wide && expected.count > content.count &&
+        count * 100 >= (uint64_t)table->n_main * map->layout.page_slots * PERCENT_FULL)
+        return rebuild(map, view, expected);
+    if (*is_done_out)
+        return ARMDB_OK;
+    (void)halve(map, view, content, &lower, &upper);
+    return divide(map, view, lower, upper);
 }
 
 /* ------------------------------------------------------------------ shrinking */

@@ -38,7 +38,8 @@ enum {
     MAP_PAGES_MAX = 28,  /* of a table; where more are needed, it is split */
     MAP_TABLE_MAX = 384, /* addresses of pages that any table has room for */
     MAP_SPARE_PAGES = 2, /* that a put may add to a segment: stash, heap */
-    MAP_SEGMENT_ALIGN = 64
+    MAP_SEGMENT_ALIGN = 64,
+    ADB_MAP_HEAP_KEYS = 256 /* see adb_map_expect() */
 };
 
 /* In a page of segments, whose first MAP_SEGMENT_ALIGN bytes have the version of the page. */
@@ -166,6 +167,14 @@ adb_map_view_shape(const struct adb_map *map, struct adb_map_view *view)
                                          .depth = (uint32_t)(shape >> 48)};
 }
 
+/** Whether a segment that is held is the one for a hash. */
+static inline bool
+adb_map_covers(const struct adb_map_view *view, uint64_t hash)
+{
+    uint64_t start = adb_map_word(&view->segment->start);
+    return (hash ^ start) >> 1 >> (63 - view->table.depth) == 0;
+}
+
 /** Looks at the segment for a hash. False: start over. */
 static inline bool
 adb_map_view(const struct adb_map *map, uint64_t hash, struct adb_map_view *view)
@@ -174,9 +183,7 @@ adb_map_view(const struct adb_map *map, uint64_t hash, struct adb_map_view *view
     uint64_t version = adb_map_word(&view->segment->version);
     view->version = version & ~NODE_HELD;
     adb_map_view_shape(map, view);
-    uint64_t start = adb_map_word(&view->segment->start);
-    return ADB_LIKELY((version & (NODE_LOCKED | NODE_OBSOLETE)) == 0 &&
-                      (hash ^ start) >> 1 >> (63 - view->table.depth) == 0);
+    return ADB_LIKELY((version & (NODE_LOCKED | NODE_OBSOLETE)) == 0 && adb_map_covers(view, hash));
 }
 
 /** Whether everything read since the view was taken belongs together. */
@@ -245,6 +252,19 @@ bool adb_map_is_full(const struct adb_map *map, const struct adb_map_view *view,
  * (raised; nothing is changed). The caller still holds view->segment. */
 ADB_MUST_USE armdb_err adb_map_grow(struct adb_map *map, struct adb_map_view *view,
                                     uint32_t heap_words);
+
+/**
+ * Makes some of the room that a segment needs which the caller holds, if keys will come to it one
+ * after the other: divides it, or builds a table for all of them.
+ *
+ * @param gap          between the hashes of keys; not 0.
+ * @param heap_words   of ADB_MAP_HEAP_KEYS of them.
+ * @param is_done_out  that was all; else it is to be called again, for the segment that is held then.
+ *
+ * Returns:  as adb_map_grow().
+ */
+ADB_MUST_USE armdb_err adb_map_expect(struct adb_map *map, struct adb_map_view *view, uint64_t gap,
+                                      uint64_t heap_words, bool *is_done_out);
 
 /** Looks, after a removal, whether a segment that the caller holds has far too many pages; builds a
  * smaller table then, or joins it with its neighbour. If there is no memory for that it does

@@ -89,36 +89,144 @@ insert(struct adb_map *map, struct adb_map_view *view, const struct adb_map_key 
     adb_map_set_word(&view->segment->count, adb_map_word(&view->segment->count) + 1);
 }
 
+/* In a segment that is held. Returns as adb_map_put(). */
+static uint64_t
+put_held(struct adb_map *map, struct adb_map_view *view, const struct adb_map_key *key,
+         uint64_t location, const void *value, struct adb_spare *spare)
+{
+    const struct adb_map_layout *layout = &map->layout;
+    struct adb_map_place place;
+    if (!adb_map_find(layout, &view->table, key, &place)) {
+        insert(map, view, key, location, value, spare);
+        return 0;
+    }
+    uint64_t old = adb_map_location(layout, &view->table, &place);
+    if (layout->value_bytes == 0) {
+        adb_map_set_location(layout, &view->table, &place, location);
+    } else {
+        /* A reader must not see half of the value, nor the location of another one. */
+        adb_map_lock(view);
+        if (location != 0)
+            adb_map_set_location(layout, &view->table, &place, location);
+        adb_map_set_value(layout, &view->table, &place, value);
+        adb_map_unlock(view);
+    }
+    return old;
+}
+
 uint64_t
 adb_map_put(struct adb_map *map, armdb_slice slice, uint64_t location, const void *value,
             struct adb_spare *spare)
 {
-    const struct adb_map_layout *layout = &map->layout;
-    ADB_ASSERT((location != 0 || layout->value_bytes != 0) && adb_map_can_hold(map, slice));
-    ADB_ASSERT(value != NULL || layout->value_bytes == 0);
+    ADB_ASSERT((location != 0 || map->layout.value_bytes != 0) && adb_map_can_hold(map, slice));
+    ADB_ASSERT(value != NULL || map->layout.value_bytes == 0);
     struct adb_map_key key = adb_map_key_of(map, slice);
     struct adb_map_view view;
-    struct adb_map_place place;
     adb_map_hold(map, key.hash, &view);
-    if (!adb_map_find(layout, &view.table, &key, &place)) {
-        insert(map, &view, &key, location, value, spare);
-        adb_map_release(&view);
-        adb_counter_add(&map->keys, 1);
-        return 0;
-    }
-    uint64_t old = adb_map_location(layout, &view.table, &place);
-    if (layout->value_bytes == 0) {
-        adb_map_set_location(layout, &view.table, &place, location);
-    } else {
-        /* A reader must not see half of the value, nor the location of another one. */
-        adb_map_lock(&view);
-        if (location != 0)
-            adb_map_set_location(layout, &view.table, &place, location);
-        adb_map_set_value(layout, &view.table, &place, value);
-        adb_map_unlock(&view);
-    }
+    uint64_t old = put_held(map, &view, &key, location, value, spare);
     adb_map_release(&view);
+    if (old == 0)
+        adb_counter_add(&map->keys, 1);
     return old;
+}
+
+/* ------------------------------------------------------------------ many */
+
+/* So many keys tell how far apart they are. */
+enum { TELLING = 64 };
+
+/* A segment that many keys in a row go to. */
+struct stay {
+    struct adb_map_view view;
+    bool is_held;
+    bool is_new;      /* it was not looked at for room ahead */
+    uint64_t gap;        /* between hashes; 0: not known */
+    uint64_t heap_words; /* of ADB_MAP_HEAP_KEYS keys */
+    uint64_t n_added;    /* keys */
+};
+
+static void
+leave(struct stay *stay)
+{
+    if (stay->is_held)
+        adb_map_release(&stay->view);
+    stay->is_held = false;
+}
+
+/* Comes to hold the segment of a key, with room for it. */
+static armdb_err
+reach(struct adb_map *map, const struct adb_map_key *key, struct adb_spare *spare,
+      struct stay *stay)
+{
+    struct adb_map_view *view = &stay->view;
+    uint32_t heap_words = adb_map_heap_words(map, key->len);
+    bool is_done = false;
+    ADB_TRY(adb_spare_fill(spare, map->pages, MAP_SPARE_PAGES));
+    while (!is_done) {
+        if (stay->is_held && !adb_map_covers(view, key->hash))
+            leave(stay);
+        if (!stay->is_held) {
+            adb_map_hold(map, key->hash, view);
+            stay->is_held = true;
+            stay->is_new = stay->gap != 0;
+        }
+        is_done = !stay->is_new;
+        if (stay->is_new) {
+            ADB_TRY(adb_map_expect(map, view, stay->gap, stay->heap_words, &is_done));
+            stay->is_new = !is_done;
+        }
+        if (is_done && adb_map_is_full(map, view, heap_words)) {
+            ADB_TRY(adb_map_grow(map, view, heap_words));
+            is_done = adb_map_covers(view, key->hash);
+        }
+    }
+    return ARMDB_OK;
+}
+
+/* Finds how far apart the hashes of neighbours are, on average, and how long keys are. */
+static void
+survey(const struct adb_map *map, const struct adb_change *changes, size_t n, struct stay *stay)
+{
+    *stay = (struct stay){.gap = 0};
+    if (n < TELLING)
+        return;
+    uint64_t first = adb_map_key_of(map, changes[0].key).hash;
+    uint64_t last = adb_map_key_of(map, changes[n - 1].key).hash;
+    if (last > first)
+        stay->gap = (last - first) / (n - 1);
+    for (size_t i = 0; i < n; i++)
+        stay->heap_words += adb_map_heap_words(map, (uint32_t)changes[i].key.len);
+    stay->heap_words = stay->heap_words * ADB_MAP_HEAP_KEYS / n;
+}
+
+static armdb_err
+apply_one(struct adb_map *map, struct adb_change *change, struct adb_spare *spare,
+          struct stay *stay)
+{
+    ADB_ASSERT(adb_map_can_hold(map, change->key));
+    struct adb_map_key key = adb_map_key_of(map, change->key);
+    if (change->location == 0) {
+        leave(stay);
+        change->old = adb_map_remove(map, change->key);
+        return ARMDB_OK;
+    }
+    ADB_TRY(reach(map, &key, spare, stay));
+    change->old = put_held(map, &stay->view, &key, change->location, change->value, spare);
+    stay->n_added += change->old == 0 ? 1 : 0;
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_map_apply(struct adb_map *map, struct adb_change *changes, size_t n, struct adb_spare *spare)
+{
+    struct stay stay;
+    armdb_err err = ARMDB_OK;
+    survey(map, changes, n, &stay);
+    for (size_t i = 0; err == ARMDB_OK && i < n; i++)
+        err = apply_one(map, &changes[i], spare, &stay);
+    leave(&stay);
+    adb_counter_add(&map->keys, stay.n_added);
+    return err;
 }
 
 /* ------------------------------------------------------------------ remove */

@@ -26,6 +26,7 @@
 #include "armdb/error.h"
 #include "armdb/types.h"
 #include "base/attr.h"
+#include "index/change.h"
 #include "index/pages.h"
 
 enum { ADB_TREE_VALUE_MAX = 256 };
@@ -97,14 +98,6 @@ uint64_t adb_tree_remove(struct adb_tree *tree, armdb_slice key);
 /** Sets the location of `key` to `desired` if it is `expected`; says whether it did. The value
  * stays. */
 bool adb_tree_replace(struct adb_tree *tree, armdb_slice key, uint64_t expected, uint64_t desired);
-
-/** One of many changes. */
-struct adb_change {
-    armdb_slice key;
-    uint64_t location; /* 0: the key is to be removed */
-    const void *value; /* value_bytes long; NULL if there are no inline values, or it is removed */
-    uint64_t old;      /* set: the location that the key had; 0: it was not there */
-};
 
 /**
  * Puts and removes many keys, much faster than one by one.

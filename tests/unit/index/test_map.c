@@ -592,6 +592,183 @@ test_prepare__allocation_fails__nothing_has_changed(void **state)
     }
 }
 
+/* ------------------------------------------------------------------ many at once */
+
+enum { CHANGES = 256 };
+
+static uint64_t
+hash_of(const struct model *model, uint32_t i)
+{
+    const armdb_slice key = key_of(model, i);
+    return adb_map_hash(model->map, key.data, key.len);
+}
+
+static const struct model *sorted_model; /* of compare_hashes() */
+
+static int
+compare_hashes(const void *a, const void *b)
+{
+    uint64_t x = hash_of(sorted_model, *(const uint32_t *)a);
+    uint64_t y = hash_of(sorted_model, *(const uint32_t *)b);
+    return x < y ? -1 : x > y;
+}
+
+/* The numbers of all items, in the order of their hashes. Free it. */
+static uint32_t *
+sort_by_hash(const struct model *model)
+{
+    uint32_t *order = (uint32_t *)malloc(model->n * sizeof(uint32_t));
+    assert_non_null(order);
+    for (uint32_t i = 0; i < model->n; i++)
+        order[i] = i;
+    sorted_model = model;
+    qsort(order, model->n, sizeof *order, compare_hashes);
+    return order;
+}
+
+/* Makes changes of some items, `puts` of 100 of them puts. */
+static void
+apply(struct model *model, const uint32_t *items, uint32_t n, uint32_t puts)
+{
+    struct adb_change changes[CHANGES];
+    for (uint32_t i = 0; i < n; i++) {
+        struct item *item = &model->items[items[i]];
+        bool is_put = random_below(100) < puts;
+        if (is_put)
+            test_rng_fill(&rng, item->value, model->config.value_bytes);
+        changes[i] = (struct adb_change){.key = key_of(model, items[i]),
+                                         .location = is_put ? random_location() : 0,
+                                         .value = is_put ? value_of(model, items[i]) : NULL,
+                                         .old = 12345};
+    }
+    assert_int_equal(adb_map_apply(model->map, changes, n, &model->spare), ARMDB_OK);
+    for (uint32_t i = 0; i < n; i++) {
+        struct item *item = &model->items[items[i]];
+        assert_int_equal(changes[i].old, item->location);
+        model->n_there += (changes[i].location != 0) - (uint64_t)(item->location != 0);
+        item->location = changes[i].location;
+    }
+}
+
+/* Goes through all items in that order, changing `percent` of 100. */
+static void
+apply_all(struct model *model, const uint32_t *order, uint32_t percent, uint32_t puts)
+{
+    uint32_t items[CHANGES];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < model->n; i++) {
+        if (random_below(100) < percent)
+            items[n++] = order[i];
+        if (n == CHANGES || i + 1 == model->n) {
+            apply(model, items, n, puts);
+            n = 0;
+        }
+    }
+    check_contents(model);
+}
+
+static void
+test_map__changes_in_the_order_of_hashes__match_model(void **state)
+{
+    (void)state;
+    static const uint32_t key_bytes[] = {16, 0, 5};
+    static const uint32_t value_bytes[] = {0, 9, 256};
+    for (size_t k = 0; k < 3; k++) {
+        struct model model;
+        model_open(&model, key_bytes[k], value_bytes[k], SHAPE_RANDOM, 20000);
+        uint32_t *order = sort_by_hash(&model);
+        apply_all(&model, order, 40, 100);
+        apply_all(&model, order, 60, 80);
+        apply_all(&model, order, 10, 50);
+        apply_all(&model, order, 70, 20);
+        check_all(&model);
+        free(order);
+        model_close(&model);
+    }
+}
+
+/* Any order is allowed, and hashes that crowd. */
+static void
+test_map__changes_in_any_order__match_model(void **state)
+{
+    (void)state;
+    static const uint64_t masks[] = {UINT64_MAX, UINT64_MAX >> 8, UINT64_MAX << 52, 0xffff};
+    for (size_t i = 0; i < 4; i++) {
+        struct model model;
+        model_open(&model, 16, 0, SHAPE_RANDOM, 3000);
+        model.map->hash_mask = masks[i];
+        uint32_t *order = sort_by_hash(&model);
+        apply_all(&model, order, 100, 95);
+        for (uint32_t k = model.n - 1; k > 0; k--) {
+            uint32_t other = random_below(k + 1);
+            uint32_t held = order[k];
+            order[k] = order[other];
+            order[other] = held;
+        }
+        apply_all(&model, order, 90, 80);
+        apply_all(&model, order, 90, 5);
+        free(order);
+        model_close(&model);
+    }
+}
+
+static void
+test_map__filled_in_the_order_of_hashes__is_no_larger(void **state)
+{
+    (void)state;
+    enum { N = 60000 };
+    for (int k = 0; k < 2; k++) {
+        struct model one_by_one;
+        struct model model;
+        model_open(&one_by_one, k == 0 ? 16 : 0, 0, SHAPE_RANDOM, N);
+        for (uint32_t i = 0; i < one_by_one.n; i++)
+            put(&one_by_one, i, i + 1);
+        model_open(&model, k == 0 ? 16 : 0, 0, SHAPE_RANDOM, N);
+        uint32_t *order = sort_by_hash(&model);
+        apply_all(&model, order, 100, 100);
+        print_message("%.1f bytes a key, %.1f one by one\n", bytes_per_key(&model, model.n),
+                      bytes_per_key(&one_by_one, one_by_one.n));
+        assert_true(bytes_per_key(&model, model.n) <=
+                    1.15 * bytes_per_key(&one_by_one, one_by_one.n));
+        free(order);
+        model_close(&model);
+        model_close(&one_by_one);
+    }
+}
+
+/* Whatever was changed before memory ran out stays right. */
+static void
+test_map__changes_without_memory__are_made_in_part(void **state)
+{
+    (void)state;
+    for (uint64_t n = 1; n < 40; n++) {
+        struct model model;
+        struct adb_change changes[CHANGES];
+        model_open(&model, 0, 0, SHAPE_RANDOM, 3000);
+        uint32_t *order = sort_by_hash(&model);
+        uint64_t count = 0;
+        adb_mem_fail_at(n, true);
+        armdb_err err = ARMDB_OK;
+        for (uint32_t at = 0; at + CHANGES <= model.n && err == ARMDB_OK; at += CHANGES) {
+            for (uint32_t i = 0; i < CHANGES; i++)
+                changes[i] = (struct adb_change){.key = key_of(&model, order[at + i]),
+                                                 .location = 7};
+            err = adb_map_apply(model.map, changes, CHANGES, &model.spare);
+        }
+        adb_mem_fail_at(0, false);
+        assert_true(err == ARMDB_OK || err == ARMDB_NO_MEMORY);
+        for (uint32_t i = 0; i < model.n; i++) {
+            model.items[i].location = adb_map_get(model.map, key_of(&model, i), NULL);
+            count += model.items[i].location == 7;
+        }
+        model.n_there = count;
+        assert_int_equal(adb_map_count(model.map), count);
+        apply_all(&model, order, 100, 100);
+        free(order);
+        model_close(&model);
+    }
+}
+
 int
 main(void)
 {
@@ -609,6 +786,10 @@ main(void)
         cmocka_unit_test(test_map__keys_come_and_go__bytes_of_removed_ones_are_used_again),
         cmocka_unit_test(test_map__hashes_that_begin_alike__are_split_until_they_differ),
         cmocka_unit_test(test_map__few_hashes__still_tells_keys_apart),
+        cmocka_unit_test(test_map__changes_in_the_order_of_hashes__match_model),
+        cmocka_unit_test(test_map__changes_in_any_order__match_model),
+        cmocka_unit_test(test_map__filled_in_the_order_of_hashes__is_no_larger),
+        cmocka_unit_test(test_map__changes_without_memory__are_made_in_part),
         cmocka_unit_test(test_prepare__one_hash_for_all_keys__is_refused_in_the_end),
         cmocka_unit_test(test_put__segment_filled_since_prepare__succeeds),
         cmocka_unit_test(test_prepare__allocation_fails__nothing_has_changed),
