@@ -132,7 +132,7 @@ note_shared(struct adb_key_sort *sort, armdb_slice key)
 void *
 adb_key_sort_add(struct adb_key_sort *sort, uint32_t group, armdb_slice key, size_t payload_bytes)
 {
-    ADB_ASSERT(group <= ADB_KEY_SORT_GROUP_MAX && key.len >= 1 && key.len <= ARMDB_KEY_MAX);
+    ADB_ASSERT(group <= ADB_KEY_SORT_GROUP_MAX && key.len >= 1 && key.len <= ADB_KEY_SORT_KEY_MAX);
     ADB_ASSERT(payload_bytes <= ADB_KEY_SORT_PAYLOAD_MAX && !sort->is_sorted);
     size_t payload = (size_t)adb_round_up(payload_bytes, ALIGN);
     size_t bytes = (size_t)adb_round_up(sizeof(struct thing) + payload + key.len, ALIGN);

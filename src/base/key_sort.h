@@ -17,6 +17,7 @@
 
 enum {
     ADB_KEY_SORT_GROUP_MAX = (1 << 20) - 1,
+    ADB_KEY_SORT_KEY_MAX = ARMDB_KEY_MAX + 8,
     ADB_KEY_SORT_PAYLOAD_MAX = 1536,
     ADB_KEY_SORT_BYTES_MIN = 8192
 };
@@ -34,7 +35,7 @@ void adb_key_sort_free(struct adb_key_sort *sort);
  * Adds a thing.
  *
  * @param group          up to ADB_KEY_SORT_GROUP_MAX.
- * @param key            1..ARMDB_KEY_MAX bytes, copied.
+ * @param key            1..ADB_KEY_SORT_KEY_MAX bytes, copied.
  * @param payload_bytes  up to ADB_KEY_SORT_PAYLOAD_MAX.
  *
  * Returns:  where its payload goes, 8-aligned, to be filled by the caller; NULL if there is no more

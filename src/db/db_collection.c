@@ -70,8 +70,7 @@ init_index(struct db *db, const struct manifest_collection *stored, struct adb_i
         .has_pointers = stored->value_bytes == ARMDB_VALUE_OBJECT,
         /* One for each shard; or, before there are any, those who recover. */
         .n_writers = db->manifest.shards > ADB_CREW_MAX ? db->manifest.shards : ADB_CREW_MAX,
-        /* Not the hash that chooses the shard: the keys of one shard would crowd in one part. */
-        .seed = ~db->manifest.hash_seed,
+        .seed = adb_manifest_map_seed(&db->manifest),
     };
     return adb_index_init(index, &config);
 }

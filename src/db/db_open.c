@@ -33,6 +33,7 @@ configure_shard(struct db *db, uint32_t number, struct shard_config *config_out)
         .number = number,
         .max_file_bytes = db->settings.max_file_bytes,
         .write_buffer_bytes = db->settings.write_buffer_bytes,
+        .hash_seed = adb_manifest_map_seed(&db->manifest),
         .pages = db->pages,
         .cache = db->cache,
         .is_direct = &db->is_direct,

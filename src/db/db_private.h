@@ -82,6 +82,14 @@ adb_manifest_router(const struct manifest *manifest)
     return (struct router){manifest->hash_seed, manifest->shards, manifest->shard_prefix_bits};
 }
 
+/** The seed of the hash of maps. Not that of the hash that chooses the shard: the keys of one shard
+ * would crowd in one part. */
+static inline uint64_t
+adb_manifest_map_seed(const struct manifest *manifest)
+{
+    return ~manifest->hash_seed;
+}
+
 /** The shard that `key` belongs to. */
 static inline struct shard *
 adb_db_route(const struct db *db, armdb_slice key)

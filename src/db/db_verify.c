@@ -60,6 +60,8 @@ make_indexes(struct verifier *verifier)
         index->key_bytes = stored->key_bytes;
         if (stored->value_bytes <= ARMDB_CONST_VALUE_MAX)
             index->keys.value_bytes = stored->value_bytes;
+        index->keys.is_hashed = stored->order == ARMDB_UNORDERED;
+        index->keys.seed = adb_manifest_map_seed(manifest);
     }
     return ARMDB_OK;
 }
@@ -68,8 +70,10 @@ static armdb_err
 check_shards(struct verifier *verifier)
 {
     armdb_verify_report *report = verifier->report;
-    struct shard_config config = {
-        .os = verifier->os, .directory = verifier->path, .is_same_boot = verifier->is_same_boot};
+    struct shard_config config = {.os = verifier->os,
+                                  .directory = verifier->path,
+                                  .hash_seed = adb_manifest_map_seed(&verifier->manifest),
+                                  .is_same_boot = verifier->is_same_boot};
     memcpy(config.db_id, verifier->manifest.db_id, LOG_DB_ID_BYTES);
     for (uint32_t i = 0; i < verifier->manifest.shards; i++) {
         struct shard_check check = {0};

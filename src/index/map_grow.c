@@ -364,7 +364,8 @@ divide(struct adb_map *map, struct adb_map_view *view, struct content lower_cont
     return ARMDB_OK;
 }
 
-/* What of a segment's content is in each half of its range. Returns the bits in which hashes differ. */
+/* What of a segment's content is in each half of its range. Returns the bits in which its hashes
+ * differ. */
 static uint64_t
 halve(const struct adb_map *map, const struct adb_map_view *view, struct content content,
       struct content *lower_out, struct content *upper_out)

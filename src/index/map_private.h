@@ -259,7 +259,7 @@ ADB_MUST_USE armdb_err adb_map_grow(struct adb_map *map, struct adb_map_view *vi
  *
  * @param gap          between the hashes of keys; not 0.
  * @param heap_words   of ADB_MAP_HEAP_KEYS of them.
- * @param is_done_out  that was all; else it is to be called again, for the segment that is held then.
+ * @param is_done_out  that was all; else it is to be called again, for the segment held then.
  *
  * Returns:  as adb_map_grow().
  */

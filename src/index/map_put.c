@@ -139,7 +139,7 @@ enum { TELLING = 64 };
 struct stay {
     struct adb_map_view view;
     bool is_held;
-    bool is_new;      /* it was not looked at for room ahead */
+    bool is_new;         /* it was not looked at for room ahead */
     uint64_t gap;        /* between hashes; 0: not known */
     uint64_t heap_words; /* of ADB_MAP_HEAP_KEYS keys */
     uint64_t n_added;    /* keys */

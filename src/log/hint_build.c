@@ -2,12 +2,13 @@
 
 #include "base/assert.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/key_sort.h"
 #include "base/mem.h"
 
 /* A record takes so many times its bytes in the sort at most: what surrounds a short key there is
  * longer than what does in the file. */
-enum { SORT_FACTOR = 3, SORT_BYTES_MAX = 128 << 20 };
+enum { SORT_FACTOR = 3, SORT_BYTES_MAX = 160 << 20, HASH_BYTES = 8 };
 
 struct hint_build *
 adb_hint_build_new(uint64_t data_bytes, adb_hint_chunk_fn fn, void *context)
@@ -75,11 +76,14 @@ flush(struct hint_build *build)
         uint64_t word = adb_load_u64(payload);
         bool makes_sense = adb_hint_set_word(&entry, word);
         ADB_ASSERT(makes_sense);
+        if (entry.is_hashed)
+            entry.key = (armdb_slice){(const unsigned char *)sorted.key.data + HASH_BYTES,
+                                      sorted.key.len - HASH_BYTES};
         if (sorted.is_last) {
             entry.value = adb_hint_word_has_value(word) ? payload + HINT_WORD_BYTES : NULL;
             ADB_TRY(put_out(build, &entry));
         } else if (!entry.is_tombstone) {
-            build->dead_bytes += adb_location_record_bytes(entry.location, sorted.key.len);
+            build->dead_bytes += adb_location_record_bytes(entry.location, entry.key.len);
         }
     }
     adb_key_sort_clear(build->sort);
@@ -88,12 +92,24 @@ flush(struct hint_build *build)
     return ARMDB_OK;
 }
 
+/* What a key is sorted by: itself, or its hash and then itself. */
+static armdb_slice
+sort_key(const struct hint_collection *collection, armdb_slice key, unsigned char *room)
+{
+    if (!collection->is_hashed)
+        return key;
+    uint64_t hash = adb_hash(key.data, key.len, collection->seed);
+    adb_store_u64(room, __builtin_bswap64(hash));
+    memcpy(room + HASH_BYTES, key.data, key.len);
+    return (armdb_slice){room, HASH_BYTES + key.len};
+}
+
 static bool
-try_to_add(struct hint_build *build, const struct hint_entry *entry)
+try_to_add(struct hint_build *build, const struct hint_entry *entry, armdb_slice sort_by)
 {
     size_t value_bytes = entry->value != NULL ? adb_location_value_len(entry->location) : 0;
-    unsigned char *to = (unsigned char *)adb_key_sort_add(
-        build->sort, entry->collection_id, entry->key, HINT_WORD_BYTES + value_bytes);
+    unsigned char *to = (unsigned char *)adb_key_sort_add(build->sort, entry->collection_id,
+                                                          sort_by, HINT_WORD_BYTES + value_bytes);
     if (to == NULL)
         return false;
     adb_store_u64(to, adb_hint_word(entry));
@@ -127,14 +143,17 @@ adb_hint_build_add(struct hint_build *build, const struct log_scan_record *found
         .collection_id = record->collection_id,
         .is_tombstone = is_tombstone,
         .is_variable = collection->is_variable,
+        .is_hashed = collection->is_hashed,
         .location = adb_location_of(0, found->offset, record),
         .key = found->key,
         .value = collection->has_values && !is_tombstone ? found->value : NULL,
     };
-    if (try_to_add(build, &entry))
+    unsigned char room[HASH_BYTES + ARMDB_KEY_MAX];
+    const armdb_slice sort_by = sort_key(collection, found->key, room);
+    if (try_to_add(build, &entry, sort_by))
         return ARMDB_OK;
     ADB_TRY(flush(build));
-    bool has_room = try_to_add(build, &entry);
+    bool has_room = try_to_add(build, &entry, sort_by);
     ADB_ASSERT(has_room);
     return ARMDB_OK;
 }

@@ -1,6 +1,6 @@
 /*
  * hint_build.h: from the records of a data file to the chunks of its hint: sorted by collection and
- * key, and of each key the newest record only.
+ * key (or its hash), and of each key the newest record only.
  *
  * What is sorted at once is bounded, so a large file of small records gives several segments.
  *
@@ -35,6 +35,8 @@ struct hint_build {
 struct hint_collection {
     bool is_variable; /* its keys have no fixed length */
     bool has_values;  /* they are in the index */
+    bool is_hashed;   /* its keys have no order; their hash has the seed */
+    uint64_t seed;
 };
 
 /**

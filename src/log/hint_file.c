@@ -196,7 +196,7 @@ is_plausible(const struct hint_header *header)
            header->records <= header->data_bytes / LOG_RECORD_HEADER_BYTES;
 }
 
-const char adb_hint_is_stale[] = "the data file is not what the hint tells of";
+const char adb_hint_is_stale[] = "of another version, or of what the data file is no more";
 
 /* Reads the header, and looks whether it fits the data file. */
 static armdb_err
@@ -209,6 +209,9 @@ judge(struct data_file *file, bool is_newest, struct hint_reader *reader, const 
     *why_not = "damaged header";
     ADB_TRY(read_at(reader->file, 0, bytes, sizeof bytes, &got));
     if (got < sizeof bytes || !adb_hint_decode_header(bytes, &reader->header))
+        return ARMDB_OK;
+    *why_not = adb_hint_is_stale;
+    if (reader->header.version != HINT_FORMAT_VERSION)
         return ARMDB_OK;
     *why_not = "of another data file";
     if (!is_same_file(&reader->header.file, &file->header))

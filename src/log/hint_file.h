@@ -52,7 +52,7 @@ void adb_hint_remove(struct adb_os *os, const char *directory, uint64_t file_id)
 
 struct hint_reader;
 
-/** Why a hint is of no use that was right once: the data file has changed since. */
+/** Why a hint is of no use that was right once: the data file has changed since, or hints have. */
 extern const char adb_hint_is_stale[];
 
 /**

@@ -66,12 +66,16 @@ adb_hint_decode_header(const unsigned char *from, struct hint_header *header_out
 {
     static const unsigned char zeros[AT_CRC - AT_RESERVED] = {0};
     if (memcmp(from, MAGIC, sizeof MAGIC) != 0 ||
-        adb_load_u32(from + AT_CRC) != adb_crc32c(0, from, AT_CRC) ||
-        adb_load_u32(from + AT_VERSION) != HINT_FORMAT_VERSION ||
-        adb_load_u32(from + AT_DEADLINES) > 1 ||
+        adb_load_u32(from + AT_CRC) != adb_crc32c(0, from, AT_CRC))
+        return false;
+    *header_out = (struct hint_header){.version = adb_load_u32(from + AT_VERSION)};
+    if (header_out->version != HINT_FORMAT_VERSION)
+        return true;
+    if (adb_load_u32(from + AT_DEADLINES) > 1 ||
         memcmp(from + AT_RESERVED, zeros, sizeof zeros) != 0)
         return false;
     *header_out = (struct hint_header){
+        .version = HINT_FORMAT_VERSION,
         .file = {.file_id = adb_load_u64(from + AT_FILE_ID),
                  .base_sequence = adb_load_u64(from + AT_BASE_SEQUENCE),
                  .shard = adb_load_u32(from + AT_SHARD)},
@@ -97,14 +101,18 @@ adb_hint_seed(const struct hint_header *header)
 
 /* ----------------------------------------------------------------------- entries */
 
-enum { FLAGS_ALL = HINT_IS_TOMBSTONE | HINT_HAS_VALUE | HINT_IS_VARIABLE, SLOT_SHIFT = 48 };
+enum {
+    FLAGS_ALL = HINT_IS_TOMBSTONE | HINT_HAS_VALUE | HINT_IS_VARIABLE | HINT_IS_HASHED,
+    SLOT_SHIFT = 48
+};
 
 uint64_t
 adb_hint_word(const struct hint_entry *entry)
 {
     uint64_t flags = (entry->is_tombstone ? HINT_IS_TOMBSTONE : 0) |
                      (entry->value != NULL ? HINT_HAS_VALUE : 0) |
-                     (entry->is_variable ? HINT_IS_VARIABLE : 0);
+                     (entry->is_variable ? HINT_IS_VARIABLE : 0) |
+                     (entry->is_hashed ? HINT_IS_HASHED : 0);
     ADB_DEBUG_ASSERT(adb_location_slot(entry->location) == 0);
     return entry->location | flags << SLOT_SHIFT;
 }
@@ -116,6 +124,7 @@ adb_hint_set_word(struct hint_entry *entry, uint64_t word)
     entry->location = word & ~((uint64_t)FLAGS_ALL << SLOT_SHIFT);
     entry->is_tombstone = (flags & HINT_IS_TOMBSTONE) != 0;
     entry->is_variable = (flags & HINT_IS_VARIABLE) != 0;
+    entry->is_hashed = (flags & HINT_IS_HASHED) != 0;
     bool has_value = adb_hint_word_has_value(word);
     uint32_t value_len = adb_location_value_len(word);
     if (entry->is_tombstone && (value_len != 0 || has_value || adb_location_has_deadline(word)))

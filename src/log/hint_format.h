@@ -5,8 +5,9 @@
  * Chunk: head (16 bytes), then groups: head (8 bytes), then entries, back to back.
  * Entry: word (8 bytes) [key length (2)] key [value].
  *
- * A hint has its entries in segments; in each they ascend by collection and key. This module
- * encodes, decodes and validates; it does no I/O. All numbers are little-endian.
+ * A hint has its entries in segments; in each they ascend by collection and key, or, in collections
+ * without order, by the hash of the key and then the key. This module encodes, decodes and
+ * validates; it does no I/O. All numbers are little-endian.
  * Threads: pure functions.
  */
 #ifndef ADB_LOG_HINT_FORMAT_H
@@ -16,7 +17,7 @@
 #include "log/log_format.h"
 
 enum {
-    HINT_FORMAT_VERSION = 1,
+    HINT_FORMAT_VERSION = 2,
     HINT_HEADER_BYTES = 128,
     HINT_CHUNK_BYTES = 16384,
     HINT_CHUNK_HEAD_BYTES = 16,
@@ -28,6 +29,7 @@ enum {
 
 /** The header of a hint file. */
 struct hint_header {
+    uint32_t version;            /* as it was read */
     struct log_file_header file; /* of the data file */
     uint64_t data_bytes;         /* of it, to the end of a SEAL or MARK */
     uint64_t last_sequence;      /* of that SEAL or MARK */
@@ -42,8 +44,8 @@ struct hint_header {
 void adb_hint_encode_header(const struct hint_header *header, unsigned char *to);
 
 /**
- * Reads 128 bytes. Returns whether they are a whole header of a version known here; `header_out` is
- * filled then only.
+ * Reads 128 bytes. Returns whether they are a whole header; `header_out` is filled then only, and
+ * if the version is not HINT_FORMAT_VERSION, only that.
  */
 bool adb_hint_decode_header(const unsigned char *from, struct hint_header *header_out);
 
@@ -58,13 +60,14 @@ struct hint_entry {
     uint32_t collection_id;
     bool is_tombstone;
     bool is_variable;  /* keys of the collection have no fixed length */
+    bool is_hashed;    /* they have no order: entries ascend by the keys' hashes */
     uint64_t location; /* of the record, with slot 0 */
     armdb_slice key;   /* borrowed */
     const void *value; /* borrowed; NULL: not kept; else as long as the location says */
 };
 
 /* In the place of a location's slot. */
-enum { HINT_IS_TOMBSTONE = 1, HINT_HAS_VALUE = 2, HINT_IS_VARIABLE = 4 };
+enum { HINT_IS_TOMBSTONE = 1, HINT_HAS_VALUE = 2, HINT_IS_VARIABLE = 4, HINT_IS_HASHED = 8 };
 
 /** The word of an entry: a location whose slot holds flags. */
 uint64_t adb_hint_word(const struct hint_entry *entry);

@@ -5,11 +5,13 @@
 
 armdb_err
 adb_hint_check_begin(struct hint_check *check, struct data_file *file, const char *directory,
-                     bool is_newest)
+                     bool is_newest, uint64_t hash_seed)
 {
     const char *why_not;
     struct hint_reader *hint;
     *check = (struct hint_check){.file = file};
+    check->told.hash_seed = hash_seed;
+    check->seen.hash_seed = hash_seed;
     ADB_TRY(adb_hint_open(file, directory, is_newest, &hint, &why_not));
     if (hint == NULL && why_not != NULL && why_not != adb_hint_is_stale)
         return adb_fail_at(ARMDB_CORRUPT, "verify", file->path, 0, "its hint is of no use: %s",

@@ -20,12 +20,14 @@ struct hint_check {
  * Begins to check the hint of a data file, if it has one.
  *
  * @param is_newest  as for adb_hint_open().
+ * @param hash_seed  of collections without order.
  *
  * Returns:  ARMDB_OK; ARMDB_CORRUPT: it is damaged; ARMDB_IO, ARMDB_NO_MEMORY. End it with
  *           adb_hint_check_fini() in any case.
  */
 ADB_MUST_USE armdb_err adb_hint_check_begin(struct hint_check *check, struct data_file *file,
-                                            const char *directory, bool is_newest);
+                                            const char *directory, bool is_newest,
+                                            uint64_t hash_seed);
 
 /** Takes the next record of a scan; `index` is NULL if its collection was dropped. Returns
  * ARMDB_OK; ARMDB_NO_MEMORY. */

@@ -154,6 +154,7 @@ adb_shards_open(const struct shard_opening *opening, struct shard_recovery *reco
         return adb_fail(ARMDB_NO_MEMORY, "open", "no memory for the shards");
     for (uint32_t i = 0; i < opening->n_shards; i++) {
         recovery.loads[i].shard = opening->shards[i];
+        recovery.loads[i].runs.hash_seed = opening->shards[i]->hash_seed;
         recovery.loads[i].origins = (struct shard_origins){opening->find, opening->context};
     }
     adb_mutex_init(&recovery.lock);

@@ -40,8 +40,8 @@ compare_samples(const void *a, const void *b)
     const struct sample *y = (const struct sample *)b;
     const armdb_slice left = {x->key, x->place.key.len}; /* place.key.data: see point() */
     const armdb_slice right = {y->key, y->place.key.len};
-    return adb_recover_compare(x->place.collection_id, adb_recover_head(left), left,
-                               y->place.collection_id, adb_recover_head(right), right);
+    return adb_recover_compare(x->place.collection_id, x->place.head, left, y->place.collection_id,
+                               y->place.head, right);
 }
 
 /* Lets places name the keys beside them, once these stay where they are. */
@@ -175,6 +175,8 @@ fits(const struct hint_entry *entry, const struct shard_index *index)
 {
     bool is_variable = index->key_bytes == ARMDB_KEY_VARIABLE;
     uint32_t value_bytes = index->keys.value_bytes;
+    if (entry->is_hashed != index->keys.is_hashed)
+        return false;
     if (entry->is_variable != is_variable || (!is_variable && entry->key.len != index->key_bytes))
         return false;
     if (entry->is_tombstone)

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/mem.h"
 
 /* ------------------------------------------------------------------------ runs */
@@ -54,7 +55,8 @@ adb_runs_add_hint(struct recover_runs *runs, struct shard *shard, struct data_fi
     const uint32_t *segments = adb_hint_segments(hint, &n);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t end = i + 1 < n ? segments[i + 1] : adb_hint_header(hint)->chunks;
-        const struct recover_run run = {.shard = shard,
+        const struct recover_run run = {.hash_seed = runs->hash_seed,
+                                        .shard = shard,
                                         .file = file,
                                         .hint = hint,
                                         .first = segments[i],
@@ -83,7 +85,7 @@ adb_runs_add_chunk(struct recover_runs *runs, struct shard *shard, struct data_f
                    const struct hint_chunk *chunk)
 {
     if (adb_hint_begins_segment(chunk->bytes)) {
-        const struct recover_run run = {.shard = shard, .file = file};
+        const struct recover_run run = {.hash_seed = runs->hash_seed, .shard = shard, .file = file};
         ADB_TRY(add_run(runs, &run));
     }
     struct recover_run *run = &runs->run[runs->count - 1];
@@ -111,15 +113,18 @@ adb_runs_clear(struct recover_runs *runs)
         adb_hint_close(runs->hints[i]);
     adb_mem_free(runs->hints);
     adb_mem_free(runs->run);
-    *runs = (struct recover_runs){0};
+    *runs = (struct recover_runs){.hash_seed = runs->hash_seed};
 }
 
 /* ----------------------------------------------------------------------- order */
 
 uint64_t
-adb_recover_head(armdb_slice key)
+adb_recover_head(const struct hint_entry *entry, uint64_t hash_seed)
 {
+    const armdb_slice key = entry->key;
     unsigned char bytes[8] = {0};
+    if (entry->is_hashed)
+        return adb_hash(key.data, key.len, hash_seed);
     memcpy(bytes, key.data, key.len < sizeof bytes ? key.len : sizeof bytes);
     return __builtin_bswap64(adb_load_u64(bytes));
 }
@@ -143,7 +148,7 @@ compare_to(const struct recover_cursor *cursor, const struct recover_place *plac
 {
     const struct hint_entry *entry = &cursor->entry;
     return adb_recover_compare(entry->collection_id, cursor->head, entry->key, place->collection_id,
-                               adb_recover_head(place->key), place->key);
+                               place->head, place->key);
 }
 
 /* --------------------------------------------------------------------- cursors */
@@ -188,7 +193,7 @@ advance(struct recover_cursor *cursor)
                                   ? HINT_END
                                   : adb_hint_walk_next(&cursor->walk, &cursor->entry);
         if (ADB_LIKELY(step == HINT_ENTRY)) {
-            cursor->head = adb_recover_head(cursor->entry.key);
+            cursor->head = adb_recover_head(&cursor->entry, run->hash_seed);
             return ADB_LIKELY(is_placed(run, &cursor->entry)) ? ARMDB_OK : raise_nonsense(run);
         }
         if (step == HINT_DAMAGED)
@@ -213,7 +218,8 @@ adb_run_first(const struct recover_run *run, uint32_t chunk, unsigned char *to,
     adb_hint_walk_begin(&walk, bytes);
     if (adb_hint_walk_next(&walk, &entry) != HINT_ENTRY)
         return raise_nonsense(run);
-    *place_out = (struct recover_place){entry.collection_id, entry.key};
+    *place_out = (struct recover_place){entry.collection_id,
+                                        adb_recover_head(&entry, run->hash_seed), entry.key};
     return ARMDB_OK;
 }
 
@@ -227,8 +233,8 @@ seek(struct recover_cursor *cursor, const struct recover_place *from)
         uint32_t middle = low + (high - low) / 2;
         struct recover_place first = *from;
         ADB_TRY(adb_run_first(cursor->run, middle, cursor->buffer, &first));
-        if (adb_recover_compare(first.collection_id, adb_recover_head(first.key), first.key,
-                                from->collection_id, adb_recover_head(from->key), from->key) < 0)
+        if (adb_recover_compare(first.collection_id, first.head, first.key, from->collection_id,
+                                from->head, from->key) < 0)
             low = middle;
         else
             high = middle;

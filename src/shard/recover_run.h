@@ -13,6 +13,7 @@
 
 /** Entries of one data file. */
 struct recover_run {
+    uint64_t hash_seed;             /* of collections without order */
     struct shard *shard;            /* borrowed; NULL where nothing is recovered */
     struct data_file *file;         /* borrowed: what they tell of */
     const struct hint_reader *hint; /* borrowed: where they are; NULL: in memory */
@@ -21,8 +22,9 @@ struct recover_run {
     uint32_t count;                 /* of chunks */
 };
 
-/** Runs in the order of their log, and what they need. All zero is empty. */
+/** Runs in the order of their log, and what they need. All zero but for the seed is empty. */
 struct recover_runs {
+    uint64_t hash_seed;      /* of collections without order */
     struct recover_run *run; /* owned */
     uint32_t count;
     uint32_t capacity;
@@ -41,7 +43,7 @@ ADB_MUST_USE armdb_err adb_runs_add_hint(struct recover_runs *runs, struct shard
 ADB_MUST_USE armdb_err adb_runs_add_chunk(struct recover_runs *runs, struct shard *shard,
                                           struct data_file *file, const struct hint_chunk *chunk);
 
-/** Frees everything, and leaves it empty. */
+/** Frees everything, and leaves it empty; the seed stays. */
 void adb_runs_clear(struct recover_runs *runs);
 
 /* -------------------------------------------------------------------- merging */
@@ -49,6 +51,7 @@ void adb_runs_clear(struct recover_runs *runs);
 /** A place in the order of entries. */
 struct recover_place {
     uint32_t collection_id;
+    uint64_t head;   /* see adb_recover_head() */
     armdb_slice key; /* borrowed */
 };
 
@@ -59,7 +62,7 @@ struct recover_cursor {
                                     * the larger number is the newer one */
     bool is_over;
     struct hint_entry entry; /* points into the chunk */
-    uint64_t head;           /* of the key: see adb_recover_head() */
+    uint64_t head;           /* of its key: see adb_recover_head() */
     /* inside */
     unsigned char *buffer; /* owned: the chunk, if it comes from a hint */
     struct hint_walk walk;
@@ -92,10 +95,11 @@ ADB_MUST_USE armdb_err adb_merge_next(struct recover_merge *merge);
 /** NULL is allowed. */
 void adb_merge_end(struct recover_merge *merge);
 
-/** The first bytes of a key, as a number that compares like them. */
-uint64_t adb_recover_head(armdb_slice key);
+/** What an entry comes by in the order of its collection, before its key: that key's hash, or its
+ * first bytes as a number that compares like them. */
+uint64_t adb_recover_head(const struct hint_entry *entry, uint64_t hash_seed);
 
-/** The order of two entries' collections and keys: negative, 0 or positive. */
+/** The order of two entries: negative, 0 or positive. */
 int adb_recover_compare(uint32_t a_collection, uint64_t a_head, armdb_slice a,
                         uint32_t b_collection, uint64_t b_head, armdb_slice b);
 

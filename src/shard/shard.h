@@ -25,8 +25,9 @@ struct shard_config {
     const char *directory; /* of the database */
     unsigned char db_id[LOG_DB_ID_BYTES];
     uint32_t number;
-    uint64_t max_file_bytes;
     uint32_t write_buffer_bytes;
+    uint64_t max_file_bytes;
+    uint64_t hash_seed;      /* of maps */
     struct adb_pages *pages; /* of the indexes that it writes to; borrowed, outlives the shard */
     struct adb_cache *cache; /* of blocks of all shards; borrowed, outlives the shard; NULL: none */
     /* As in struct data_file_source; borrowed, outlives the shard. */

@@ -91,8 +91,8 @@ static armdb_err
 check_with_hint(struct checker *checker, struct data_file *file, bool is_newest)
 {
     uint64_t damages = checker->damages;
-    armdb_err err = report(checker,
-                           adb_hint_check_begin(&checker->hint, file, checker->path, is_newest));
+    armdb_err err = report(checker, adb_hint_check_begin(&checker->hint, file, checker->path,
+                                                         is_newest, checker->config->hash_seed));
     if (err == ARMDB_OK)
         err = check_open_file(checker, file, is_newest);
     if (err == ARMDB_OK && checker->damages == damages)

@@ -50,6 +50,7 @@ adb_shard_new(const struct shard_config *config, struct shard **shard_out)
     shard->cache = config->cache;
     shard->verify_reads = config->verify_reads;
     adb_shard_init_source(shard, config->is_direct);
+    shard->hash_seed = config->hash_seed;
     shard->is_same_boot = config->is_same_boot;
     shard->identity.shard = config->number;
     memcpy(shard->identity.db_id, config->db_id, LOG_DB_ID_BYTES);

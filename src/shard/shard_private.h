@@ -44,7 +44,8 @@ struct shard {
     struct adb_cache *cache;         /* borrowed; NULL: none */
     struct data_file_source source;  /* how its files are read */
     armdb_verify_reads verify_reads; /* of its files */
-    bool is_same_boot;               /* as in struct shard_config */
+    uint64_t hash_seed;              /* as in struct shard_config */
+    bool is_same_boot;               /* the same */
     _Atomic(struct data_file *)
         *files; /* owned, [LOCATION_SLOTS]; entries owned, stored under lock,
                                          * loaded by readers inside an RCU scope */
@@ -304,7 +305,9 @@ adb_shard_describe_index(const struct shard_index *index)
 {
     return (struct hint_collection){.is_variable = index != NULL &&
                                                    index->key_bytes == ARMDB_KEY_VARIABLE,
-                                    .has_values = index != NULL && index->keys.value_bytes != 0};
+                                    .has_values = index != NULL && index->keys.value_bytes != 0,
+                                    .is_hashed = index != NULL && index->keys.is_hashed,
+                                    .seed = index != NULL ? index->keys.seed : 0};
 }
 
 #endif

@@ -398,8 +398,8 @@ begin_hint(struct shard_verify *verify)
 {
     const struct verify_file *at = verify->at;
     struct hint_check *check = &verify->hint;
-    ADB_TRY(tell_of_hint(
-        verify, adb_hint_check_begin(check, at->file, verify->shard->path, !at->is_whole)));
+    ADB_TRY(tell_of_hint(verify, adb_hint_check_begin(check, at->file, verify->shard->path,
+                                                      !at->is_whole, verify->shard->hash_seed)));
     if (check->hint != NULL && adb_hint_header(check->hint)->data_bytes > at->end)
         adb_hint_check_fini(check);
     return ARMDB_OK;

@@ -91,7 +91,7 @@ def file_headers():
 # ------------------------------------------------------------------------- hint
 
 WHOLE_FILE, FIX_CRC, IS_NEWEST, TWO_THREADS = 1, 2, 4, 8
-DEAD, WITH_VALUE, VARIABLE = 1, 2, 4
+DEAD, WITH_VALUE, VARIABLE, HASHED = 1, 2, 4, 8
 DEADLINE = 1 << 14 | VARIABLE
 DATA_BYTES = 1 << 20
 
@@ -105,6 +105,23 @@ def entry(key, offset, value_len=0, flags=VARIABLE, value=b""):
     return struct.pack("<Q", word | flags << 48) + length + key + value
 
 
+def hash_of(key):
+    """XXH3-64 of 4 to 8 bytes, seed 0: the order of entries of a map."""
+    mask = (1 << 64) - 1
+    secret = (0x1cad21f72c81017c ^ 0xdb979083e96dd4de) & mask
+    first, = struct.unpack("<I", key[:4])
+    last, = struct.unpack("<I", key[-4:])
+    h = (last + (first << 32)) ^ secret
+
+    def turned(bits):
+        return (h << bits | h >> (64 - bits)) & mask
+    h = h ^ turned(49) ^ turned(24)
+    h = h * 0x9fb21c651e98df25 & mask
+    h ^= (h >> 35) + len(key)
+    h = h * 0x9fb21c651e98df25 & mask
+    return h ^ h >> 28
+
+
 def group(collection_id, entries, key_bytes=0, count=None):
     count = len(entries) if count is None else count
     return struct.pack("<IHH", collection_id, count, key_bytes) + b"".join(entries)
@@ -115,7 +132,7 @@ def packed(*groups, begins=1):
     return struct.pack("<BH", begins, len(body)) + body
 
 
-def whole_hint(groups, chunks=1, begins=1, version=1, data_bytes=DATA_BYTES):
+def whole_hint(groups, chunks=1, begins=1, version=2, data_bytes=DATA_BYTES):
     header = (b"armdbhnt" + struct.pack("<IIQ", version, 0, 1) + bytes([1, 2, 3]) + bytes(13) +
               struct.pack("<QQQQQQI", data_bytes, 0, 77, 3, 0, 0, chunks) + bytes(36))
     chunk = struct.pack("<IIII", 0, 16 + len(groups), begins, 0) + groups
@@ -126,9 +143,11 @@ def hints():
     names = group(0, [entry(b"apple", 64, 3), entry(b"banana", 128, 0, DEAD | VARIABLE),
                       entry(b"cherry", 256, 700)])
     numbers = group(1, [entry(struct.pack(">Q", n), 1024 + 40 * n, 9, 0) for n in range(20)], 8)
-    values = group(2, [entry(struct.pack(">I", n), 4096 + 40 * n, 8, WITH_VALUE, b"8 bytes!")
-                       for n in range(20)], 4)
-    places = group(3, [entry(b"x" * n, 8192 + 1024 * n, 99) for n in (1, 7, 1000)])
+    fours = sorted((struct.pack(">I", n) for n in range(90)), key=hash_of)
+    values = group(2, [entry(key, 4096 + 40 * n, 8, WITH_VALUE | HASHED, b"8 bytes!")
+                       for n, key in enumerate(fours)], 4)
+    places = group(3, [entry(key, 8192 + 1024 * len(key), 99, VARIABLE | HASHED)
+                       for key in sorted((b"x" * n for n in range(4, 9)), key=hash_of)])
     dropped = group(4, [entry(b"gone", 512, 5), entry(b"gone too", 768, 0, DEAD | VARIABLE)])
     every = [names, numbers, values, places, dropped]
     write("hint", "every_kind", bytes([0]) + packed(*every))
@@ -150,9 +169,15 @@ def hints():
     write("hint", "no_such_collection", bytes([0]) + packed(group(9, [entry(b"k", 64)])))
     write("hint", "id_too_large", bytes([0]) + packed(group(1 << 20, [entry(b"k", 64)])))
     write("hint", "misfit", bytes([0]) + packed(group(1, [entry(b"7 bytes", 64, 0, 0)], 7)))
-    write("hint", "no_value", bytes([0]) + packed(group(2, [entry(b"four", 64, 8, 0)], 4)))
+    write("hint", "no_value", bytes([0]) + packed(group(2, [entry(b"four", 64, 8, HASHED)], 4)))
+    write("hint", "not_hashed", bytes([0]) + packed(group(3, [entry(b"four", 64, 8)])))
+    write("hint", "hashed", bytes([0]) + packed(group(0, [entry(b"k", 64, 8, VARIABLE | HASHED)])))
+    write("hint", "not_in_order_of_hashes", bytes([0]) + packed(
+        group(3, [entry(key, 64, 8, VARIABLE | HASHED) for key in reversed(fours)])))
+    write("hint", "long_key_of_map", bytes([0]) + packed(
+        group(3, [entry(b"x" * 1000, 64, 8, VARIABLE | HASHED)])))
     write("hint", "long_value", bytes([0]) + packed(
-        group(2, [entry(b"four", 64, 257, WITH_VALUE, b"v" * 257)], 4)))
+        group(2, [entry(b"four", 64, 257, WITH_VALUE | HASHED, b"v" * 257)], 4)))
     write("hint", "behind_the_end", bytes([0]) + packed(group(0, [entry(b"k", DATA_BYTES - 16)])))
     write("hint", "in_the_header", bytes([0]) + packed(group(0, [entry(b"k", 56)])))
     write("hint", "large_value", bytes([0]) + packed(group(0, [entry(b"k", 4096, 600000)])))
@@ -162,7 +187,8 @@ def hints():
     write("hint", "whole", bytes([WHOLE_FILE | FIX_CRC]) + whole_hint(b"".join(every)))
     write("hint", "whole_bad_checksum", bytes([WHOLE_FILE]) + whole_hint(names))
     write("hint", "whole_too_many_chunks", bytes([WHOLE_FILE | FIX_CRC]) + whole_hint(names, 2))
-    write("hint", "whole_newer", bytes([WHOLE_FILE | FIX_CRC]) + whole_hint(names, version=2))
+    write("hint", "whole_newer", bytes([WHOLE_FILE | FIX_CRC]) + whole_hint(names, version=3))
+    write("hint", "whole_older", bytes([WHOLE_FILE | FIX_CRC]) + whole_hint(names, version=1))
     write("hint", "whole_shorter", bytes([WHOLE_FILE | FIX_CRC | IS_NEWEST]) +
           whole_hint(names, data_bytes=DATA_BYTES - 40))
     write("hint", "whole_cut", bytes([WHOLE_FILE | FIX_CRC]) + whole_hint(names)[:200])

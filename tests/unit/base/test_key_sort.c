@@ -142,7 +142,7 @@ test_key_sort__full__says_so(void **state)
 {
     (void)state;
     struct adb_key_sort *sort = adb_key_sort_new(ADB_KEY_SORT_BYTES_MIN);
-    static const unsigned char longest[ARMDB_KEY_MAX] = {0};
+    static const unsigned char longest[ADB_KEY_SORT_KEY_MAX] = {0};
     struct adb_key_sorted sorted;
     const armdb_slice key = {longest, sizeof longest};
     const armdb_slice small = {"k", 1};
@@ -156,7 +156,7 @@ test_key_sort__full__says_so(void **state)
         assert_true(n > 16 && n < ADB_KEY_SORT_BYTES_MIN / 16);
         adb_key_sort_run(sort);
         assert_true(adb_key_sort_next(sort, &sorted));
-        assert_int_equal(sorted.key.len, ARMDB_KEY_MAX); /* zeros */
+        assert_int_equal(sorted.key.len, ADB_KEY_SORT_KEY_MAX); /* zeros */
         adb_key_sort_clear(sort);
     }
     adb_key_sort_free(sort);

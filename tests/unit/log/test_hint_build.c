@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/key_sort.h"
 #include "base/mem.h"
 #include "log/hint_build.h"
@@ -29,6 +30,8 @@ static const struct kind {
     {5, {.has_values = true}, false, 16, 8},
     {6, {0}, true, 0, 0},
     {300, {.is_variable = true, .has_values = true}, false, 0, HINT_VALUE_MAX},
+    {301, {.is_variable = true, .is_hashed = true, .seed = 7}, false, 0, 0},
+    {302, {.has_values = true, .is_hashed = true, .seed = 7}, false, 16, 8},
     {70000, {0}, false, 1, 0},
     {LOG_COLLECTION_ID_MAX, {0}, false, ARMDB_FIXED_KEY_MAX, 0},
 };
@@ -117,6 +120,13 @@ compare_keys(const struct record *x, const struct record *y)
 {
     if (x->kind->id != y->kind->id)
         return x->kind->id < y->kind->id ? -1 : 1;
+    const struct hint_collection *collection = &x->kind->collection;
+    if (collection->is_hashed) {
+        uint64_t a = adb_hash(x->key, x->key_len, collection->seed);
+        uint64_t b = adb_hash(y->key, y->key_len, collection->seed);
+        if (a != b)
+            return a < b ? -1 : 1;
+    }
     int order = memcmp(x->key, y->key, x->key_len < y->key_len ? x->key_len : y->key_len);
     if (order != 0)
         return order;
@@ -232,6 +242,7 @@ assert_is(const struct hint_entry *entry, const struct record *record)
     assert_int_equal(entry->collection_id, record->kind->id);
     assert_int_equal(entry->is_tombstone, is_tombstone(record));
     assert_int_equal(entry->is_variable, record->kind->collection.is_variable);
+    assert_int_equal(entry->is_hashed, record->kind->collection.is_hashed);
     assert_true(entry->location == location);
     assert_int_equal(entry->key.len, record->key_len);
     assert_memory_equal(entry->key.data, record->key, record->key_len);

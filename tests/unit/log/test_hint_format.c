@@ -31,7 +31,7 @@ enum { AT_VERSION = 8, AT_DEADLINES = 92, AT_RESERVED = 96, AT_CRC = 124 };
 /* What docs/format.md draws. */
 static const unsigned char HEADER_BYTES[AT_CRC] = {
     'a',  'r',  'm',  'd',  'b',  'h',  'n',  't',  /*  0 magic */
-    1,    0,    0,    0,                            /*  8 format version */
+    2,    0,    0,    0,                            /*  8 format version */
     0x0c, 0x0d, 0x0e, 0x0f,                         /* 12 shard */
     0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, /* 16 file id */
     0xd0, 0xd1, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, /* 24 database id */
@@ -99,7 +99,7 @@ passes_changed(size_t at, unsigned char value)
     adb_hint_encode_header(&HEADER, bytes);
     bytes[at] = value;
     adb_store_u32(bytes + AT_CRC, adb_crc32c(0, bytes, AT_CRC));
-    return adb_hint_decode_header(bytes, &found);
+    return adb_hint_decode_header(bytes, &found) && found.version == HINT_FORMAT_VERSION;
 }
 
 static void
@@ -109,7 +109,8 @@ test_hint_format__header__other_magic_version_or_reserved_is_refused(void **stat
     assert_false(passes_changed(0, 'x'));
     assert_false(passes_changed(7, 'x'));
     assert_false(passes_changed(AT_VERSION, 0));
-    assert_false(passes_changed(AT_VERSION, 2));
+    assert_false(passes_changed(AT_VERSION, 1));
+    assert_false(passes_changed(AT_VERSION, 3));
     for (size_t at = AT_RESERVED; at < AT_CRC; at++)
         assert_false(passes_changed(at, 1));
     assert_true(passes_changed(AT_DEADLINES, 1));
@@ -141,6 +142,8 @@ test_hint_format__word__location_and_flags(void **state)
     assert_true(adb_hint_word(&entry) == UINT64_C(0x0002000000600003));
     entry.is_variable = true;
     assert_true(adb_hint_word(&entry) == UINT64_C(0x0006000000600003));
+    entry.is_hashed = true;
+    assert_true(adb_hint_word(&entry) == UINT64_C(0x000e000000600003));
     const struct hint_entry tombstone = {.location = adb_location_make(0, 0x60, 0),
                                          .is_tombstone = true};
     assert_true(adb_hint_word(&tombstone) == UINT64_C(0x0001000000600000));
@@ -170,7 +173,7 @@ test_hint_format__word__what_makes_sense(void **state)
         {UINT64_C(0x8002000050000000), false},
         {UINT64_C(0x8000000050000007), true},  /* a large value */
         {UINT64_C(0x8fffffff00000000), false}, /* flags that there are not: in each bit */
-        {UINT64_C(0x0008000000600003), false},
+        {UINT64_C(0x0008000000600003), true},  /* a key by its hash */
         {UINT64_C(0x0010000000600003), false},
         {UINT64_C(0x2000000000600003), false},
         {UINT64_C(0x4000000000600003), true},  /* a deadline */
@@ -204,6 +207,7 @@ random_entry(struct test_rng *rng, uint32_t collection_id)
     struct hint_entry entry = {.collection_id = collection_id,
                                .is_tombstone = test_rng_one_in(rng, 5),
                                .is_variable = kind >= 2,
+                               .is_hashed = collection_id % 3 == 1,
                                .key = {bytes_of_keys, 1 + collection_id % ARMDB_FIXED_KEY_MAX}};
     if (entry.is_variable)
         entry.key.len = test_rng_one_in(rng, 8) ? ARMDB_KEY_MAX : 1 + test_rng_below(rng, 40);
@@ -225,6 +229,7 @@ assert_same_entry(const struct hint_entry *found, const struct hint_entry *entry
     assert_int_equal(found->collection_id, entry->collection_id);
     assert_int_equal(found->is_tombstone, entry->is_tombstone);
     assert_int_equal(found->is_variable, entry->is_variable);
+    assert_int_equal(found->is_hashed, entry->is_hashed);
     assert_true(found->location == entry->location);
     assert_int_equal(found->key.len, entry->key.len);
     assert_memory_equal(found->key.data, entry->key.data, entry->key.len);
@@ -545,7 +550,7 @@ test_hint_format__worked_example__byte_for_byte(void **state)
 {
     (void)state;
     static const unsigned char expected[HINT_HEADER_BYTES + 0x27] = {
-        0x61, 0x72, 0x6d, 0x64, 0x62, 0x68, 0x6e, 0x74, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x61, 0x72, 0x6d, 0x64, 0x62, 0x68, 0x6e, 0x74, 0x02, 0x00, 0x00, 0x00, 0x00, 0x00,
         0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x58, 0x68, 0x4f, 0xa3,
         0x97, 0xdf, 0x36, 0xfc, 0x36, 0xb1, 0x3a, 0x70, 0xc8, 0xaf, 0x89, 0x9a, 0xa8, 0x00,
         0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
@@ -553,8 +558,8 @@ test_hint_format__worked_example__byte_for_byte(void **state)
         0x00, 0x00, 0x20, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x20, 0x00, 0x00, 0x00,
         0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
         0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xc5, 0x9c,
-        0x77, 0x27, 0x8c, 0x6b, 0xc5, 0x7c, 0x27, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x1f, 0x0b,
+        0xcb, 0x1c, 0x8c, 0x6b, 0xc5, 0x7c, 0x27, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00,
         0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00,
         0x60, 0x00, 0x00, 0x00, 0x05, 0x00, 0x05, 0x00, 0x61, 0x70, 0x70, 0x6c, 0x65};
     static struct hint_chunk chunk;

@@ -9,7 +9,7 @@
 
 #include "shard_fixture.h"
 
-enum { N_COLLECTIONS = 4, N_KEYS = 24, CONST_BYTES = 8, VALUE_MAX = 2000 };
+enum { N_COLLECTIONS = 4, N_KEYS = 24, CONST_BYTES = 8, VALUE_MAX = 2000, MAP_SEED = 77 };
 
 /** What a key must have: 0 for nothing, or the number that its value follows from. */
 struct kept {
@@ -68,6 +68,7 @@ engine_init_index(struct engine *engine, uint32_t collection, struct adb_index *
     const struct adb_index_config config = {.pages = engine->pages,
                                             .n_writers = 1,
                                             .is_ordered = collection < 2,
+                                            .seed = MAP_SEED,
                                             .value_bytes = is_const(collection) ? CONST_BYTES : 0};
     assert_ok(adb_index_init(index, &config));
 }
@@ -82,6 +83,7 @@ engine_config(const struct engine *engine)
         .number = SHARD_NUMBER,
         .max_file_bytes = 16384,
         .write_buffer_bytes = 16384,
+        .hash_seed = MAP_SEED,
         .pages = engine->pages,
     };
 }

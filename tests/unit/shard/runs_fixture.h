@@ -24,7 +24,7 @@
 
 #define assert_ok(expression) assert_int_equal((expression), ARMDB_OK)
 
-enum { DATA_BYTES = 1 << 20 /* of each data file */, KEY_ROOM = 48 };
+enum { DATA_BYTES = 1 << 20 /* of each data file */, KEY_ROOM = 48, HASH_SEED = 5 /* of maps */ };
 
 /* ----------------------------------------------------------------------- kinds */
 
@@ -48,9 +48,17 @@ struct item {
     uint32_t run;
     bool is_tombstone;
     uint64_t location; /* slot 0 */
+    uint64_t head;     /* of the key */
     uint32_t key_len;
     unsigned char key[KEY_ROOM];
 };
+
+static inline uint64_t
+head_of(const struct kind *kind, armdb_slice key)
+{
+    const struct hint_entry entry = {.is_hashed = !kind->is_ordered, .key = key};
+    return adb_recover_head(&entry, HASH_SEED);
+}
 
 static inline uint64_t
 item_bytes(const struct item *item)
@@ -77,6 +85,7 @@ item_entry(const struct item *item)
     return (struct hint_entry){.collection_id = item->kind->collection_id,
                                .is_tombstone = item->is_tombstone,
                                .is_variable = item->kind->key_bytes == 0,
+                               .is_hashed = !item->kind->is_ordered,
                                .location = item->location,
                                .key = {item->key, item->key_len},
                                .value = item_value(item)};
@@ -95,6 +104,7 @@ make_item(struct item *item, struct test_rng *rng, uint32_t n_keys)
     test_rng_fill(&of_key, item->key, item->key_len);
     if (test_rng_one_in(&of_key, 2)) /* many differ late */
         memset(item->key, 'k', item->key_len < 12 ? item->key_len / 2 : 10);
+    item->head = head_of(item->kind, (armdb_slice){item->key, item->key_len});
     item->is_tombstone = test_rng_one_in(rng, 5);
     uint32_t value_len = item->kind->value_bytes;
     if (value_len == 0)
@@ -117,6 +127,8 @@ compare_item_keys(const struct item *x, const struct item *y)
 {
     if (x->kind != y->kind)
         return x->kind < y->kind ? -1 : 1;
+    if (x->head != y->head)
+        return x->head < y->head ? -1 : 1;
     int order = memcmp(x->key, y->key, x->key_len < y->key_len ? x->key_len : y->key_len);
     if (order != 0)
         return order;

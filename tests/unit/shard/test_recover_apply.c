@@ -24,7 +24,7 @@ struct world {
 static uint32_t
 shard_of(armdb_slice key)
 {
-    return (uint32_t)(adb_recover_head(key) % 1000003 % SHARDS);
+    return (uint32_t)(head_of(&kinds[0], key) % 1000003 % SHARDS);
 }
 
 static const char NOT_HERE[] = "a key that is not of this shard";
@@ -65,7 +65,7 @@ open_world(struct world *world)
                                                 .key_bytes = kinds[i].key_bytes,
                                                 .value_bytes = kinds[i].value_bytes,
                                                 .n_writers = ADB_CREW_MAX,
-                                                .seed = 5};
+                                                .seed = HASH_SEED};
         struct shard_index *index = &world->indexes[i];
         assert_ok(adb_index_init(&index->keys, &config));
         index->collection_id = kinds[i].collection_id;
@@ -82,6 +82,7 @@ open_world(struct world *world)
         make_directory_name(directory, i);
         sim_make_dir(world->sim, directory);
         assert_ok(adb_shard_new(&config, &world->shards[i]));
+        world->runs[i].hash_seed = HASH_SEED;
         for (uint32_t number = 0; number < FILES; number++) {
             const struct log_file_header header = {.shard = i, .file_id = number + 1};
             struct data_file *file = make_data_file(world->sim, directory, &header);
@@ -362,8 +363,9 @@ enum harm {
     HARM_NONE,
     HARM_VARIABLE, /* its key has, or has not, a fixed length */
     HARM_KEY_SHORTER,
-    HARM_VALUE,       /* there is none, or there is one */
-    HARM_VALUE_LENGTH /* it is shorter */
+    HARM_VALUE,        /* there is none, or there is one */
+    HARM_VALUE_LENGTH, /* it is shorter */
+    HARM_ORDER         /* of hashes where keys are ordered, or the other way round */
 };
 
 /* Whether that makes an entry that is not of its collection. */
@@ -374,6 +376,7 @@ does_harm(const struct kind *kind, enum harm harm, bool is_tombstone)
     case HARM_NONE:
         return false;
     case HARM_VARIABLE:
+    case HARM_ORDER:
         return true;
     case HARM_KEY_SHORTER:
         return kind->key_bytes != 0;
@@ -392,6 +395,8 @@ make_wrong(const struct item *item, enum harm harm)
     struct hint_entry entry = item_entry(item);
     if (harm == HARM_VARIABLE)
         entry.is_variable = !entry.is_variable;
+    if (harm == HARM_ORDER)
+        entry.is_hashed = !entry.is_hashed;
     if (harm == HARM_KEY_SHORTER)
         entry.key.len--;
     if (harm == HARM_VALUE && !item->is_tombstone)
@@ -406,12 +411,12 @@ static void
 test_recover_apply__entries_that_do_not_fit__corrupt(void **state)
 {
     struct world *world = (struct world *)*state;
-    for (uint32_t i = 0; i < KINDS * 20; i++) {
-        const struct kind *kind = &kinds[i / 20];
-        enum harm harm = (enum harm)(i % 5);
-        bool is_first = i / 5 % 2 == 0;
+    for (uint32_t i = 0; i < KINDS * 24; i++) {
+        const struct kind *kind = &kinds[i / 24];
+        enum harm harm = (enum harm)(i % 6);
+        bool is_first = i / 6 % 2 == 0;
         struct item item = make_right(kind);
-        item.is_tombstone = i / 10 % 2 == 0;
+        item.is_tombstone = i / 12 % 2 == 0;
         if (item.is_tombstone)
             item.location = adb_location_make(0, 4096, 0);
         const struct hint_entry entry = make_wrong(&item, harm);

@@ -344,7 +344,8 @@ check_hint(struct telling *telling, struct data_file *file)
     const struct shard_origins origins = {engine_find, telling->engine};
     struct log_scan_result result;
     telling->n = 0;
-    armdb_err err = adb_hint_check_begin(&telling->check, file, SHARD_PATH, false);
+    armdb_err err = adb_hint_check_begin(&telling->check, file, SHARD_PATH, false,
+                                         telling->engine->shard->hash_seed);
     if (err == ARMDB_OK)
         err = adb_log_scan(file, false, file->header.base_sequence, tell, telling, &result);
     if (err == ARMDB_OK)
