@@ -202,7 +202,9 @@ note_failed_write(struct workload *work, const struct contract_write *write, arm
     REQUIRE(grew || info.newest_sequence == count, "shard at %" PRIu64 ", not %zu",
             info.newest_sequence, count);
     REQUIRE(err != ARMDB_FAILED || info.failure != ARMDB_OK, "refused by a shard that is well");
-    REQUIRE(!was_failed || err == ARMDB_FAILED, "a failed shard says %s", armdb_err_name(err));
+    /* Compare and swap reads before, which may fail as well. */
+    REQUIRE(!was_failed || err == ARMDB_FAILED || work->kind == WORK_CAS, "a failed shard says %s",
+            armdb_err_name(err));
     if (grew) {
         REQUIRE(level == ARMDB_SYNCED && info.failure != ARMDB_OK, "%s after the write was taken",
                 armdb_err_name(err));
@@ -233,6 +235,28 @@ static bool
 is_zero(const armdb_ticket *ticket)
 {
     return ticket->sequence == 0 && ticket->shard == 0 && ticket->reserved == 0;
+}
+
+/* Lets the engine do a write; *is_refused_out: it had to refuse it. */
+static armdb_err
+submit(struct workload *work, enum work_kind kind, armdb_slice bytes, struct contract_write *write,
+       armdb_write_options *options, bool *is_refused_out)
+{
+    const struct contract_collection *collection = &work->contract->collections[write->collection];
+    enum contract_truth is_there = collection->live[write->key].is_there;
+    if (kind == WORK_CAS)
+        return workload_cas(work, bytes, write, options, is_refused_out);
+    armdb_err err = adb_db_write(work->opened[write->collection], verb_of(kind), bytes,
+                                 (armdb_slice){work->buffer, write->value_len}, options);
+    *is_refused_out = err == ARMDB_EXISTS || err == ARMDB_NOT_FOUND;
+    if (*is_refused_out)
+        REQUIRE(kind == (err == ARMDB_EXISTS ? WORK_INSERT : WORK_DELETE) &&
+                    is_there != (err == ARMDB_EXISTS ? CONTRACT_NO : CONTRACT_YES),
+                "key %u of \"%s\": %s", write->key, collection->name, armdb_err_name(err));
+    REQUIRE(err != ARMDB_OK || kind == WORK_PUT ||
+                is_there != (kind == WORK_DELETE ? CONTRACT_NO : CONTRACT_YES),
+            "key %u of \"%s\": written", write->key, collection->name);
+    return err;
 }
 
 /* One write; with `has_ticket` it is not waited for, and promises nothing. */
@@ -267,24 +291,17 @@ write_pair(struct workload *work, enum work_kind kind, const struct contract_wri
     }
     work->shard = contract_route(work->db, bytes);
     bool was_failed = info_of(work, work->shard).failure != ARMDB_OK;
-    enum contract_truth is_there = collection->live[key].is_there;
-    armdb_err err = adb_db_write(work->opened[place], verb_of(kind), bytes,
-                                 (armdb_slice){work->buffer, write.value_len}, &options);
+    bool is_refused;
+    armdb_err err = submit(work, kind, bytes, &write, &options, &is_refused);
     REQUIRE(!has_ticket || (is_ticketed && err == ARMDB_OK) || is_zero(&ticket),
             "a ticket of shard %u with %s", ticket.shard, armdb_err_name(err));
-    if (err == ARMDB_EXISTS || err == ARMDB_NOT_FOUND) {
-        REQUIRE(kind == (err == ARMDB_EXISTS ? WORK_INSERT : WORK_DELETE) &&
-                    is_there != (err == ARMDB_EXISTS ? CONTRACT_NO : CONTRACT_YES),
-                "key %u of \"%s\": %s", key, collection->name, armdb_err_name(err));
+    if (is_refused)
         return ARMDB_OK;
-    }
     if (err != ARMDB_OK) {
         note_failed_write(work, &write, err, was_failed, level);
         return workload_tolerate(work, "a write", err);
     }
-    REQUIRE(!was_failed && (kind == WORK_PUT ||
-                            is_there != (kind == WORK_DELETE ? CONTRACT_NO : CONTRACT_YES)),
-            "key %u of \"%s\": written", key, collection->name);
+    REQUIRE(!was_failed, "key %u of \"%s\": written", key, collection->name);
     if (sim_is_off(work->sim)) { /* nobody was there any more to be told of it */
         contract_accept(work->contract, work->shard, &write);
         return ARMDB_IO;
@@ -555,6 +572,7 @@ run_step(struct workload *work)
     case WORK_PUT:
     case WORK_INSERT:
     case WORK_DELETE:
+    case WORK_CAS:
         return step_write(work, work->kind);
     case WORK_GET:
     case WORK_GET_VALUE:

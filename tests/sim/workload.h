@@ -34,6 +34,7 @@ enum work_kind {
     WORK_VERIFY,     /* a check of the open database */
     WORK_CHECKPOINT, /* a copy, which is opened */
     WORK_CACHE,      /* the block cache gets another size */
+    WORK_CAS,
     WORK_KINDS
 };
 
