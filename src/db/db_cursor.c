@@ -537,3 +537,9 @@ adb_cursor_value_len(const struct cursor *cursor)
 {
     return cursor->place == PLACE_ON ? adb_location_value_len(cursor->position.location) : 0;
 }
+
+uint64_t
+adb_cursor_location(const struct cursor *cursor)
+{
+    return cursor->position.location;
+}

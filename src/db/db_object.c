@@ -273,27 +273,65 @@ adb_db_object_write(struct collection *collection, enum shard_verb verb, armdb_s
 
 /* ------------------------------------------------------------------- lifetime */
 
+/* Makes the object of the key under a cursor, unless it has one; the cursor has read its value. */
+static armdb_err
+load(struct collection *collection, struct object_codec *codec, const struct cursor *cursor)
+{
+    const armdb_slice key = adb_cursor_key(cursor);
+    struct shard *shard = adb_db_route(collection->db, key);
+    struct object *object;
+    adb_rcu_enter();
+    armdb_err err = adb_collection_check(collection);
+    if (err == ARMDB_OK && adb_index_get_object(&collection->index.keys, key, &object) == 0)
+        err = ARMDB_NOT_FOUND;
+    bool has_object = err == ARMDB_OK && object != NULL && object->codec == codec;
+    const struct shard_place place = adb_shard_place(shard, adb_cursor_location(cursor));
+    adb_rcu_leave();
+    if (err != ARMDB_OK || has_object)
+        return err;
+    ADB_TRY(decode(collection, codec, key, adb_cursor_value(cursor), &object));
+    bool is_done = adb_shard_install_object(shard, &collection->index, key, &place, object);
+    adb_object_unref(object);
+    if (is_done)
+        return ARMDB_OK;
+    ADB_TRY(pin(collection, codec, key, &object));
+    adb_object_unref(object);
+    return ARMDB_OK;
+}
+
+/* Walks all keys. The files are held: no location comes again for another one. */
 static armdb_err
 load_all(struct collection *collection, struct object_codec *codec)
 {
-    armdb_cursor_options options = ARMDB_CURSOR_OPTIONS_INIT;
     struct cursor *cursor;
     armdb_err err;
-    options.keys_only = 1;
-    ADB_TRY(adb_cursor_open(collection, &options, &cursor));
-    while ((err = adb_cursor_move(cursor, CURSOR_NEXT)) == ARMDB_OK) {
-        const armdb_slice key = adb_cursor_key(cursor);
-        struct object *object;
-        err = pin(collection, codec, key, &object);
+    ADB_TRY(adb_cursor_open(collection, NULL, &cursor));
+    while ((err = adb_cursor_move(cursor, CURSOR_NEXT)) != ARMDB_END) {
         if (err == ARMDB_OK)
-            adb_object_unref(object);
-        else if (err != ARMDB_NOT_FOUND &&
-                 (codec->user.on_failure == NULL ||
-                  codec->user.on_failure(codec->user.context, key, err) != 0))
+            err = load(collection, codec, cursor);
+        if (err == ARMDB_NO_COLLECTION ||
+            (err != ARMDB_OK && err != ARMDB_NOT_FOUND &&
+             (codec->user.on_failure == NULL ||
+              codec->user.on_failure(codec->user.context, adb_cursor_key(cursor), err) != 0)))
             break;
     }
     adb_cursor_close(cursor);
     return err == ARMDB_END ? ARMDB_OK : err;
+}
+
+static armdb_err
+hold_and_load_all(struct collection *collection, struct object_codec *codec)
+{
+    struct db *db = collection->db;
+    for (uint32_t i = 0; i < db->settings.shards; i++) {
+        adb_shard_lock(db->shards[i]);
+        adb_shard_hold(db->shards[i]);
+        adb_shard_unlock(db->shards[i]);
+    }
+    armdb_err err = load_all(collection, codec);
+    for (uint32_t i = 0; i < db->settings.shards; i++)
+        adb_shard_release(db->shards[i]);
+    return err;
 }
 
 static armdb_err
@@ -311,7 +349,7 @@ attach_locked(struct collection *collection, const armdb_codec *user)
     codec->older = collection->codecs;
     collection->codecs = codec;
     atomic_store_explicit(&collection->codec, codec, memory_order_release);
-    armdb_err err = load_all(collection, codec);
+    armdb_err err = hold_and_load_all(collection, codec);
     if (err != ARMDB_OK)
         atomic_store_explicit(&collection->codec, NULL, memory_order_release);
     return err;

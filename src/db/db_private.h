@@ -109,6 +109,9 @@ ADB_MUST_USE armdb_err adb_db_write_object(struct collection *collection, enum s
                                            struct object *object,
                                            const armdb_write_options *options);
 
+/** Where the record of the key under a cursor was when it came there. */
+uint64_t adb_cursor_location(const struct cursor *cursor);
+
 /** Whether the collection was dropped: raised then. Readers ask inside their RCU scope. */
 ADB_MUST_USE armdb_err adb_collection_check(const struct collection *collection);
 

@@ -112,6 +112,7 @@ test_db_kinds__each__stores_walks_recovers_deletes_and_drops(void **state)
     for (int i = 0; i < 3; i++) {
         check_kind(fixture, orders[i], ARMDB_VALUE_VARIABLE);
         check_kind(fixture, orders[i], VALUE_BYTES);
+        check_kind(fixture, orders[i], ARMDB_VALUE_OBJECT);
     }
 }
 
