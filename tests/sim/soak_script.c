@@ -33,6 +33,7 @@ static const struct {
     [WORK_CHECKPOINT] = {"checkpoint", 8},
     [WORK_CACHE] = {"cache", 5},
     [WORK_CAS] = {"cas", 60},
+    [WORK_UPDATE] = {"update", 60},
     [SOAK_CRASH] = {"crash", 40},
     [SOAK_CRASH_SOON] = {"crash_soon", 50},
     [SOAK_FAULT] = {"fault", 30},

@@ -202,8 +202,9 @@ note_failed_write(struct workload *work, const struct contract_write *write, arm
     REQUIRE(grew || info.newest_sequence == count, "shard at %" PRIu64 ", not %zu",
             info.newest_sequence, count);
     REQUIRE(err != ARMDB_FAILED || info.failure != ARMDB_OK, "refused by a shard that is well");
-    /* Compare and swap reads before, which may fail as well. */
-    REQUIRE(!was_failed || err == ARMDB_FAILED || work->kind == WORK_CAS, "a failed shard says %s",
+    /* These read before, which may fail as well. */
+    bool has_read = work->kind == WORK_CAS || work->kind == WORK_UPDATE;
+    REQUIRE(!was_failed || err == ARMDB_FAILED || has_read, "a failed shard says %s",
             armdb_err_name(err));
     if (grew) {
         REQUIRE(level == ARMDB_SYNCED && info.failure != ARMDB_OK, "%s after the write was taken",
@@ -246,6 +247,8 @@ submit(struct workload *work, enum work_kind kind, armdb_slice bytes, struct con
     enum contract_truth is_there = collection->live[write->key].is_there;
     if (kind == WORK_CAS)
         return workload_cas(work, bytes, write, options, is_refused_out);
+    if (kind == WORK_UPDATE)
+        return workload_update(work, bytes, write, options, is_refused_out);
     armdb_err err = adb_db_write(work->opened[write->collection], verb_of(kind), bytes,
                                  (armdb_slice){work->buffer, write->value_len}, options);
     *is_refused_out = err == ARMDB_EXISTS || err == ARMDB_NOT_FOUND;
@@ -573,6 +576,7 @@ run_step(struct workload *work)
     case WORK_INSERT:
     case WORK_DELETE:
     case WORK_CAS:
+    case WORK_UPDATE:
         return step_write(work, work->kind);
     case WORK_GET:
     case WORK_GET_VALUE:

@@ -35,6 +35,7 @@ enum work_kind {
     WORK_CHECKPOINT, /* a copy, which is opened */
     WORK_CACHE,      /* the block cache gets another size */
     WORK_CAS,
+    WORK_UPDATE,
     WORK_KINDS
 };
 

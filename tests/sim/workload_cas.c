@@ -1,6 +1,6 @@
 /*
- * workload_cas.c: compare and swap, as a write of the workload. What is expected is what the key
- * must have, or in a fourth of the calls something else.
+ * workload_cas.c: compare and swap, and update, as writes of the workload. What is expected is what
+ * the key must have, or in a fourth of the calls something else.
  */
 #include "db/db_update.h"
 #include "sim/require.h"
@@ -72,5 +72,57 @@ workload_cas(struct workload *work, armdb_slice key, struct contract_write *writ
     REQUIRE(err != ARMDB_OK || armdb_is_absent(expected.value) || live.is_there != CONTRACT_NO,
             "cas stores over a value that is not there");
     armdb_value_release(&current);
+    return err;
+}
+
+/* ---------------------------------------------------------------------- update */
+
+struct update {
+    struct contract_value live;
+    armdb_verdict_kind kind; /* what the callback says */
+    armdb_slice value;
+    const struct contract_write *planned;
+    struct contract_write *write; /* what comes of it */
+    bool is_written;
+};
+
+/* An armdb_update_fn. */
+static armdb_err
+decide(void *context, armdb_slice key, const armdb_slice *old, armdb_verdict *verdict_out)
+{
+    struct update *update = (struct update *)context;
+    struct contract_write *write = update->write;
+    (void)key;
+    REQUIRE(update->live.is_there != (old != NULL ? CONTRACT_NO : CONTRACT_YES),
+            "update shows %s value", old != NULL ? "a" : "no");
+    REQUIRE(old == NULL || contract_is_value(update->live, *old), "update shows a wrong value");
+    *verdict_out = (armdb_verdict){update->kind, update->value};
+    update->is_written = update->kind == ARMDB_REPLACE ||
+                         (update->kind == ARMDB_REMOVE && old != NULL);
+    *write = *update->planned;
+    if (update->kind == ARMDB_REMOVE)
+        *write = (struct contract_write){.collection = write->collection, .key = write->key};
+    else if (old != NULL && write->deadline_ms == 0)
+        write->deadline_ms = update->live.deadline_ms; /* it keeps the one that it has */
+    return ARMDB_OK;
+}
+
+armdb_err
+workload_update(struct workload *work, armdb_slice key, struct contract_write *write,
+                const armdb_write_options *options, bool *is_refused_out)
+{
+    static const armdb_verdict_kind kinds[] = {ARMDB_REPLACE, ARMDB_REPLACE, ARMDB_REMOVE,
+                                               ARMDB_KEEP};
+    const struct contract_write planned = *write;
+    struct update update = {
+        .live = work->contract->collections[write->collection].live[write->key],
+        .kind = kinds[test_rng_below(&work->rng, 4)],
+        .value = {work->buffer, write->value_len},
+        .planned = &planned,
+        .write = write,
+    };
+    const struct db_update what = {.key = key, .fn = decide, .context = &update};
+    armdb_err err = adb_db_update(work->opened[write->collection], &what, options);
+    *is_refused_out = err == ARMDB_OK && !update.is_written;
     return err;
 }

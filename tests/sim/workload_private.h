@@ -20,6 +20,10 @@ uint32_t workload_draw_collection(struct workload *work);
 armdb_err workload_cas(struct workload *work, armdb_slice key, struct contract_write *write,
                        armdb_write_options *options, bool *is_refused_out);
 
+/** The same for an update, which may also leave the key as it is. */
+armdb_err workload_update(struct workload *work, armdb_slice key, struct contract_write *write,
+                          const armdb_write_options *options, bool *is_refused_out);
+
 /* workload_read.c: one step each. */
 armdb_err workload_get(struct workload *work, enum work_kind kind);
 armdb_err workload_multi_get(struct workload *work);
