@@ -31,6 +31,7 @@ static void
 assert_crc(const void *data, size_t len, uint32_t expected)
 {
     assert_int_equal(adb_crc32c(0, data, len), expected);
+    assert_int_equal(adb_crc32c_narrow(0, data, len), expected);
     assert_int_equal(adb_crc32c_portable(0, data, len), expected);
     assert_int_equal(crc32c_by_definition(0, (const unsigned char *)data, len), expected);
 }
@@ -73,6 +74,7 @@ test_crc32c__any_length_and_alignment__both_ways_agree(void **state)
             uint32_t start = (uint32_t)test_rng_next(&rng);
             uint32_t expected = crc32c_by_definition(start, bytes + from, len);
             assert_int_equal(adb_crc32c(start, bytes + from, len), expected);
+            assert_int_equal(adb_crc32c_narrow(start, bytes + from, len), expected);
             assert_int_equal(adb_crc32c_portable(start, bytes + from, len), expected);
         }
     }
@@ -87,6 +89,7 @@ assert_long_crc(struct test_rng *rng, const unsigned char *at, size_t len)
     uint32_t start = (uint32_t)test_rng_next(rng);
     uint32_t expected = crc32c_by_definition(start, at, len);
     assert_int_equal(adb_crc32c(start, at, len), expected);
+    assert_int_equal(adb_crc32c_narrow(start, at, len), expected);
     assert_int_equal(adb_crc32c_portable(start, at, len), expected);
 }
 
@@ -100,6 +103,7 @@ test_crc32c__every_length_of_a_block_and_more__as_defined(void **state)
     uint32_t expected = 0;
     for (size_t len = 0; len <= sizeof bytes; len++) {
         assert_int_equal(adb_crc32c(0, bytes, len), expected);
+        assert_int_equal(adb_crc32c_narrow(0, bytes, len), expected);
         assert_int_equal(adb_crc32c_portable(0, bytes, len), expected);
         if (len < sizeof bytes)
             expected = crc32c_by_definition(expected, bytes + len, 1);
