@@ -55,6 +55,44 @@ do_delete(struct cell *cell)
 }
 
 static armdb_err
+do_cas(struct cell *cell)
+{
+    TRY(armdb_cas(cell->collection, armdb_str("a"), armdb_str(VALUE[0]), armdb_str("replaced"),
+                  NULL, NULL));
+    assert_int_equal(armdb_cas(cell->collection, armdb_str("a"), armdb_str(VALUE[0]),
+                               armdb_str("not this"), NULL, NULL),
+                     ARMDB_CHANGED);
+    expect_get(cell->collection, "a", "replaced");
+    return ARMDB_OK;
+}
+
+static armdb_err
+replace_it(void *context, armdb_slice key, const armdb_slice *old, armdb_verdict *verdict_out)
+{
+    (void)context;
+    (void)key;
+    assert_memory_equal(old->data, VALUE[0], VALUE_BYTES);
+    *verdict_out = (armdb_verdict){ARMDB_REPLACE, armdb_str("replaced")};
+    return ARMDB_OK;
+}
+
+static armdb_err
+do_update(struct cell *cell)
+{
+    TRY(armdb_update(cell->collection, armdb_str("a"), replace_it, NULL, NULL, NULL, NULL));
+    expect_get(cell->collection, "a", "replaced");
+    return ARMDB_OK;
+}
+
+static armdb_err
+do_add(struct cell *cell)
+{
+    TRY(armdb_add(cell->collection, armdb_str("a"), 1, NULL, NULL));
+    expect_get(cell->collection, "a", "walue--a"); /* the lowest byte comes first */
+    return ARMDB_OK;
+}
+
+static armdb_err
 do_ticket(struct cell *cell)
 {
     armdb_ticket ticket;
@@ -348,7 +386,7 @@ do_keep(struct cell *cell)
 
 /* ---------------------------------------------------------------------- table */
 
-enum need { OF_ALL, OF_ORDER, OF_OBJECTS };
+enum need { OF_ALL, OF_ORDER, OF_OBJECTS, OF_CONST };
 
 static const struct verb {
     const char *name; /* as in the guide */
@@ -358,6 +396,9 @@ static const struct verb {
     {"armdb_put", do_put, OF_ALL},
     {"armdb_insert", do_insert, OF_ALL},
     {"armdb_delete", do_delete, OF_ALL},
+    {"armdb_cas", do_cas, OF_ALL},
+    {"armdb_update", do_update, OF_ALL},
+    {"armdb_add", do_add, OF_CONST},
     {"armdb_ticket_wait", do_ticket, OF_ALL},
     {"armdb_get", do_get, OF_ALL},
     {"armdb_get_value", do_get_value, OF_ALL},
@@ -397,7 +438,17 @@ kind_options(int kind)
 static bool
 is_supported(enum need need, int kind)
 {
-    return need == OF_ALL || (need == OF_ORDER ? kind < 3 : kind % 3 == 2);
+    switch (need) {
+    case OF_ORDER:
+        return kind < 3;
+    case OF_OBJECTS:
+        return kind % 3 == 2;
+    case OF_CONST:
+        return kind % 3 == 1;
+    case OF_ALL:
+        break;
+    }
+    return true;
 }
 
 static void
