@@ -18,6 +18,8 @@ gen_collection(struct gen *gen, armdb_collection_options *options_out)
     options_out->order = (armdb_order)(ARMDB_ASCENDING + below(gen, 3));
     if (below(gen, 3) == 0)
         options_out->value_bytes = value_bytes[below(gen, 6)];
+    else if (below(gen, 3) == 0)
+        options_out->value_bytes = ARMDB_VALUE_OBJECT;
 }
 
 void
@@ -122,7 +124,7 @@ armdb_slice
 gen_value(struct gen *gen, uint32_t value_bytes, unsigned char *room)
 {
     uint32_t len = below(gen, gen->profile.value_len_max + 1);
-    if (value_bytes != ARMDB_VALUE_VARIABLE) {
+    if (value_bytes <= ARMDB_CONST_VALUE_MAX) {
         len = value_bytes;
     } else if (test_rng_one_in(&gen->rng, gen->profile.large_one_in)) {
         switch (below(gen, 10)) {

@@ -28,7 +28,7 @@ struct model_collection {
     uint32_t key_bytes;
     bool is_descending;
     bool is_unordered;
-    uint32_t value_bytes; /* or ARMDB_VALUE_VARIABLE */
+    uint32_t value_bytes; /* or ARMDB_VALUE_VARIABLE, ARMDB_VALUE_OBJECT */
     bool is_dropped;
     struct model_pair *pairs; /* owned, [count] */
     size_t count;

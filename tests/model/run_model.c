@@ -16,7 +16,11 @@
 #include "model/model_modify.h"
 #include "sim/require.h"
 #include "support/os_sim.h"
+#include "support/thing.h"
 #include "support/tmpdir.h"
+
+/* The codec of named collections of objects; the default one is opened without. */
+static struct thing_world world = {.takes_all = true};
 
 static const char *const names[GEN_COLLECTIONS] = {"default", "users", "index", "log",
                                                    "\xc3\xa9t\xc3\xa9"};
@@ -162,7 +166,11 @@ open_db(struct runner *runner)
             stats.recovered_cut_bytes);
     for (int i = 0; i < GEN_COLLECTIONS; i++) {
         bool was_there = runner->opened[i] != NULL;
-        REQUIRE_ERR(adb_collection_open(runner->db, names[i], NULL, &runner->opened[i]),
+        bool is_object = was_there && i > 0 && runner->models[i].value_bytes == ARMDB_VALUE_OBJECT;
+        const armdb_codec codec = thing_codec(&world);
+        const armdb_collection_options options = thing_options(&codec, ARMDB_ORDER_DEFAULT);
+        REQUIRE_ERR(adb_collection_open(runner->db, names[i], is_object ? &options : NULL,
+                                        &runner->opened[i]),
                     was_there ? ARMDB_OK : ARMDB_NO_COLLECTION);
     }
     runner->dropped = NULL;
@@ -260,6 +268,23 @@ do_modify(struct runner *runner)
 
 /* ---------------------------------------------------------------------- reads */
 
+/* The object of a key is that of its value, and was made when that was written, or at open. */
+static void
+read_object(struct runner *runner, int place, armdb_slice key, const struct model_pair *pair)
+{
+    armdb_object object;
+    uint64_t decoded = world.decoded;
+    if (place == 0 || runner->models[place].value_bytes != ARMDB_VALUE_OBJECT)
+        return;
+    REQUIRE_ERR(adb_db_object_get(runner->opened[place], key, &object),
+                pair != NULL ? ARMDB_OK : ARMDB_NOT_FOUND);
+    const struct thing *thing = (const struct thing *)object.object;
+    REQUIRE(pair == NULL || is_equal(armdb_bytes(thing->text, thing->len), model_value(pair)),
+            "another object");
+    REQUIRE(world.decoded == decoded, "decoded by a read");
+    adb_db_object_release(&object);
+}
+
 static void
 read_key(struct runner *runner, enum op_kind kind, int place, armdb_slice key)
 {
@@ -274,6 +299,7 @@ read_key(struct runner *runner, enum op_kind kind, int place, armdb_slice key)
         REQUIRE_ERR(adb_db_get(opened, key, runner->buffer, GEN_VALUE_MAX, &len), expected);
         REQUIRE(len == expected_len && (len == 0 || memcmp(runner->buffer, pair->value, len) == 0),
                 "get: %zu bytes, not those %zu", len, expected_len);
+        read_object(runner, place, key, pair);
     } else if (kind == OP_GET_VALUE) {
         REQUIRE_ERR(adb_db_get_value(opened, key, &value), expected);
         REQUIRE(pair == NULL || is_equal(armdb_value_bytes(&value), model_value(pair)),
@@ -476,7 +502,10 @@ do_create(struct runner *runner)
     int place = 1 + (int)test_rng_below(&runner->gen.rng, GEN_COLLECTIONS - 1);
     armdb_collection_options options;
     struct collection *created;
+    const armdb_codec codec = thing_codec(&world);
     gen_collection(&runner->gen, &options);
+    if (options.value_bytes == ARMDB_VALUE_OBJECT)
+        options.codec = &codec;
     bool is_there = runner->opened[place] != NULL;
     REQUIRE_ERR(adb_collection_create(runner->db, names[place], &options, &created),
                 is_there ? ARMDB_EXISTS : ARMDB_OK);
@@ -551,7 +580,7 @@ do_bad(struct runner *runner)
     armdb_slice key = gen_key(&runner->gen, runner->models[place].key_bytes, runner->key);
     const struct model_pair *pair = model_find(&runner->models[place], key);
     struct collection *opened = runner->opened[place];
-    bool is_const = runner->models[place].value_bytes != ARMDB_VALUE_VARIABLE;
+    bool is_const = runner->models[place].value_bytes <= ARMDB_CONST_VALUE_MAX;
     size_t len;
     uint64_t count;
     switch (test_rng_below(&runner->gen.rng, 4)) {
@@ -686,6 +715,7 @@ run(uint64_t seed, uint32_t count, struct adb_os *os, struct sim *sim, const cha
     do_reopen(&runner);
     REQUIRE_OK(adb_db_close(runner.db, &is_closed));
     REQUIRE(sim == NULL || sim_open_count(sim) == 0, "files are left open");
+    REQUIRE(world.things == 0, "%" PRIu64 " objects are left", world.things);
     for (int i = 0; i < GEN_COLLECTIONS; i++)
         model_fini(&runner.models[i]);
     free(runner.value);
@@ -715,6 +745,7 @@ main(void)
            " of them deleted\n",
            totals.runs, totals.operations, totals.moves, totals.reopens, totals.pairs_compared,
            totals.expired, totals.swept);
+    printf("%" PRIu64 " values decoded\n", world.decoded);
     REQUIRE(totals.expired > 0 && totals.swept > 0, "nothing has expired");
     return 0;
 }
