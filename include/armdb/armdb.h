@@ -43,6 +43,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "armdb/batch.h"
 #include "armdb/error.h"
 #include "armdb/hook.h"
 #include "armdb/object.h"

@@ -128,7 +128,10 @@ open_shards(struct db *db, const armdb_options *options)
         struct shard_config config;
         configure_shard(db, i, &config);
         ADB_TRY(adb_shard_new(&config, &db->shards[i]));
+        adb_shard_bind(db->shards[i], &db->bonds);
     }
+    db->bonds.shards = db->shards;
+    db->bonds.n_shards = db->settings.shards;
     const struct shard_opening opening = {
         .shards = db->shards,
         .n_shards = db->settings.shards,
@@ -310,9 +313,13 @@ adb_db_close(struct db *db, bool *is_closed_out)
 {
     uint64_t cursors = atomic_load_explicit(&db->cursors, memory_order_acquire);
     uint64_t watches = atomic_load_explicit(&db->watches, memory_order_acquire);
-    *is_closed_out = cursors + watches == 0 && !adb_shard_is_telling();
+    uint64_t batches = atomic_load_explicit(&db->batches, memory_order_acquire);
+    *is_closed_out = cursors + watches + batches == 0 && !adb_shard_is_telling();
     if (adb_shard_is_telling())
         return adb_fail(ARMDB_BUSY, "close", "a hook cannot close a database");
+    if (batches > 0)
+        return adb_fail(ARMDB_BUSY, "close", "%llu batches are there: free them first",
+                        (unsigned long long)batches);
     if (cursors > 0)
         return adb_fail(ARMDB_BUSY, "close", "%llu cursors are open: close them first",
                         (unsigned long long)cursors);

@@ -20,6 +20,7 @@
 #include "os/thread.h"
 #include "shard/recover.h"
 #include "shard/router.h"
+#include "shard/shard_bond.h"
 #include "shard/shard_change.h"
 #include "shard/shard_fetch.h"
 #include "shard/shard_reading.h"
@@ -49,6 +50,7 @@ struct db {
     bool is_same_boot;              /* as in struct shard_config */
     struct value_account *account;  /* counted */
     struct shard **shards;          /* owned, [settings.shards] */
+    struct shard_bonds bonds;       /* of all of them */
     struct shard_recovery recovery; /* of all shards */
     uint64_t recovery_ns;
 
@@ -69,6 +71,7 @@ struct db {
     struct fetch_pool fetches;
     _Atomic(uint64_t) cursors; /* open now */
     _Atomic(uint64_t) watches; /* the same */
+    _Atomic(uint64_t) batches; /* the same */
     struct db_turns turns;
     struct adb_counter gets;
     struct db_work work;

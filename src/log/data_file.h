@@ -62,6 +62,8 @@ struct data_file_source {
     void *context; /* borrowed */
 };
 
+struct log_groups;
+
 struct data_file {
     /* immutable after open */
     struct adb_file *file; /* owned */
@@ -73,12 +75,14 @@ struct data_file {
     armdb_verify_reads verify_reads;       /* 0: always */
 
     /* guarded by the shard's lock */
-    uint64_t end;        /* where the next record goes */
-    uint64_t allocated;  /* writes before this offset cannot fail for lack of space */
-    uint64_t prewritten; /* zeros were written up to here: a sync there changes no metadata */
-    uint64_t marked;     /* the newest MARK says that everything before this offset is synced */
-    uint64_t marked_at;  /* where that MARK is */
-    bool is_sealed;      /* its last record is a SEAL: nothing is appended any more */
+    struct log_groups *groups; /* borrowed, while the file is recovered: where a scan lists the
+                                * batches that concern other shards too; else NULL */
+    uint64_t end;              /* where the next record goes */
+    uint64_t allocated;        /* writes before this offset cannot fail for lack of space */
+    uint64_t prewritten;       /* zeros were written up to here: a sync there changes no metadata */
+    uint64_t marked;    /* the newest MARK says that everything before this offset is synced */
+    uint64_t marked_at; /* where that MARK is */
+    bool is_sealed;     /* its last record is a SEAL: nothing is appended any more */
     /* Of a copy that was made since the database was opened, the newest sequence number when it was
      * begun: it holds no value that a record up to that number has replaced. Else the base. */
     uint64_t as_of;

@@ -227,17 +227,23 @@ adb_log_buffer_begin(struct log_buffer *buffer, struct log_tail *window,
 }
 
 void
-adb_log_buffer_forget(struct log_buffer *buffer, unsigned char *at)
+adb_log_buffer_forget(struct log_buffer *buffer, unsigned char *at, size_t bytes)
 {
     if (!adb_log_buffer_is_shared(buffer))
         return;
-    memset(at, 0, LOG_RECORD_HEADER_BYTES);
+    memset(at, 0, bytes);
     /* The system may have written the record back while it was there. If the zeros do not reach the
      * device either, power loss may bring the record back: so much is said of any write that fails
      * because a device does. */
     const armdb_error_detail detail = *adb_err_detail();
     ADB_IGNORE(adb_file_sync(buffer->file));
     ADB_IGNORE(adb_err_restore(&detail));
+}
+
+void
+adb_log_buffer_wipe(struct log_buffer *buffer)
+{
+    adb_log_buffer_forget(buffer, buffer->memory, (size_t)buffer->memory_bytes);
 }
 
 /* -------------------------------------------------------------------- salvage */

@@ -60,10 +60,13 @@ void adb_log_buffer_begin(struct log_buffer *buffer, struct log_tail *window,
                           const struct data_file *file, uint64_t base);
 
 /**
- * Makes sure that the record at `at` in the memory of a window, which was refused, is not found by
- * a later recovery.
+ * Makes sure that the records in `bytes` bytes at `at` in the memory of a window, which were
+ * refused, are not found by a later recovery.
  */
-void adb_log_buffer_forget(struct log_buffer *buffer, unsigned char *at);
+void adb_log_buffer_forget(struct log_buffer *buffer, unsigned char *at, size_t bytes);
+
+/** The same of all that is in the windows, which nobody reads. */
+void adb_log_buffer_wipe(struct log_buffer *buffer);
 
 /** Records in the buffer file of a process that was killed. */
 struct log_salvage {

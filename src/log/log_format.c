@@ -156,6 +156,57 @@ adb_log_encode_mark(uint32_t file_seed, uint64_t offset, uint32_t kind, uint64_t
     adb_store_u32(to, adb_log_record_crc(file_seed, offset, to, LOG_MARK_RECORD_BYTES));
 }
 
+/*
+ * In the value of a GROUP:
+ *
+ *  0  kind             8   3, seven zeros
+ *  8  bytes            8
+ * 16  sequence         8
+ * 24  participants     4
+ * 28  zero             4
+ * 32  each: shard 4, zero 4, sequence 8
+ */
+enum { AT_GROUP_BYTES = 8, AT_GROUP_SEQUENCE = 16, AT_GROUP_COUNT = 24 };
+
+void
+adb_log_encode_group(uint32_t file_seed, uint64_t offset, uint64_t before,
+                     const struct log_group *group, const struct log_participant *participants,
+                     unsigned char *to)
+{
+    uint32_t count = group->n_participants;
+    const struct log_record record = {.value_len = LOG_GROUP_VALUE_BYTES +
+                                                   count * LOG_PARTICIPANT_BYTES,
+                                      .sequence = before,
+                                      .flags = LOG_FLAG_META};
+    unsigned char *value = to + LOG_RECORD_HEADER_BYTES;
+    uint64_t bytes = adb_log_group_bytes(count);
+    memset(to, 0, (size_t)bytes);
+    encode_record(&record, to);
+    value[0] = LOG_META_GROUP;
+    adb_store_u64(value + AT_GROUP_BYTES, group->bytes);
+    adb_store_u64(value + AT_GROUP_SEQUENCE, group->sequence);
+    adb_store_u32(value + AT_GROUP_COUNT, count);
+    for (uint32_t i = 0; i < count; i++) {
+        unsigned char *at = value + LOG_GROUP_VALUE_BYTES + (size_t)i * LOG_PARTICIPANT_BYTES;
+        adb_store_u32(at, participants[i].shard);
+        adb_store_u64(at + 8, participants[i].sequence);
+    }
+    adb_store_u32(to, adb_log_record_crc(file_seed, offset, to, bytes));
+}
+
+bool
+adb_log_decode_group(const unsigned char *value, uint32_t value_len, struct log_group *group_out)
+{
+    if (value_len < LOG_GROUP_VALUE_BYTES || value[0] != LOG_META_GROUP)
+        return false;
+    group_out->bytes = adb_load_u64(value + AT_GROUP_BYTES);
+    group_out->sequence = adb_load_u64(value + AT_GROUP_SEQUENCE);
+    group_out->n_participants = adb_load_u32(value + AT_GROUP_COUNT);
+    return group_out->n_participants <= LOG_PARTICIPANTS_MAX &&
+           value_len == LOG_GROUP_VALUE_BYTES + group_out->n_participants * LOG_PARTICIPANT_BYTES &&
+           group_out->bytes > 0 && group_out->bytes % LOG_RECORD_ALIGNMENT == 0;
+}
+
 void
 adb_log_encode_pad(uint32_t file_seed, uint64_t offset, uint64_t sequence, uint64_t bytes,
                    unsigned char *to)

@@ -22,8 +22,9 @@
 #include "base/crc32c.h"
 
 enum {
-    LOG_FORMAT_VERSION = 2,    /* of the data files that are made here */
+    LOG_FORMAT_VERSION = 3,    /* of the data files that are made here */
     LOG_VERSION_DEADLINES = 2, /* the first in which records have deadlines */
+    LOG_VERSION_GROUPS = 3,    /* the first in which there are GROUPs */
     LOG_DB_ID_BYTES = 16,
     LOG_FILE_HEADER_BYTES = 64,
     LOG_RECORD_HEADER_BYTES = 20,
@@ -34,7 +35,10 @@ enum {
     LOG_COLLECTION_ID_MAX = (1 << 20) - 1,
     LOG_MARK_VALUE_BYTES = 16,
     LOG_MARK_RECORD_BYTES = 40, /* 20 + 16, rounded up */
-    LOG_PAD_RECORD_BYTES_MIN = 24
+    LOG_PAD_RECORD_BYTES_MIN = 24,
+    LOG_GROUP_VALUE_BYTES = 32, /* of a GROUP, in front of its participants */
+    LOG_PARTICIPANT_BYTES = 16, /* each */
+    LOG_PARTICIPANTS_MAX = ARMDB_SHARDS_MAX - 1
 };
 
 #define LOG_SEQUENCE_MAX ((UINT64_C(1) << 56) - 1)
@@ -50,7 +54,8 @@ enum {
 enum {
     LOG_META_PAD = 0,  /* fills space; the other value bytes are zero */
     LOG_META_MARK = 1, /* bytes 8..15: everything before this offset is on the device */
-    LOG_META_SEAL = 2  /* the same, and the last record of a file that has a successor */
+    LOG_META_SEAL = 2, /* the same, and the last record of a file that has a successor */
+    LOG_META_GROUP = 3 /* what follows belongs together: struct log_group */
 };
 
 /** The header of a data file. */
@@ -196,6 +201,46 @@ adb_log_record_is_of(const struct log_record *record, const unsigned char *head,
 /** Writes a MARK or SEAL record (40 bytes) for `offset` saying `synced_offset`. */
 void adb_log_encode_mark(uint32_t file_seed, uint64_t offset, uint32_t kind, uint64_t sequence,
                          uint64_t synced_offset, unsigned char *to);
+
+/** Another shard that takes part in a batch. */
+struct log_participant {
+    uint32_t shard;
+    uint64_t sequence; /* of the last record of its part */
+};
+
+/** What a GROUP says of the records behind it: one shard's part of a batch. */
+struct log_group {
+    uint64_t bytes;          /* of the part: as many follow the GROUP */
+    uint64_t sequence;       /* of its last record */
+    uint32_t n_participants; /* other shards; 0: the batch is in this one alone */
+};
+
+/** Bytes of a GROUP. */
+static inline uint64_t
+adb_log_group_bytes(uint32_t n_participants)
+{
+    return adb_round_up(LOG_RECORD_HEADER_BYTES + LOG_GROUP_VALUE_BYTES +
+                            (uint64_t)n_participants * LOG_PARTICIPANT_BYTES,
+                        LOG_RECORD_ALIGNMENT);
+}
+
+/** Writes a GROUP for `offset`, of a part whose first record has the number behind `before`. */
+void adb_log_encode_group(uint32_t file_seed, uint64_t offset, uint64_t before,
+                          const struct log_group *group, const struct log_participant *participants,
+                          unsigned char *to);
+
+/** Reads the value of a META record of `value_len` bytes; whether it is a GROUP that can be. */
+bool adb_log_decode_group(const unsigned char *value, uint32_t value_len,
+                          struct log_group *group_out);
+
+/** Reads one of its participants. */
+static inline struct log_participant
+adb_log_decode_participant(const unsigned char *value, uint32_t number)
+{
+    const unsigned char *at = value + LOG_GROUP_VALUE_BYTES +
+                              (size_t)number * LOG_PARTICIPANT_BYTES;
+    return (struct log_participant){adb_load_u32(at), adb_load_u64(at + 8)};
+}
 
 /** Bytes of the PAD that is needed at `offset` (a multiple of 8) so that the next record starts at
  * a multiple of `alignment`; 0: none. */

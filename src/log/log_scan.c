@@ -221,6 +221,34 @@ judge_end(struct scanner *scanner, uint64_t offset, const char *why_not)
     return ARMDB_OK;
 }
 
+/* Whether it is a GROUP, and one that can stand here: not in a part of another batch, nor in a
+ * copy; its part ends within what a file may have, and has a record at least. */
+static bool
+is_group(const struct scanner *scanner, const struct found *found, struct log_group *group_out)
+{
+    const struct log_scan_result *result = scanner->result;
+    return found->record.flags == LOG_FLAG_META && found->value != NULL &&
+           !scanner->file->header.is_copy && !adb_log_scan_is_in_part(result) &&
+           adb_log_decode_group(found->value, found->record.value_len, group_out) &&
+           group_out->bytes <= LOCATION_OFFSET_LIMIT + 2 * (uint64_t)ARMDB_VALUE_MAX &&
+           group_out->sequence > result->sequence && group_out->sequence <= LOG_SEQUENCE_MAX;
+}
+
+/* Why a record cannot be in the part of a batch that it lies in. */
+static const char *
+misplacement_in_part(const struct log_scan_result *result, const struct found *found)
+{
+    bool is_pad = found->record.flags == LOG_FLAG_META && found->front[0] == LOG_META_PAD;
+    uint64_t end = result->end + found->bytes;
+    if (found->record.flags == LOG_FLAG_META && !is_pad)
+        return "a META record within a batch";
+    if (end > result->part.end)
+        return "a record across the end of a batch";
+    if (!is_pad && (end == result->part.end) != (found->record.sequence == result->part.last))
+        return "a batch with more or fewer records than it says";
+    return NULL;
+}
+
 /* Whether the sequence number of the record that comes next can be. */
 static bool
 is_in_sequence(const struct scanner *scanner, const struct log_record *record)
@@ -241,15 +269,42 @@ misplacement(const struct scanner *scanner, const struct found *found)
     const struct log_scan_result *result = scanner->result;
     const struct log_record *record = &found->record;
     bool is_meta = record->flags == LOG_FLAG_META;
+    struct log_group group;
     if (result->is_sealed)
         return "a record behind the SEAL of its file";
     if (!is_in_sequence(scanner, record))
         return "a gap in the sequence numbers";
-    if (is_meta && found->front[0] != LOG_META_PAD && !is_mark(found))
+    if (is_meta && found->front[0] != LOG_META_PAD && !is_mark(found) &&
+        !is_group(scanner, found, &group))
         return "a META record of an unknown kind";
     if (!is_meta && result->end >= LOCATION_OFFSET_LIMIT)
         return "a record behind the first 4 GiB";
-    return NULL;
+    return adb_log_scan_is_in_part(result) ? misplacement_in_part(result, found) : NULL;
+}
+
+/* Takes a META record, which stands at the end, into the result. */
+static armdb_err
+take_meta(struct scanner *scanner, const struct found *found)
+{
+    struct log_scan_result *result = scanner->result;
+    struct log_groups *groups = scanner->file->groups;
+    struct log_group group;
+    if (is_mark(found)) {
+        result->marked = adb_load_u64(found->front + 8);
+        result->marked_at = result->end;
+        result->is_sealed = found->front[0] == LOG_META_SEAL;
+        if (groups != NULL)
+            adb_log_groups_drop(groups, result->marked);
+    } else if (is_group(scanner, found, &group)) {
+        result->part = (struct log_scan_part){.at = result->end,
+                                              .end = result->end + found->bytes + group.bytes,
+                                              .last = group.sequence,
+                                              .sequence = result->sequence};
+        if (groups != NULL && group.n_participants > 0)
+            return adb_log_groups_add(groups, result->part.at, result->part.sequence, found->value,
+                                      group.n_participants);
+    }
+    return ARMDB_OK;
 }
 
 /* Takes a whole record into the result; says whether the scan goes on. */
@@ -268,11 +323,7 @@ accept(struct scanner *scanner, const struct found *found, adb_scan_fn fn, void 
         return ARMDB_OK;
     }
     if (is_meta) {
-        if (is_mark(found)) {
-            result->marked = adb_load_u64(found->front + 8);
-            result->marked_at = offset;
-            result->is_sealed = found->front[0] == LOG_META_SEAL;
-        }
+        ADB_TRY(take_meta(scanner, found));
     } else {
         const struct log_scan_record whole = {
             .record = *record,

@@ -10,6 +10,9 @@
  * Sequence numbers of records have no gaps within a file that writers have filled; a gap is damage
  * too. Those of a copy (format.md) lie in its range.
  *
+ * A GROUP says how far the part of a batch reaches that follows it. A scan hands out its records
+ * like others; whether the whole part is there, adb_log_scan_is_in_part() tells at the end.
+ *
  * A scan can stop at any record and go on later.
  *
  * Threads: pure but for reading the file.
@@ -18,6 +21,7 @@
 #define ADB_LOG_LOG_SCAN_H
 
 #include "log/data_file.h"
+#include "log/log_groups.h"
 
 /** A record (META ones excepted) that the scan met: checked. */
 struct log_scan_record {
@@ -38,6 +42,14 @@ enum log_scan_end {
     LOG_SCAN_DAMAGED /* at `damaged_at`; nothing behind it was looked at but marks */
 };
 
+/** A part of a batch. */
+struct log_scan_part {
+    uint64_t at;       /* where its GROUP is */
+    uint64_t end;      /* where it ends; 0: there is none */
+    uint64_t last;     /* the sequence number of its last record */
+    uint64_t sequence; /* as in the result, in front of it */
+};
+
 struct log_scan_result {
     enum log_scan_end how;
     uint64_t end;      /* behind the last whole record */
@@ -46,9 +58,10 @@ struct log_scan_result {
     uint64_t records;  /* META ones not counted */
     uint64_t marked;   /* as in struct data_file */
     uint64_t marked_at;
-    bool is_newest;          /* as given */
-    bool is_sealed;          /* the last record is a SEAL */
-    bool has_records_behind; /* torn: there are whole records behind the place */
+    bool is_newest;            /* as given */
+    bool is_sealed;            /* the last record is a SEAL */
+    bool has_records_behind;   /* torn: there are whole records behind the place */
+    struct log_scan_part part; /* the last one that was met */
     uint64_t damaged_at;
     char message[128]; /* what the damage is */
 };
@@ -77,5 +90,12 @@ ADB_MUST_USE armdb_err adb_log_scan_on(struct data_file *file, adb_scan_fn fn, v
  */
 ADB_MUST_USE armdb_err adb_log_scan_as_if(struct data_file *file, armdb_slice bytes, adb_scan_fn fn,
                                           void *context, struct log_scan_result *result);
+
+/** Whether the last part of a batch is not there to its end. */
+static inline bool
+adb_log_scan_is_in_part(const struct log_scan_result *result)
+{
+    return result->end < result->part.end;
+}
 
 #endif

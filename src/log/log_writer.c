@@ -95,6 +95,23 @@ record_of(const struct log_writer *writer, const struct log_entry *entry)
                                .deadline_ms = entry->deadline_ms};
 }
 
+/* Where a record that comes behind `offset` ends, and its PAD at most. */
+static uint64_t
+end_behind(uint64_t offset, const struct log_record *record)
+{
+    if (record->value_len >= LOCATION_LARGE)
+        offset += adb_log_pad_bytes(offset, LOCATION_LARGE_ALIGNMENT);
+    return offset + adb_log_record_bytes(record);
+}
+
+uint64_t
+adb_log_writer_end_behind(const struct log_writer *writer, uint64_t offset,
+                          const struct log_entry *entry)
+{
+    const struct log_record record = record_of(writer, entry);
+    return end_behind(offset, &record);
+}
+
 bool
 adb_log_writer_is_full(const struct log_writer *writer, const struct log_entry *entry)
 {
@@ -179,6 +196,21 @@ sync_file(struct data_file *file)
     return err;
 }
 
+/* Cuts what is behind `offset` off for good. */
+static armdb_err
+cut_file(struct data_file *file, uint64_t offset)
+{
+    armdb_err err = adb_file_truncate(file->file, offset);
+    if (err == ARMDB_OK)
+        err = sync_file(file);
+    if (err != ARMDB_OK)
+        return as_broken();
+    file->allocated = offset;
+    if (file->prewritten > offset)
+        file->prewritten = offset;
+    return ARMDB_OK;
+}
+
 /*
  * Takes a write at `offset` back that lack of space or memory has stopped: whatever part of it is
  * in the file could pass for whole records after a crash (they may end in zeros, as files do),
@@ -193,14 +225,7 @@ take_back(struct data_file *file, uint64_t offset, armdb_err err)
     const armdb_error_detail detail = *adb_err_detail();
     if (ADB_PLANTED(PLANT_REFUSED_STAYS))
         return err;
-    armdb_err back_err = adb_file_truncate(file->file, offset);
-    if (back_err == ARMDB_OK)
-        back_err = sync_file(file);
-    if (back_err != ARMDB_OK)
-        return as_broken();
-    file->allocated = offset;
-    if (file->prewritten > offset)
-        file->prewritten = offset;
+    ADB_TRY(cut_file(file, offset));
     return adb_err_restore(&detail);
 }
 
@@ -334,36 +359,50 @@ append_pad(struct log_writer *writer)
     return ARMDB_OK;
 }
 
-armdb_err
-adb_log_writer_append(struct log_writer *writer, const struct log_entry *entry,
-                      uint64_t *offset_out)
+/* Appends a record for which there is space. */
+static armdb_err
+append_record(struct log_writer *writer, const struct log_record *record,
+              const struct log_entry *entry, uint64_t *offset_out)
 {
     struct data_file *file = writer->active;
-    const struct log_record record = record_of(writer, entry);
-    bool is_large = record.value_len >= LOCATION_LARGE;
-    uint64_t bytes = adb_log_record_bytes(&record);
-    /* Room for what may come before the record, too. */
-    uint64_t most = bytes + LOG_MARK_RECORD_BYTES + (is_large ? 2 * LOCATION_LARGE_ALIGNMENT : 0);
-    *offset_out = 0;
-    ADB_ASSERT(adb_log_record_is_sane(&record) && !file->is_sealed);
-    ADB_ASSERT((record.flags == LOG_FLAG_DEADLINE) == (record.deadline_ms != 0));
-    ADB_ASSERT(record.sequence <= LOG_SEQUENCE_MAX);
-
-    ADB_TRY(reserve(writer, file->end + most));
-    ADB_TRY(append_mark_if_due(writer));
-    if (is_large)
+    uint64_t bytes = adb_log_record_bytes(record);
+    if (record->value_len >= LOCATION_LARGE)
         ADB_TRY(append_pad(writer));
     uint64_t offset = file->end;
     ADB_ASSERT(offset < LOCATION_OFFSET_LIMIT);
     if (bytes > writer->tail_bytes) {
-        ADB_TRY(write_directly(writer, &record, entry));
+        ADB_TRY(write_directly(writer, record, entry));
     } else {
         ADB_TRY(make_room(writer, bytes));
-        encode_in_tail(writer, &record, entry);
-        writer->sequence = record.sequence;
+        encode_in_tail(writer, record, entry);
+        writer->sequence = record->sequence;
     }
     *offset_out = offset;
     return ARMDB_OK;
+}
+
+static void
+check_record(const struct log_writer *writer, const struct log_record *record)
+{
+    ADB_ASSERT(adb_log_record_is_sane(record) && !writer->active->is_sealed);
+    ADB_ASSERT((record->flags == LOG_FLAG_DEADLINE) == (record->deadline_ms != 0));
+    ADB_ASSERT(record->sequence <= LOG_SEQUENCE_MAX);
+}
+
+armdb_err
+adb_log_writer_append(struct log_writer *writer, const struct log_entry *entry,
+                      uint64_t *offset_out)
+{
+    const struct log_record record = record_of(writer, entry);
+    bool is_large = record.value_len >= LOCATION_LARGE;
+    /* Room for what may come before the record, too. */
+    uint64_t most = adb_log_record_bytes(&record) + LOG_MARK_RECORD_BYTES +
+                    (is_large ? 2 * LOCATION_LARGE_ALIGNMENT : 0);
+    *offset_out = 0;
+    check_record(writer, &record);
+    ADB_TRY(reserve(writer, writer->active->end + most));
+    ADB_TRY(append_mark_if_due(writer));
+    return append_record(writer, &record, entry, offset_out);
 }
 
 /* Takes back what was appended at `offset`, and is in the tail only. */
@@ -371,9 +410,12 @@ static void
 take_from_tail(struct log_writer *writer, uint64_t offset)
 {
     const struct log_tail *tail = current_tail(writer);
-    ADB_ASSERT(offset >= written_end(writer) && offset < writer->active->end);
+    uint64_t end = writer->active->end;
+    ADB_ASSERT(offset >= written_end(writer) && offset < end);
     writer->active->end = offset;
-    adb_log_buffer_forget(&writer->buffer, tail->bytes + (offset - tail->base));
+    /* All of it: a record that is appended here may end where the next of these begins. */
+    adb_log_buffer_forget(&writer->buffer, tail->bytes + (offset - tail->base),
+                          (size_t)(end - offset));
 }
 
 void
@@ -381,6 +423,97 @@ adb_log_writer_undo(struct log_writer *writer, uint64_t offset)
 {
     take_from_tail(writer, offset);
     writer->sequence--;
+}
+
+/* --------------------------------------------------------------------- batches */
+
+uint64_t
+adb_log_part_bytes_most(const struct log_entry *entry)
+{
+    const struct log_record record = {.value_len = (uint32_t)entry->value.len,
+                                      .flags = entry->flags,
+                                      .key_len = (uint32_t)entry->key.len};
+    uint64_t pad = entry->value.len >= LOCATION_LARGE ? 2 * LOCATION_LARGE_ALIGNMENT : 0;
+    return adb_log_record_bytes(&record) + pad;
+}
+
+uint64_t
+adb_log_part_bytes_max(const struct log_writer *writer)
+{
+    uint64_t limit = writer->max_file_bytes;
+    /* A MARK before, and the SEAL behind. */
+    uint64_t beside = LOG_FILE_HEADER_BYTES + 2 * LOG_MARK_RECORD_BYTES +
+                      adb_log_group_bytes(LOG_PARTICIPANTS_MAX);
+    return limit > beside ? limit - beside : 0;
+}
+
+bool
+adb_log_writer_has_room_for_part(const struct log_writer *writer, uint64_t bytes)
+{
+    const struct data_file *file = writer->active;
+    return file != NULL && !file->is_sealed && file->header.version >= LOG_VERSION_GROUPS &&
+           file->end - LOG_FILE_HEADER_BYTES + bytes <= adb_log_part_bytes_max(writer);
+}
+
+armdb_err
+adb_log_writer_reserve_part(struct log_writer *writer, uint64_t bytes)
+{
+    uint64_t beside = LOG_MARK_RECORD_BYTES + adb_log_group_bytes(LOG_PARTICIPANTS_MAX);
+    return reserve(writer, writer->active->end + bytes + beside);
+}
+
+armdb_err
+adb_log_writer_begin_part(struct log_writer *writer, uint32_t n_participants, uint64_t *offset_out)
+{
+    ADB_TRY(append_mark_if_due(writer));
+    ADB_TRY(make_room(writer, adb_log_group_bytes(n_participants)));
+    *offset_out = writer->active->end;
+    return ARMDB_OK;
+}
+
+void
+adb_log_writer_append_group(struct log_writer *writer, const struct log_group *group,
+                            const struct log_participant *participants)
+{
+    struct data_file *file = writer->active;
+    struct log_tail *tail = current_tail(writer);
+    ADB_ASSERT(!file->is_sealed && group->sequence > writer->sequence);
+    adb_log_encode_group(file->seed, file->end, writer->sequence, group, participants,
+                         tail->bytes + (file->end - tail->base));
+    file->end += adb_log_group_bytes(group->n_participants);
+}
+
+armdb_err
+adb_log_writer_append_to_part(struct log_writer *writer, const struct log_entry *entry,
+                              uint64_t *offset_out)
+{
+    const struct log_record record = record_of(writer, entry);
+    *offset_out = 0;
+    check_record(writer, &record);
+    return append_record(writer, &record, entry, offset_out);
+}
+
+armdb_err
+adb_log_writer_undo_part(struct log_writer *writer, uint64_t offset, uint64_t sequence)
+{
+    struct data_file *file = writer->active;
+    writer->sequence = sequence;
+    if (offset >= written_end(writer)) {
+        if (offset < file->end)
+            take_from_tail(writer, offset);
+        return ARMDB_OK;
+    }
+    ADB_TRY(cut_file(file, offset));
+    /* Nobody has seen a location behind the cut, and all before it is in the file. */
+    adb_log_tail_publish(file, NULL);
+    for (int i = 0; i < LOG_BUFFER_WINDOWS; i++)
+        adb_log_tail_wait(&writer->buffer.windows[i]);
+    adb_log_buffer_wipe(&writer->buffer);
+    file->end = offset;
+    atomic_store_explicit(&file->written, offset, memory_order_release);
+    note_flushed(writer);
+    begin_tail(writer, &writer->buffer.windows[0]);
+    return ARMDB_OK;
 }
 
 /* Writes zeros over [from, to), which is reserved and behind everything that was appended. */
@@ -442,18 +575,32 @@ adb_log_writer_start_sync(const struct log_writer *writer)
 }
 
 armdb_err
-adb_log_writer_sync(const struct log_sync *plan)
+adb_log_writer_sync_only(const struct log_sync *plan)
 {
     if (plan->file == NULL ||
         plan->end <= atomic_load_explicit(&plan->file->synced, memory_order_acquire))
         return ARMDB_OK;
-    ADB_TRY(sync_file(plan->file));
+    return sync_file(plan->file);
+}
+
+void
+adb_log_writer_note_synced(const struct log_sync *plan)
+{
+    if (plan->file == NULL)
+        return;
     /* A later sync of the same file may have stored more already. */
     uint64_t synced = atomic_load_explicit(&plan->file->synced, memory_order_relaxed);
     while (synced < plan->end &&
            !atomic_compare_exchange_weak_explicit(&plan->file->synced, &synced, plan->end,
                                                   memory_order_release, memory_order_relaxed)) {
     }
+}
+
+armdb_err
+adb_log_writer_sync(const struct log_sync *plan)
+{
+    ADB_TRY(adb_log_writer_sync_only(plan));
+    adb_log_writer_note_synced(plan);
     return ARMDB_OK;
 }
 

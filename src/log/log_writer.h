@@ -89,6 +89,59 @@ ADB_MUST_USE armdb_err adb_log_writer_prewrite(struct log_writer *writer);
 /** Takes back the newest record, appended at `offset`, whose location nobody has seen. */
 void adb_log_writer_undo(struct log_writer *writer, uint64_t offset);
 
+/* ---------------------------------------------------------------- parts of batches
+ *
+ * The records of a batch that lie in this log, its part, follow a GROUP without a gap, in one file.
+ * First adb_log_writer_reserve_part(), then adb_log_writer_begin_part(), the GROUP, the records;
+ * nothing else comes between, under one hold of the lock. Until then all of it can be taken back.
+ */
+
+/** Bytes that a record takes in a part, at most. */
+uint64_t adb_log_part_bytes_most(const struct log_entry *entry);
+
+/** The sum of these that a file has room for, at most. */
+uint64_t adb_log_part_bytes_max(const struct log_writer *writer);
+
+/** Whether the active file takes a part of `bytes` at most; else a new one must begin. */
+bool adb_log_writer_has_room_for_part(const struct log_writer *writer, uint64_t bytes);
+
+/** Reserves space for such a part. Returns ARMDB_OK; ARMDB_NO_SPACE (nothing changed). */
+ADB_MUST_USE armdb_err adb_log_writer_reserve_part(struct log_writer *writer, uint64_t bytes);
+
+/**
+ * Makes the log ready for the GROUP of a part.
+ *
+ * @param offset_out  where it will be.
+ *
+ * Returns:  as adb_log_writer_append().
+ */
+ADB_MUST_USE armdb_err adb_log_writer_begin_part(struct log_writer *writer, uint32_t n_participants,
+                                                 uint64_t *offset_out);
+
+/** Where the record of `entry` ends in a part whose record before it ends at `offset`. */
+uint64_t adb_log_writer_end_behind(const struct log_writer *writer, uint64_t offset,
+                                   const struct log_entry *entry);
+
+/** Appends the GROUP. */
+void adb_log_writer_append_group(struct log_writer *writer, const struct log_group *group,
+                                 const struct log_participant *participants);
+
+/** Appends a record of the part, as adb_log_writer_append(). */
+ADB_MUST_USE armdb_err adb_log_writer_append_to_part(struct log_writer *writer,
+                                                     const struct log_entry *entry,
+                                                     uint64_t *offset_out);
+
+/**
+ * Takes a part back, whose GROUP is at `offset`, as far as it was appended, whether it has been
+ * flushed or not, though nothing in it synced. Nobody has seen a location in it.
+ *
+ * @param sequence  of the newest record before it.
+ *
+ * Returns:  ARMDB_OK; ARMDB_IO: the log is in doubt.
+ */
+ADB_MUST_USE armdb_err adb_log_writer_undo_part(struct log_writer *writer, uint64_t offset,
+                                                uint64_t sequence);
+
 /** Hands everything appended to the system. On ARMDB_NO_SPACE all is still in the tail. */
 ADB_MUST_USE armdb_err adb_log_writer_flush(struct log_writer *writer);
 
@@ -121,5 +174,9 @@ void adb_log_writer_start_sync(const struct log_writer *writer);
  * Returns:  ARMDB_OK; ARMDB_IO and others, never ARMDB_NO_SPACE or ARMDB_NO_MEMORY.
  */
 ADB_MUST_USE armdb_err adb_log_writer_sync(const struct log_sync *plan);
+
+/** The same, in two steps: the sync, and, once more was synced than this file, saying so. */
+ADB_MUST_USE armdb_err adb_log_writer_sync_only(const struct log_sync *plan);
+void adb_log_writer_note_synced(const struct log_sync *plan);
 
 #endif

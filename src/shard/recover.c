@@ -38,17 +38,39 @@ begin(struct recovery *recovery, struct shard_load *load)
     return adb_shard_load_begin(load);
 }
 
+static void
+note_read(struct recovery *recovery, uint64_t bytes)
+{
+    adb_mutex_lock(&recovery->lock);
+    recovery->progress.read_bytes += bytes;
+    tell(recovery);
+    adb_mutex_unlock(&recovery->lock);
+}
+
 static armdb_err
 read_some(struct recovery *recovery, struct shard_load *load)
 {
     uint64_t read_bytes = load->read_bytes;
     armdb_err err =
         adb_shard_load_some(load, recovery->opening->round_bytes / recovery->opening->n_shards);
-    adb_mutex_lock(&recovery->lock);
-    recovery->progress.read_bytes += load->read_bytes - read_bytes;
-    tell(recovery);
-    adb_mutex_unlock(&recovery->lock);
+    note_read(recovery, load->read_bytes - read_bytes);
     return err;
+}
+
+static armdb_err
+read_newest(struct recovery *recovery, struct shard_load *load)
+{
+    uint64_t read_bytes = load->read_bytes;
+    armdb_err err = adb_shard_load_newest(load);
+    note_read(recovery, load->read_bytes - read_bytes);
+    return err;
+}
+
+static armdb_err
+cut(struct recovery *recovery, struct shard_load *load)
+{
+    (void)recovery;
+    return adb_shard_load_cut(load);
 }
 
 static armdb_err
@@ -137,10 +159,16 @@ recover(struct recovery *recovery)
     ADB_TRY(for_all(recovery, opening->n_threads_device, begin));
     for (uint32_t i = 0; i < opening->n_shards; i++)
         recovery->progress.log_bytes += recovery->loads[i].log_bytes;
+    ADB_TRY(for_all(recovery, opening->n_threads, read_some));
     while (!is_over(recovery)) {
-        ADB_TRY(for_all(recovery, opening->n_threads, read_some));
         ADB_TRY(apply_round(recovery));
+        ADB_TRY(for_all(recovery, opening->n_threads, read_some));
     }
+    /* How far the newest files count is known when all of them were read. */
+    ADB_TRY(for_all(recovery, opening->n_threads, read_newest));
+    ADB_TRY(adb_shard_load_match(recovery->loads, opening->n_shards));
+    ADB_TRY(for_all(recovery, opening->n_threads, cut));
+    ADB_TRY(apply_round(recovery));
     return for_all(recovery, opening->n_threads_device, settle);
 }
 
@@ -163,7 +191,7 @@ adb_shards_open(const struct shard_opening *opening, struct shard_recovery *reco
     for (uint32_t i = 0; i < opening->n_shards; i++) {
         recovery_out->records += recovery.loads[i].records;
         recovery_out->cut_bytes += recovery.loads[i].cut_bytes;
-        adb_runs_clear(&recovery.loads[i].runs);
+        adb_shard_load_fini(&recovery.loads[i]);
     }
     adb_mem_free(recovery.loads);
     return err;

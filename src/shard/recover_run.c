@@ -101,14 +101,20 @@ adb_runs_add_chunk(struct recover_runs *runs, struct shard *shard, struct data_f
 }
 
 void
-adb_runs_clear(struct recover_runs *runs)
+adb_runs_shrink(struct recover_runs *runs, uint32_t count)
 {
-    for (uint32_t i = 0; i < runs->count; i++) {
-        struct recover_run *run = &runs->run[i];
+    while (runs->count > count) {
+        struct recover_run *run = &runs->run[--runs->count];
         for (uint32_t chunk = 0; run->chunks != NULL && chunk < run->count; chunk++)
             adb_mem_free(run->chunks[chunk]);
         adb_mem_free(run->chunks);
     }
+}
+
+void
+adb_runs_clear(struct recover_runs *runs)
+{
+    adb_runs_shrink(runs, 0);
     for (uint32_t i = 0; i < runs->n_hints; i++)
         adb_hint_close(runs->hints[i]);
     adb_mem_free(runs->hints);

@@ -43,6 +43,9 @@ ADB_MUST_USE armdb_err adb_runs_add_hint(struct recover_runs *runs, struct shard
 ADB_MUST_USE armdb_err adb_runs_add_chunk(struct recover_runs *runs, struct shard *shard,
                                           struct data_file *file, const struct hint_chunk *chunk);
 
+/** Takes all runs but the first `count` out. */
+void adb_runs_shrink(struct recover_runs *runs, uint32_t count);
+
 /** Frees everything, and leaves it empty; the seed stays. */
 void adb_runs_clear(struct recover_runs *runs);
 

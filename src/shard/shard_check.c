@@ -59,6 +59,17 @@ check_buffer(struct checker *checker, struct data_file *file, struct log_scan_re
     return err;
 }
 
+/* A batch that is not whole in this log is cut off by an open, which looks at the others, too. */
+static void
+drop_part(struct log_scan_result *result)
+{
+    if (result->how == LOG_SCAN_DAMAGED || !adb_log_scan_is_in_part(result))
+        return;
+    result->records -= result->sequence - result->part.sequence;
+    result->end = result->part.at;
+    result->how = LOG_SCAN_TORN;
+}
+
 static armdb_err
 check_open_file(struct checker *checker, struct data_file *file, bool is_newest)
 {
@@ -72,6 +83,7 @@ check_open_file(struct checker *checker, struct data_file *file, bool is_newest)
     checker->check->bytes += result.size;
     if (err == ARMDB_OK && is_newest)
         err = check_buffer(checker, file, &result);
+    drop_part(&result);
     checker->check->records += result.records;
     checker->sequence = result.sequence;
     if (err == ARMDB_OK && result.how == LOG_SCAN_DAMAGED)

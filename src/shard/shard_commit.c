@@ -74,61 +74,80 @@ adb_shard_is_synced(struct shard *shard, uint64_t ticket)
     return atomic_load_explicit(&shard->synced_sequence, memory_order_acquire) >= ticket;
 }
 
-/* One sync for everything appended so far; or, if `ticket` is on its way to the device, for what
- * is: more would have to be written first. */
-static armdb_err
-lead(struct shard *shard, uint64_t ticket)
-{
-    struct log_sync plan;
-    atomic_fetch_add_explicit(&shard->syncs, 1, memory_order_relaxed);
-    ADB_TRY(adb_shard_plan_sync(shard, ticket, &plan));
-    return adb_shard_sync_plan(shard, &plan);
-}
-
 /* Ends the leader's round, and wakes all who waited for it. */
 static void
-step_down(struct shard *shard)
+step_down(_Atomic(uint32_t) *commit_word)
 {
     /* Others only ever add WAITED while somebody leads. */
-    uint32_t word = atomic_load_explicit(&shard->commit_word, memory_order_relaxed);
+    uint32_t word = atomic_load_explicit(commit_word, memory_order_relaxed);
     uint32_t next = (word & ~(uint32_t)(LEADING | WAITED)) + ROUND;
     /* Release: what the round has synced is seen by who sees that it is over. */
-    word = atomic_exchange_explicit(&shard->commit_word, next, memory_order_release);
+    word = atomic_exchange_explicit(commit_word, next, memory_order_release);
     if ((word & WAITED) != 0)
-        adb_word_wake_all(&shard->commit_word);
+        adb_word_wake_all(commit_word);
 }
 
 /* Sleeps until the round that `word` shows is over. */
 static void
-wait_for_leader(struct shard *shard, uint32_t word)
+wait_for_leader(_Atomic(uint32_t) *commit_word, uint32_t word)
 {
     if ((word & WAITED) == 0 &&
-        !atomic_compare_exchange_strong_explicit(&shard->commit_word, &word, word | WAITED,
+        !atomic_compare_exchange_strong_explicit(commit_word, &word, word | WAITED,
                                                  memory_order_relaxed, memory_order_relaxed))
         return;
-    adb_word_wait(&shard->commit_word, word | WAITED);
+    adb_word_wait(commit_word, word | WAITED);
+}
+
+/* Makes one sync for all who share the word: `lead` by one of them. */
+static armdb_err
+share(struct shard *shard, uint64_t ticket, _Atomic(uint32_t) *commit_word,
+      armdb_err (*lead)(struct shard *shard, uint64_t ticket))
+{
+    for (;;) {
+        /* Before looking at what is synced: a round that ends after this has changed the word. */
+        uint32_t word = atomic_load_explicit(commit_word, memory_order_acquire);
+        if (adb_shard_is_synced(shard, ticket))
+            return ARMDB_OK;
+        ADB_TRY(adb_shard_failed(shard));
+        if ((word & LEADING) != 0) {
+            wait_for_leader(commit_word, word);
+        } else if (atomic_compare_exchange_strong_explicit(commit_word, &word, word | LEADING,
+                                                           memory_order_acquire,
+                                                           memory_order_relaxed)) {
+            armdb_err err = lead(shard, ticket);
+            step_down(commit_word);
+            ADB_TRY(err);
+        }
+    }
+}
+
+/* Of all bound shards. */
+static armdb_err
+lead_all(struct shard *shard, uint64_t ticket)
+{
+    (void)ticket;
+    return adb_shard_settle(shard);
+}
+
+/* One sync for everything appended so far; or, if `ticket` is on its way to the device, for what
+ * is: more would have to be written first. */
+static armdb_err
+lead_one(struct shard *shard, uint64_t ticket)
+{
+    struct log_sync plan;
+    bool is_bound;
+    atomic_fetch_add_explicit(&shard->syncs, 1, memory_order_relaxed);
+    ADB_TRY(adb_shard_plan_sync(shard, ticket, &plan, &is_bound));
+    if (is_bound)
+        return share(shard, ticket, &shard->bonds->commit_word, lead_all);
+    return adb_shard_sync_plan(shard, &plan);
 }
 
 armdb_err
 adb_shard_commit(struct shard *shard, uint64_t ticket)
 {
     atomic_fetch_add_explicit(&shard->sync_waits, 1, memory_order_relaxed);
-    for (;;) {
-        /* Before looking at what is synced: a round that ends after this has changed the word. */
-        uint32_t word = atomic_load_explicit(&shard->commit_word, memory_order_acquire);
-        if (adb_shard_is_synced(shard, ticket))
-            return ARMDB_OK;
-        ADB_TRY(adb_shard_failed(shard));
-        if ((word & LEADING) != 0) {
-            wait_for_leader(shard, word);
-        } else if (atomic_compare_exchange_strong_explicit(&shard->commit_word, &word,
-                                                           word | LEADING, memory_order_acquire,
-                                                           memory_order_relaxed)) {
-            armdb_err err = lead(shard, ticket);
-            step_down(shard);
-            ADB_TRY(err);
-        }
-    }
+    return share(shard, ticket, &shard->commit_word, lead_one);
 }
 
 armdb_err

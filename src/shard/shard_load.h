@@ -19,6 +19,10 @@ struct shard_load {
     uint64_t records;         /* of these */
     uint64_t cut_bytes;       /* of a torn end */
     /* inside */
+    struct log_groups groups;      /* owned: batches over several shards in the newest file */
+    uint32_t runs_before;          /* runs of the files before the newest */
+    uint64_t cut_at;               /* where the newest file is to be cut; 0: where its scan ended */
+    uint64_t cut_sequence;         /* the newest record before that */
     uint32_t next;                 /* file of the log to be read */
     struct data_file *file;        /* the last one read; borrowed */
     struct log_scan_result result; /* of it */
@@ -27,12 +31,28 @@ struct shard_load {
 /** Sweeps temporary files, and finds the order of the log. */
 ADB_MUST_USE armdb_err adb_shard_load_begin(struct shard_load *load);
 
-/** Reads what is in the next files, until no more is left or runs in memory are larger than this.
- * */
+/** Reads what is in the next files, until only the newest is left or runs in memory are larger than
+ * this. */
 ADB_MUST_USE armdb_err adb_shard_load_some(struct shard_load *load, uint64_t memory_limit);
 
-/** Whether all were read. */
+/** Whether only the newest is left. */
 bool adb_shard_load_is_over(const struct shard_load *load);
+
+/** Reads what is in the newest. What it adds may have to be taken back: adb_shard_load_cut(). */
+ADB_MUST_USE armdb_err adb_shard_load_newest(struct shard_load *load);
+
+/**
+ * Finds the batches that are not whole, in the logs of all shards of a database, the newest files
+ * of which were read: of each log, the longest front such that each batch in one is whole in all.
+ * Sets cut_at. ARMDB_CORRUPT if a batch that was known to be whole is not.
+ */
+ADB_MUST_USE armdb_err adb_shard_load_match(struct shard_load *loads, uint32_t n_shards);
+
+/** If the newest file is to be cut, cuts it, and reads it once more. */
+ADB_MUST_USE armdb_err adb_shard_load_cut(struct shard_load *load);
+
+/** Frees what it owns. */
+void adb_shard_load_fini(struct shard_load *load);
 
 /** Cuts a torn end, makes durable what was found, and lets the shard be written to. */
 ADB_MUST_USE armdb_err adb_shard_load_settle(struct shard_load *load);

@@ -93,6 +93,11 @@ adb_shard_share_buffer(struct shard *shard)
 armdb_err
 adb_shard_finish(struct shard *shard)
 {
+    adb_mutex_lock(&shard->lock);
+    bool is_bound = adb_shard_is_bound(shard);
+    adb_mutex_unlock(&shard->lock);
+    /* A MARK vouches for what is before it. */
+    armdb_err settle_err = is_bound ? adb_shard_sync(shard) : ARMDB_OK;
     adb_mutex_lock(&shard->compact_lock);
     adb_shard_end_hint(shard);
     adb_shard_end_pass(shard, true);
@@ -100,7 +105,7 @@ adb_shard_finish(struct shard *shard)
     adb_shard_sweep(shard);
     adb_mutex_unlock(&shard->compact_lock);
     adb_mutex_lock(&shard->lock);
-    armdb_err err = adb_shard_failed(shard);
+    armdb_err err = adb_err_first(settle_err, adb_shard_failed(shard));
     if (err == ARMDB_OK)
         err = adb_log_writer_finish(&shard->writer);
     if (err == ARMDB_OK)

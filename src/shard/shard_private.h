@@ -14,6 +14,7 @@
 #include "os/thread.h"
 #include "shard/retry.h"
 #include "shard/shard.h"
+#include "shard/shard_bond.h"
 #include "shard/shard_change.h"
 #include "shard/shard_object.h"
 
@@ -56,8 +57,11 @@ struct shard {
 
     struct shard_listing found; /* owned: what recovery met; until adb_shard_clear() */
 
+    struct shard_bonds *bonds; /* borrowed: its siblings; NULL: there are none */
+
     struct adb_mutex lock; /* writers, one at a time */
     /* guarded by lock */
+    uint64_t bound_sequence; /* of the newest record of a batch over several shards; 0: none */
     struct log_writer writer;
     struct adb_spare spare;
     uint32_t file_count;       /* entries of files that are not NULL */
@@ -121,6 +125,23 @@ struct shard {
     _Atomic(uint64_t) damaged_reads; /* relaxed counter */
 };
 
+/** As adb_shard_fence(), under lock. */
+void adb_shard_fence_locked(struct shard *shard);
+
+/** Fences the shard for an error after which its log is in doubt; returns it. Under lock. */
+ADB_MUST_USE armdb_err adb_shard_fence_unless_harmless(struct shard *shard, armdb_err err);
+
+/** What a write becomes in the log. */
+struct log_entry adb_shard_entry_of(const struct shard_write *write);
+
+/** Makes an appended record what readers see, and its change what hooks are told. Under lock, after
+ * adb_index_prepare() and adb_shard_prepare_change(). */
+void adb_shard_publish(struct shard *shard, const struct shard_write *write, uint64_t offset,
+                       uint64_t sequence);
+
+/** Whether the collection of a write was dropped: raised. Under lock. */
+ADB_MUST_USE armdb_err adb_shard_check_index(const struct shard_index *index);
+
 /** The error of a write to a shard that has failed. Under lock, or after seeing `failure`. */
 ADB_MUST_USE armdb_err adb_shard_failed(struct shard *shard);
 
@@ -159,7 +180,8 @@ void adb_shard_forget_blocks(struct shard *shard, const struct data_file *file);
 void adb_shard_init_source(struct shard *shard, const _Atomic(bool) *is_direct);
 
 /** Ends the active file and begins a new one. Under lock. If that fails half way, the sealed file
- * stays the active one, and the next write comes here again. */
+ * stays the active one, and the next write comes here again. ARMDB_BUSY, not raised: the shard is
+ * bound; adb_shard_rotate_bound() does it, without the lock. */
 ADB_MUST_USE armdb_err adb_shard_rotate(struct shard *shard);
 
 /** The same, after a sync without the lock, so that little is left to be synced under it. */
@@ -174,9 +196,10 @@ ADB_MUST_USE armdb_err adb_shard_read_pinned(struct shard *shard, struct data_fi
                                              uint64_t location, armdb_slice key, void *to);
 
 /** Says what to sync so that record `sequence` is on the device, after flushing it if it is not on
- * its way there already. Returns as adb_shard_flush(); only then there is a plan. */
+ * its way there already. Returns as adb_shard_flush(); only then there is a plan, or the shard is
+ * bound. */
 ADB_MUST_USE armdb_err adb_shard_plan_sync(struct shard *shard, uint64_t sequence,
-                                           struct log_sync *plan_out);
+                                           struct log_sync *plan_out, bool *is_bound_out);
 
 /** Says what to sync, under the lock, and pins its file, so that it is not closed meanwhile. */
 struct log_sync adb_shard_plan_locked(struct shard *shard);

@@ -196,33 +196,44 @@ read_records(struct shard_load *load, struct taker *taker, bool is_newest)
     return end_taking(taker);
 }
 
-/* Reads what is in the next file of the log. */
-static armdb_err
-load_file(struct shard_load *load)
+/* Takes what is known of a file once it was read. */
+static void
+note_end(struct shard_load *load)
 {
-    struct shard *shard = load->shard;
-    struct log_scan_result *result = &load->result;
-    struct log_file_header expected = shard->identity;
-    struct data_file *file;
-    bool is_newest = load->next + 1 == shard->found.count;
-    expected.file_id = shard->found.files[load->next].header.file_id;
-    ADB_TRY(adb_data_file_open(shard->os, shard->path, &expected, ADB_OPEN_READ_WRITE, &file));
-    adb_shard_add_file(shard, file);
-    load->file = file;
-    if (is_newest)
-        ADB_TRY(adb_shard_check_newest(file));
-    struct taker taker = {.load = load, .file = file};
-    armdb_err err = read_records(load, &taker, is_newest);
-    adb_hint_build_free(taker.build);
-    ADB_TRY(err);
-    ADB_TRY(adb_shard_check_torn_end(file, result, shard->is_same_boot));
+    const struct log_scan_result *result = &load->result;
+    struct data_file *file = load->file;
     file->end = result->end;
     file->marked = result->marked;
     file->marked_at = result->marked_at;
     file->is_sealed = result->is_sealed;
     atomic_store_explicit(&file->written, result->end, memory_order_release);
-    shard->writer.sequence = result->sequence;
+    load->shard->writer.sequence = result->sequence;
     load->records += result->records;
+}
+
+/* Reads what is in the next file of the log. */
+static armdb_err
+load_file(struct shard_load *load)
+{
+    struct shard *shard = load->shard;
+    struct log_file_header expected = shard->identity;
+    struct data_file *file;
+    bool is_newest = load->next + 1 == shard->found.count;
+    load->read_bytes += shard->found.files[load->next].bytes;
+    expected.file_id = shard->found.files[load->next].header.file_id;
+    ADB_TRY(adb_data_file_open(shard->os, shard->path, &expected, ADB_OPEN_READ_WRITE, &file));
+    adb_shard_add_file(shard, file);
+    load->file = file;
+    if (is_newest) {
+        ADB_TRY(adb_shard_check_newest(file));
+        file->groups = &load->groups;
+    }
+    struct taker taker = {.load = load, .file = file};
+    armdb_err err = read_records(load, &taker, is_newest);
+    adb_hint_build_free(taker.build);
+    ADB_TRY(err);
+    ADB_TRY(adb_shard_check_torn_end(file, &load->result, shard->is_same_boot));
+    note_end(load);
     load->next++;
     return ARMDB_OK;
 }
@@ -246,17 +257,123 @@ adb_shard_load_begin(struct shard_load *load)
 armdb_err
 adb_shard_load_some(struct shard_load *load, uint64_t memory_limit)
 {
-    while (!adb_shard_load_is_over(load) && load->runs.memory_bytes <= memory_limit) {
-        load->read_bytes += load->shard->found.files[load->next].bytes;
+    while (!adb_shard_load_is_over(load) && load->runs.memory_bytes <= memory_limit)
         ADB_TRY(load_file(load));
-    }
     return ARMDB_OK;
 }
 
 bool
 adb_shard_load_is_over(const struct shard_load *load)
 {
-    return load->next == load->shard->found.count;
+    return load->next + 1 == load->shard->found.count;
+}
+
+armdb_err
+adb_shard_load_newest(struct shard_load *load)
+{
+    load->runs_before = load->runs.count;
+    return load_file(load);
+}
+
+void
+adb_shard_load_fini(struct shard_load *load)
+{
+    adb_runs_clear(&load->runs);
+    adb_log_groups_fini(&load->groups);
+}
+
+/* --------------------------------------------------------------------- batches */
+
+/* The newest record that is to stay. */
+static uint64_t
+last_kept(const struct shard_load *load)
+{
+    return load->cut_at != 0 ? load->cut_sequence : load->result.sequence;
+}
+
+static bool
+is_whole(const struct shard_load *loads, uint32_t n_shards, const struct shard_load *load,
+         const struct log_groups_part *part)
+{
+    for (uint32_t i = 0; i < part->count; i++) {
+        const struct log_participant *other = &load->groups.participants[part->first + i];
+        /* What has that number there is the end of the part: all of them were written under all
+         * locks, and numbers are used anew only behind a cut. */
+        if (other->shard >= n_shards || last_kept(&loads[other->shard]) < other->sequence)
+            return false;
+    }
+    return true;
+}
+
+/* Looks for the first batch in a log that is not whole; says whether there is one. */
+static bool
+find_cut(const struct shard_load *loads, uint32_t n_shards, struct shard_load *load)
+{
+    for (uint32_t i = 0; i < load->groups.count; i++) {
+        const struct log_groups_part *part = &load->groups.parts[i];
+        if (load->cut_at != 0 && part->at >= load->cut_at)
+            return false;
+        if (!is_whole(loads, n_shards, load, part)) {
+            load->cut_at = part->at;
+            load->cut_sequence = part->sequence;
+            return true;
+        }
+    }
+    return false;
+}
+
+armdb_err
+adb_shard_load_match(struct shard_load *loads, uint32_t n_shards)
+{
+    bool is_changed = true;
+    for (uint32_t i = 0; i < n_shards; i++) {
+        const struct log_scan_result *result = &loads[i].result;
+        if (adb_log_scan_is_in_part(result)) {
+            loads[i].cut_at = result->part.at;
+            loads[i].cut_sequence = result->part.sequence;
+        }
+    }
+    while (is_changed) { /* a cut may take away a part of another batch */
+        is_changed = false;
+        for (uint32_t i = 0; i < n_shards; i++)
+            is_changed = find_cut(loads, n_shards, &loads[i]) || is_changed;
+    }
+    for (uint32_t i = 0; i < n_shards; i++) {
+        if (loads[i].cut_at != 0 && loads[i].cut_at < loads[i].result.marked)
+            return adb_fail_at(ARMDB_CORRUPT, "recover", loads[i].file->path, loads[i].cut_at,
+                               "a batch that was whole is not any more: a log lacks its end");
+    }
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_shard_load_cut(struct shard_load *load)
+{
+    struct log_scan_result *result = &load->result;
+    struct data_file *file = load->file;
+    if (load->cut_at == 0)
+        return ARMDB_OK;
+    load->cut_bytes += result->size - load->cut_at;
+    ADB_TRY(adb_file_truncate(file->file, load->cut_at));
+    adb_runs_shrink(&load->runs, load->runs_before);
+    atomic_store_explicit(&file->dead_bytes, 0, memory_order_relaxed);
+    atomic_store_explicit(&file->tombstone_bytes, 0, memory_order_relaxed);
+    file->deadlines = (struct deadlines){0};
+    file->hint_bytes = 0;
+    file->groups = NULL;
+    load->records -= result->records;
+    struct taker taker = {.load = load, .file = file};
+    armdb_err err = adb_log_scan(file, true, file->header.base_sequence, take_record, &taker,
+                                 result);
+    if (err == ARMDB_OK && (result->how != LOG_SCAN_WHOLE || result->end != load->cut_at))
+        err = adb_fail_at(ARMDB_IO, "recover", file->path, result->end,
+                          "what was just read cannot be read any more");
+    if (err == ARMDB_OK)
+        err = end_taking(&taker);
+    adb_hint_build_free(taker.build);
+    if (err == ARMDB_OK)
+        note_end(load);
+    return err;
 }
 
 /* ---------------------------------------------------------------------- settle */
@@ -320,10 +437,11 @@ adb_shard_load_settle(struct shard_load *load)
     const struct log_scan_result *result = &load->result;
     struct data_file *newest = load->file;
     if (result->how == LOG_SCAN_TORN)
-        load->cut_bytes = result->size - result->end;
+        load->cut_bytes += result->size - result->end;
     /* A killed process may have named the newest file without syncing the name. */
     ADB_TRY(adb_os_sync_dir(shard->os, shard->path));
     ADB_TRY(settle_newest(newest, result));
+    newest->groups = NULL;
     adb_shard_note_synced(shard, shard->writer.sequence);
     adb_log_writer_use(&shard->writer, newest);
     if (shard->found.newest_id > shard->newest_file_id)

@@ -19,6 +19,7 @@ enum { SYNC_ROUNDS = 4 }; /* before sealing: as many syncs without the lock at m
 struct look {
     struct log_sync plan;
     uint64_t unsynced;
+    bool is_bound;       /* then there is no plan */
     bool is_nearly_full; /* the file has so much in it that it is time to go on in another */
     bool is_busy;
 };
@@ -38,8 +39,10 @@ look_at(struct shard *shard)
     struct look look;
     adb_mutex_lock(&shard->lock);
     const struct data_file *file = shard->writer.active;
-    look.plan = adb_shard_plan_locked(shard);
-    look.unsynced = look.plan.end - atomic_load_explicit(&file->synced, memory_order_acquire);
+    look.is_bound = adb_shard_is_bound(shard);
+    look.plan = look.is_bound ? (struct log_sync){0} : adb_shard_plan_locked(shard);
+    look.unsynced = shard->writer.flushed_end -
+                    atomic_load_explicit(&file->synced, memory_order_acquire);
     look.is_nearly_full = is_nearly_full(shard);
     look.is_busy = file->slot != shard->tended_slot || file->end > shard->tended_end + BUSY_BYTES;
     shard->tended_slot = file->slot;
@@ -64,10 +67,23 @@ sync_down(struct shard *shard, bool is_to_seal, struct look *look)
         if (look->unsynced <
             (is_to_seal || look->is_nearly_full ? SHORT_SYNC_BYTES : unsynced_limit(shard)))
             break;
-        ADB_TRY(adb_shard_sync_plan(shard, &look->plan));
+        ADB_TRY(look->is_bound ? adb_shard_sync(shard) : adb_shard_sync_plan(shard, &look->plan));
         *look = look_at(shard);
     }
     return ARMDB_OK;
+}
+
+/* Goes on in a new file; if it need not be, only when the old one is nearly full. */
+static armdb_err
+rotate(struct shard *shard, bool must_be)
+{
+    adb_mutex_lock(&shard->lock);
+    uint64_t full_id = shard->writer.active->header.file_id;
+    armdb_err err = adb_shard_failed(shard);
+    if (err == ARMDB_OK && (must_be || is_nearly_full(shard)))
+        err = adb_shard_rotate(shard);
+    adb_mutex_unlock(&shard->lock);
+    return err == ARMDB_BUSY ? adb_shard_rotate_bound(shard, full_id) : err;
 }
 
 armdb_err
@@ -77,12 +93,7 @@ adb_shard_seal(struct shard *shard)
     struct look look = look_at(shard);
     ADB_TRY(sync_down(shard, true, &look));
     adb_shard_drop_plan(&look.plan);
-    adb_mutex_lock(&shard->lock);
-    armdb_err err = adb_shard_failed(shard);
-    if (err == ARMDB_OK)
-        err = adb_shard_rotate(shard);
-    adb_mutex_unlock(&shard->lock);
-    return err;
+    return rotate(shard, true);
 }
 
 armdb_err
@@ -96,10 +107,5 @@ adb_shard_tend(struct shard *shard, bool *is_busy_out)
     adb_shard_drop_plan(&look.plan);
     if (!look.is_nearly_full)
         return ARMDB_OK;
-    adb_mutex_lock(&shard->lock);
-    armdb_err err = adb_shard_failed(shard);
-    if (err == ARMDB_OK && is_nearly_full(shard))
-        err = adb_shard_rotate(shard);
-    adb_mutex_unlock(&shard->lock);
-    return err;
+    return rotate(shard, false);
 }

@@ -22,8 +22,8 @@ adb_shard_failed(struct shard *shard)
     return adb_err_restore(&detail);
 }
 
-static void
-fence_locked(struct shard *shard)
+void
+adb_shard_fence_locked(struct shard *shard)
 {
     if (atomic_load_explicit(&shard->failure, memory_order_relaxed) != ARMDB_OK)
         return; /* the first failure is the one to tell */
@@ -35,16 +35,15 @@ void
 adb_shard_fence(struct shard *shard)
 {
     adb_mutex_lock(&shard->lock);
-    fence_locked(shard);
+    adb_shard_fence_locked(shard);
     adb_mutex_unlock(&shard->lock);
 }
 
-/* Passes on an error of the log; one after which the log is in doubt fences the shard. */
-static armdb_err
-fence_unless_harmless(struct shard *shard, armdb_err err)
+armdb_err
+adb_shard_fence_unless_harmless(struct shard *shard, armdb_err err)
 {
     if (err != ARMDB_OK && err != ARMDB_NO_SPACE && err != ARMDB_NO_MEMORY)
-        fence_locked(shard);
+        adb_shard_fence_locked(shard);
     return err;
 }
 
@@ -66,12 +65,14 @@ armdb_err
 adb_shard_rotate(struct shard *shard)
 {
     struct data_file *file;
+    if (adb_shard_is_bound(shard))
+        return ARMDB_BUSY;
     if (!adb_shard_has_slots(shard, 1))
         return adb_fail(ARMDB_LIMIT, "rotate",
                         "shard %" PRIu32 " has %d data files, the most there can be: raise "
                         "max_file_bytes",
                         shard->identity.shard, LOCATION_SLOTS);
-    ADB_TRY(fence_unless_harmless(shard, adb_log_writer_seal(&shard->writer)));
+    ADB_TRY(adb_shard_fence_unless_harmless(shard, adb_log_writer_seal(&shard->writer)));
     if (shard->writer.active != NULL)
         adb_shard_note_synced(shard, shard->writer.sequence);
     struct log_file_header header = shard->identity;
@@ -119,8 +120,8 @@ kind_of(const struct shard_write *write)
 }
 
 /* Makes the appended record what readers see. */
-static void
-publish(struct shard *shard, const struct shard_write *write, uint64_t offset)
+static inline void
+publish(struct shard *shard, const struct shard_write *write, uint64_t offset, uint64_t sequence)
 {
     struct data_file *file = shard->writer.active;
     const struct log_record record = {.flags = flags_of(write),
@@ -152,7 +153,14 @@ publish(struct shard *shard, const struct shard_write *write, uint64_t offset)
     if (old != 0)
         adb_shard_bury(shard, old, write->key);
     if (ADB_UNLIKELY(write->index->listener != NULL))
-        adb_shard_queue_change(shard, write, kind_of(write), old, shard->writer.sequence);
+        adb_shard_queue_change(shard, write, kind_of(write), old, sequence);
+}
+
+void
+adb_shard_publish(struct shard *shard, const struct shard_write *write, uint64_t offset,
+                  uint64_t sequence)
+{
+    publish(shard, write, offset, sequence);
 }
 
 /*
@@ -175,29 +183,35 @@ needs_flush(const struct shard *shard, const struct shard_write *write)
     return false;
 }
 
-/* Appends the record, as far as the durability level wants it before it is seen. */
-static armdb_err
-append(struct shard *shard, const struct shard_write *write, uint64_t *offset_out)
+struct log_entry
+adb_shard_entry_of(const struct shard_write *write)
 {
-    const struct log_entry entry = {
+    return (struct log_entry){
         .collection_id = write->index->collection_id,
         .flags = flags_of(write),
         .key = write->key,
         .value = write->value,
         .deadline_ms = write->deadline_ms,
     };
+}
+
+/* Appends the record, as far as the durability level wants it before it is seen. */
+static armdb_err
+append(struct shard *shard, const struct shard_write *write, uint64_t *offset_out)
+{
+    const struct log_entry entry = adb_shard_entry_of(write);
     if (adb_log_writer_is_full(&shard->writer, &entry))
         ADB_TRY(adb_shard_rotate(shard));
     if (write->durability == ARMDB_SYNCED)
-        ADB_TRY(fence_unless_harmless(shard, adb_log_writer_prewrite(&shard->writer)));
-    ADB_TRY(
-        fence_unless_harmless(shard, adb_log_writer_append(&shard->writer, &entry, offset_out)));
+        ADB_TRY(adb_shard_fence_unless_harmless(shard, adb_log_writer_prewrite(&shard->writer)));
+    ADB_TRY(adb_shard_fence_unless_harmless(
+        shard, adb_log_writer_append(&shard->writer, &entry, offset_out)));
     if (!needs_flush(shard, write))
         return ARMDB_OK;
     armdb_err err = adb_log_writer_flush(&shard->writer);
     if (err != ARMDB_OK)
         adb_log_writer_undo(&shard->writer, *offset_out);
-    return fence_unless_harmless(shard, err);
+    return adb_shard_fence_unless_harmless(shard, err);
 }
 
 /* Whether a write that is no put finds its key as it should. */
@@ -219,13 +233,20 @@ check_presence(struct shard *shard, const struct shard_write *write)
     return err == ARMDB_NOT_FOUND ? ARMDB_OK : err;
 }
 
+armdb_err
+adb_shard_check_index(const struct shard_index *index)
+{
+    if (ADB_LIKELY(!atomic_load_explicit(&index->is_dropped, memory_order_relaxed)))
+        return ARMDB_OK;
+    return adb_fail(ARMDB_NO_COLLECTION, "write", "the collection was dropped");
+}
+
 static armdb_err
 write_locked(struct shard *shard, const struct shard_write *write, uint64_t *sequence_out)
 {
     uint64_t offset;
     ADB_TRY(adb_shard_failed(shard));
-    if (atomic_load_explicit(&write->index->is_dropped, memory_order_relaxed))
-        return adb_fail(ARMDB_NO_COLLECTION, "write", "the collection was dropped");
+    ADB_TRY(adb_shard_check_index(write->index));
     /* Not before: whoever drops it changes the index without this lock. */
     struct adb_index *keys = &write->index->keys;
     if (write->confirm != NULL)
@@ -238,12 +259,12 @@ write_locked(struct shard *shard, const struct shard_write *write, uint64_t *seq
         ADB_TRY(adb_shard_prepare_change(shard, write));
     armdb_err err = append(shard, write, &offset);
     if (ADB_PLANTED(PLANT_PUBLISHED_FIRST) && err != ARMDB_OK)
-        publish(shard, write, shard->writer.active->end);
+        publish(shard, write, shard->writer.active->end, shard->writer.sequence);
     if (err != ARMDB_OK) {
         adb_shard_drop_changes(shard);
         return err;
     }
-    publish(shard, write, offset);
+    publish(shard, write, offset, shard->writer.sequence);
     adb_shard_count_toll(shard, LOG_RECORD_HEADER_BYTES + write->key.len + write->value.len);
     *sequence_out = shard->writer.sequence;
     return ARMDB_OK;
@@ -255,6 +276,14 @@ adb_shard_write(struct shard *shard, const struct shard_write *write)
     uint64_t sequence = UINT64_MAX; /* of no change */
     adb_mutex_lock(&shard->lock);
     armdb_err err = write_locked(shard, write, &sequence);
+    while (ADB_UNLIKELY(err == ARMDB_BUSY)) {
+        uint64_t full_id = shard->writer.active->header.file_id;
+        adb_mutex_unlock(&shard->lock);
+        err = adb_shard_rotate_bound(shard, full_id);
+        adb_mutex_lock(&shard->lock);
+        if (err == ARMDB_OK)
+            err = write_locked(shard, write, &sequence);
+    }
     bool has_ticket = write->ticket_out != NULL && write->durability == ARMDB_SYNCED;
     if (err == ARMDB_OK && has_ticket)
         atomic_store_explicit(&shard->newest_ticket, sequence, memory_order_relaxed);
@@ -277,7 +306,7 @@ armdb_err
 adb_shard_flush_locked(struct shard *shard)
 {
     ADB_TRY(adb_shard_failed(shard));
-    return fence_unless_harmless(shard, adb_log_writer_flush(&shard->writer));
+    return adb_shard_fence_unless_harmless(shard, adb_log_writer_flush(&shard->writer));
 }
 
 armdb_err
@@ -290,12 +319,17 @@ adb_shard_flush(struct shard *shard)
 }
 
 armdb_err
-adb_shard_plan_sync(struct shard *shard, uint64_t sequence, struct log_sync *plan_out)
+adb_shard_plan_sync(struct shard *shard, uint64_t sequence, struct log_sync *plan_out,
+                    bool *is_bound_out)
 {
+    armdb_err err = ARMDB_OK;
+    *plan_out = (struct log_sync){0};
     adb_mutex_lock(&shard->lock);
-    armdb_err err = sequence <= shard->started ? adb_shard_failed(shard)
-                                               : adb_shard_flush_locked(shard);
-    *plan_out = err == ARMDB_OK ? adb_shard_plan_locked(shard) : (struct log_sync){0};
+    *is_bound_out = adb_shard_is_bound(shard);
+    if (!*is_bound_out)
+        err = sequence <= shard->started ? adb_shard_failed(shard) : adb_shard_flush_locked(shard);
+    if (!*is_bound_out && err == ARMDB_OK)
+        *plan_out = adb_shard_plan_locked(shard);
     adb_mutex_unlock(&shard->lock);
     return err;
 }

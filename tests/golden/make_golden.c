@@ -3,7 +3,7 @@
  *
  *     cmake --build build/dev --target golden_files
  *
- * does that for tests/golden/v2/. Only for a format that nobody has data of yet: once version 2 is
+ * does that for tests/golden/v3/. Only for a format that nobody has data of yet: once version 3 is
  * released, its files stay as they are, and a new version gets a directory of its own.
  */
 #include <errno.h>

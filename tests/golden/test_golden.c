@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 
 #include "armdb/armdb.h"
+#include "db/db_batch.h"
 #include "golden/golden_ops.h"
 #include "support/tmpdir.h"
 
@@ -196,6 +197,39 @@ test_golden__written_to_with_a_deadline__goes_on_in_a_new_file(void **state)
     sim_free(sim);
 }
 
+/* Nor a GROUP. */
+static void
+test_golden__batch__goes_on_in_a_new_file(void **state)
+{
+    (void)state;
+    struct sim *sim = sim_new(5);
+    struct batch_addition addition = {.is_write = true,
+                                      .verb = SHARD_PUT,
+                                      .key = armdb_str("a key that is not among them"),
+                                      .value = armdb_str("new")};
+    struct batch *batch;
+    struct db *db;
+    bool is_closed, is_there;
+    size_t refused;
+    copy_to_sim(sim);
+    assert_int_equal(adb_db_open(sim_os(sim), GOLDEN_PATH, NULL, &db), ARMDB_OK);
+    assert_false(sim_file_exists(sim, GOLDEN_PATH "/shard-000/0000000003.log") ||
+                 sim_file_exists(sim, GOLDEN_PATH "/shard-001/0000000003.log"));
+    assert_int_equal(adb_db_batch_new(db, &batch), ARMDB_OK);
+    addition.collection = adb_db_default(db);
+    assert_int_equal(adb_db_batch_add(batch, &addition), ARMDB_OK);
+    assert_int_equal(adb_db_batch_commit(batch, NULL, &refused), ARMDB_OK);
+    adb_db_batch_free(batch);
+    assert_true(sim_file_exists(sim, GOLDEN_PATH "/shard-000/0000000003.log") ||
+                sim_file_exists(sim, GOLDEN_PATH "/shard-001/0000000003.log"));
+    assert_int_equal(adb_db_close(db, &is_closed), ARMDB_OK);
+    assert_int_equal(adb_db_open(sim_os(sim), GOLDEN_PATH, NULL, &db), ARMDB_OK);
+    assert_int_equal(adb_db_contains(adb_db_default(db), addition.key, &is_there), ARMDB_OK);
+    assert_true(is_there);
+    assert_int_equal(adb_db_close(db, &is_closed), ARMDB_OK);
+    sim_free(sim);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -204,17 +238,25 @@ main(int argc, char **argv)
         cmocka_unit_test(test_golden__same_operations__same_bytes),
         cmocka_unit_test(test_golden__written_to__old_pairs_stay),
     };
-    const struct CMUnitTest older_tests[] = {
+    const struct CMUnitTest v2_tests[] = {
+        cmocka_unit_test(test_golden__on_real_files__opens_and_holds_what_the_text_says),
+        cmocka_unit_test(test_golden__written_to__old_pairs_stay),
+        cmocka_unit_test(test_golden__batch__goes_on_in_a_new_file),
+    };
+    const struct CMUnitTest v1_tests[] = {
         cmocka_unit_test(test_golden__on_real_files__opens_and_holds_what_the_text_says),
         cmocka_unit_test(test_golden__written_to__old_pairs_stay),
         cmocka_unit_test(test_golden__written_to_with_a_deadline__goes_on_in_a_new_file),
+        cmocka_unit_test(test_golden__batch__goes_on_in_a_new_file),
     };
-    bool is_newest = argc == 2;
-    if (!is_newest && (argc != 3 || strcmp(argv[2], "older") != 0)) {
-        fprintf(stderr, "usage: golden DIRECTORY [older]\n");
-        return 2;
-    }
+    const char *version = argc == 3 ? argv[2] : "";
     golden_directory = argv[1];
-    return is_newest ? cmocka_run_group_tests(tests, NULL, NULL)
-                     : cmocka_run_group_tests(older_tests, NULL, NULL);
+    if (argc == 2)
+        return cmocka_run_group_tests(tests, NULL, NULL);
+    if (strcmp(version, "v2") == 0)
+        return cmocka_run_group_tests(v2_tests, NULL, NULL);
+    if (strcmp(version, "v1") == 0)
+        return cmocka_run_group_tests(v1_tests, NULL, NULL);
+    fprintf(stderr, "usage: golden DIRECTORY [v1|v2]\n");
+    return 2;
 }

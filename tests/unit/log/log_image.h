@@ -101,6 +101,21 @@ image_mark(struct log_image *image, uint32_t kind, uint64_t synced)
     adb_log_encode_mark(image->seed, at, kind, image->sequence, synced, image->bytes + at);
 }
 
+/** Appends a GROUP, whose part has these bytes and records. */
+static inline void
+image_group(struct log_image *image, uint64_t bytes, uint64_t records,
+            const struct log_participant *others, uint32_t n_others)
+{
+    const struct log_record record = {.value_len = LOG_GROUP_VALUE_BYTES +
+                                                   n_others * LOG_PARTICIPANT_BYTES,
+                                      .sequence = image->sequence,
+                                      .flags = LOG_FLAG_META};
+    const struct log_group group = {bytes, image->sequence + records, n_others};
+    uint64_t at = image->len;
+    image_add(image, &record);
+    adb_log_encode_group(image->seed, at, image->sequence, &group, others, image->bytes + at);
+}
+
 static inline void
 image_seal(struct log_image *image)
 {

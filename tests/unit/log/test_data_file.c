@@ -195,7 +195,7 @@ test_data_file__newer_version__format_error(void **state)
     bytes[8] = 9;
     adb_store_u32(bytes + 60, adb_crc32c(0, bytes, 60));
     sim_write_file(fixture->sim, LOG_PATH, bytes, sizeof bytes);
-    assert_open_fails(fixture, ARMDB_FORMAT, "format version 9 is newer than 2");
+    assert_open_fails(fixture, ARMDB_FORMAT, "format version 9 is newer than 3");
     assert_int_equal(adb_err_detail()->offset, 8);
 }
 

@@ -22,7 +22,7 @@ static const struct log_file_header HEADER = {
 /* What docs/format.md draws. */
 static const unsigned char HEADER_BYTES[60] = {
     'a',  'r',  'm',  'd',  'b',  'l',  'o',  'g',  /*  0 magic */
-    2,    0,    0,    0,                            /*  8 format version */
+    3,    0,    0,    0,                            /*  8 format version */
     0x0c, 0x0d, 0x0e, 0x0f,                         /* 12 shard */
     0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, /* 16 file id */
     0xd0, 0xd1, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, /* 24 database id */
@@ -89,7 +89,8 @@ test_log_format__file_header__version_and_reserved_are_checked(void **state)
     (void)state;
     assert_int_equal(decode_changed(8, 1), LOG_HEADER_OK);
     assert_int_equal(decode_changed(8, 2), LOG_HEADER_OK);
-    assert_int_equal(decode_changed(8, 3), LOG_HEADER_NEWER);
+    assert_int_equal(decode_changed(8, 3), LOG_HEADER_OK);
+    assert_int_equal(decode_changed(8, 4), LOG_HEADER_NEWER);
     assert_int_equal(decode_changed(11, 1), LOG_HEADER_NEWER);
     assert_int_equal(decode_changed(8, 0), LOG_HEADER_BAD);
     assert_int_equal(decode_changed(0, 'A'), LOG_HEADER_BAD);

@@ -94,6 +94,100 @@ test_log_scan__whole_file__every_record_is_handed_out(void **state)
     image_free(image);
 }
 
+/* ----------------------------------------------------------------------- batches */
+
+/* A record, a GROUP of two, another record. */
+static struct log_image *
+make_batch_image(uint64_t bytes, uint64_t records)
+{
+    const struct log_participant others[2] = {{3, 77}, {9, UINT64_C(1) << 40}};
+    struct log_image *image = image_new();
+    image_put(image, 4, 8);
+    image_group(image, bytes, records, others, 2);
+    image_put(image, 4, 8);
+    image_put(image, 4, 24);
+    image_put(image, 4, 8);
+    return image;
+}
+
+static void
+test_log_scan__batch__is_listed_until_a_mark_vouches_for_it(void **state)
+{
+    struct log_fixture *fixture = (struct log_fixture *)*state;
+    struct log_image *image = make_batch_image(32 + 48, 2);
+    struct log_groups groups = {0};
+    for (int round = 0; round < 2; round++) {
+        struct log_scan_result result;
+        sim_write_file(fixture->sim, LOG_PATH, image->bytes, image->len);
+        struct data_file *file = open_log(sim_os(fixture->sim));
+        file->groups = &groups;
+        seen.count = 0;
+        assert_int_equal(adb_log_scan(file, true, 0, note_record, &seen, &result), ARMDB_OK);
+        close_log(file);
+        assert_whole(&result, image->len);
+        assert_int_equal(result.records, 4);
+        assert_false(adb_log_scan_is_in_part(&result));
+        assert_int_equal(groups.count, round == 0 ? 1 : 0);
+        if (round > 0)
+            break;
+        assert_int_equal(groups.parts[0].at, image->starts[1]);
+        assert_int_equal(groups.parts[0].sequence, 1);
+        assert_int_equal(groups.parts[0].count, 2);
+        assert_int_equal(groups.participants[1].shard, 9);
+        assert_true(groups.participants[1].sequence == UINT64_C(1) << 40);
+        adb_log_groups_fini(&groups);
+        image_mark(image, LOG_META_MARK, image->starts[2]);
+    }
+    adb_log_groups_fini(&groups);
+    image_free(image);
+}
+
+static void
+test_log_scan__batch_cut_anywhere__is_known_not_to_be_whole(void **state)
+{
+    struct log_fixture *fixture = (struct log_fixture *)*state;
+    struct log_image *image = make_batch_image(32 + 48, 2);
+    uint64_t whole = image->len;
+    for (image->len = image->starts[2]; image->len <= whole; image->len += 8) {
+        struct log_scan_result result = image_scan(fixture, image, true, &seen);
+        bool is_whole = image->len >= image->starts[4];
+        assert_int_equal(adb_log_scan_is_in_part(&result), !is_whole);
+        assert_int_equal(result.part.at, image->starts[1]);
+        assert_int_equal(result.part.sequence, 1);
+    }
+    image_free(image);
+}
+
+static void
+test_log_scan__batch_with_wrong_size__is_damage(void **state)
+{
+    struct log_fixture *fixture = (struct log_fixture *)*state;
+    static const struct {
+        uint64_t bytes;
+        uint64_t records;
+    } cases[] = {{32 + 40, 2}, {32 + 56, 2}, {32 + 48, 1}, {32 + 48, 3}, {0, 2}, {81, 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct log_image *image = make_batch_image(cases[i].bytes, cases[i].records);
+        struct log_scan_result result = image_scan(fixture, image, true, &seen);
+        assert_int_equal(result.how, LOG_SCAN_DAMAGED);
+        image_free(image);
+    }
+}
+
+static void
+test_log_scan__mark_in_a_batch__is_damage(void **state)
+{
+    struct log_fixture *fixture = (struct log_fixture *)*state;
+    struct log_image *image = image_new();
+    image_group(image, 32 + 40 + 32, 2, NULL, 0);
+    image_put(image, 4, 8);
+    image_mark(image, LOG_META_MARK, LOG_FILE_HEADER_BYTES);
+    image_put(image, 4, 8);
+    struct log_scan_result result = image_scan(fixture, image, true, &seen);
+    assert_damaged(&result, image->starts[2]);
+    image_free(image);
+}
+
 /* ----------------------------------------------------------------------- cutting */
 
 static void
@@ -517,6 +611,10 @@ main(void)
     const struct CMUnitTest tests[] = {
         WITH_LOG(test_log_scan__empty_file__whole),
         WITH_LOG(test_log_scan__whole_file__every_record_is_handed_out),
+        WITH_LOG(test_log_scan__batch__is_listed_until_a_mark_vouches_for_it),
+        WITH_LOG(test_log_scan__batch_cut_anywhere__is_known_not_to_be_whole),
+        WITH_LOG(test_log_scan__batch_with_wrong_size__is_damage),
+        WITH_LOG(test_log_scan__mark_in_a_batch__is_damage),
         WITH_LOG(test_log_scan__cut_anywhere_in_newest__whole_or_torn_at_the_record),
         WITH_LOG(test_log_scan__cut_anywhere_in_older__damaged),
         WITH_LOG(test_log_scan__flipped_byte_in_older__damaged_at_the_record),

@@ -27,7 +27,7 @@ test_manifest_format__encode__each_byte_has_its_place(void **state)
     (void)state;
     static const unsigned char expected[116] = {
         'a',  'r',  'm',  'd',  'b',  'm',  'a',  'n',  /*   0 magic */
-        2,    0,    0,    0,                            /*   8 format version */
+        3,    0,    0,    0,                            /*   8 format version */
         120,  0,    0,    0,                            /*  12 total bytes */
         0xd0, 0xd1, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, /*  16 database id */
         0xd8, 0xd9, 0xda, 0xdb, 0xdc, 0xdd, 0xde, 0xdf, /*  24 */

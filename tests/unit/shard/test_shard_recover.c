@@ -430,7 +430,7 @@ test_shard_recover__newer_format__is_a_format_error(void **state)
     put(fixture, "key", "value", ARMDB_WRITTEN);
     stop(fixture);
     patch_header(fixture, FILE_PATH(1), 8, &version, sizeof version);
-    expect_damage(fixture, ARMDB_FORMAT, FILE_PATH(1), 8, "version 3 is newer");
+    expect_damage(fixture, ARMDB_FORMAT, FILE_PATH(1), 8, "version 4 is newer");
 }
 
 static void
