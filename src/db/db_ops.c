@@ -26,12 +26,13 @@ adb_db_write_as(struct collection *collection, struct shard_write *write,
     if (write->verb != SHARD_DELETE)
         ADB_TRY(adb_collection_check_value(collection, write->value));
     uint32_t number = adb_router_shard(&db->router, write->key);
-    write->ticket_out = options != NULL && options->ticket != NULL ? &sequence : NULL;
     if (ADB_UNLIKELY(has_objects) && write->verb != SHARD_DELETE && write->object == NULL) {
         ADB_TRY(adb_object_decode(collection, write->key, write->value, &made));
         write->object = made;
     }
+    write->ticket_out = options != NULL && options->ticket != NULL ? &sequence : NULL;
     armdb_err err = adb_shard_write(db->shards[number], write);
+    write->ticket_out = NULL;
     if (made != NULL) {
         write->object = NULL;
         adb_object_unref(made);
