@@ -262,6 +262,26 @@ test_db_ops__values_of_all_sizes_synced__survive_power_loss(void **state)
 }
 
 static void
+test_db_ops__largest_value__comes_back(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    unsigned char *value = (unsigned char *)calloc(ARMDB_VALUE_MAX, 1);
+    armdb_value found;
+    assert_non_null(value);
+    for (size_t i = 0; i < ARMDB_VALUE_MAX; i += 4093)
+        value[i] = (unsigned char)(i % 251 + 1);
+    assert_ok(adb_db_write(fixture->collection, SHARD_PUT, armdb_str("largest"),
+                           armdb_bytes(value, ARMDB_VALUE_MAX), NULL));
+    put(fixture->collection, "next", "value");
+    assert_ok(adb_db_get_value(fixture->collection, armdb_str("largest"), &found));
+    assert_int_equal(found.len, ARMDB_VALUE_MAX);
+    assert_int_equal(memcmp(armdb_value_bytes(&found).data, value, ARMDB_VALUE_MAX), 0);
+    armdb_value_release(&found);
+    free(value);
+    expect_get(fixture->collection, "next", "value");
+}
+
+static void
 test_db_ops__value_over_the_limit__is_refused(void **state)
 {
     struct db_fixture *fixture = (struct db_fixture *)*state;
@@ -668,6 +688,7 @@ main(void)
         DB_TEST(test_db_ops__values_of_all_sizes_buffered__come_back),
         DB_TEST(test_db_ops__values_of_all_sizes_written__come_back),
         DB_TEST(test_db_ops__values_of_all_sizes_synced__survive_power_loss),
+        DB_TEST(test_db_ops__largest_value__comes_back),
         DB_TEST(test_db_ops__value_over_the_limit__is_refused),
         DB_TEST(test_db_ops__buffer_too_small__says_the_length_and_reads_nothing),
         DB_TEST(test_db_ops__unflushed_values__are_readable_without_reading_a_file),

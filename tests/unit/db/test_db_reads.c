@@ -434,26 +434,6 @@ test_db_reads__values_at_every_edge_of_blocks__are_right_cold_and_warm(void **st
     }
 }
 
-static void
-test_db_reads__largest_value__comes_back(void **state)
-{
-    struct db_fixture *fixture = (struct db_fixture *)*state;
-    unsigned char *value = (unsigned char *)calloc(ARMDB_VALUE_MAX, 1);
-    armdb_value found;
-    assert_non_null(value);
-    for (size_t i = 0; i < ARMDB_VALUE_MAX; i += 4093)
-        value[i] = (unsigned char)(i % 251 + 1);
-    assert_ok(adb_db_write(fixture->collection, SHARD_PUT, armdb_str("largest"),
-                           armdb_bytes(value, ARMDB_VALUE_MAX), NULL));
-    put(fixture->collection, "next", "value");
-    assert_ok(adb_db_get_value(fixture->collection, armdb_str("largest"), &found));
-    assert_int_equal(found.len, ARMDB_VALUE_MAX);
-    assert_int_equal(memcmp(armdb_value_bytes(&found).data, value, ARMDB_VALUE_MAX), 0);
-    armdb_value_release(&found);
-    free(value);
-    expect_get(fixture->collection, "next", "value");
-}
-
 /* ------------------------------------------------------------------------- slow reads */
 
 /* A gate in front of the reads of one place. */
@@ -647,7 +627,6 @@ main(void)
         DB_TEST(test_db_reads__on_miss__looks_no_more_at_what_was_found_right),
         DB_TEST(test_db_reads__never__hands_out_what_is_there_but_not_another_record),
         DB_TEST(test_db_reads__values_at_every_edge_of_blocks__are_right_cold_and_warm),
-        DB_TEST(test_db_reads__largest_value__comes_back),
         DISK_TEST(test_db_reads__slow_read__delays_nobody_but_those_who_want_that_block),
         DB_TEST(test_db_reads__cache_is_changed_while_open__takes_effect_at_once),
         DB_TEST(test_db_reads__cache_of_an_impossible_size__is_refused),
