@@ -292,6 +292,8 @@ adb_shard_tell(struct shard *shard, uint64_t sequence)
 {
     struct shard_changes *changes = &shard->changes;
     adb_mutex_lock(&shard->lock);
+    if (sequence > changes->newest)
+        sequence = changes->newest; /* nobody is told of what came later */
     while (thread_teller == NULL && changes->is_claimed && changes->told < sequence)
         wait_unclaimed(shard);
     /* Also if one's own is told by now: whoever let go because somebody waited relies on that. */
