@@ -531,6 +531,58 @@ ARMDB_API armdb_err armdb_update(armdb_collection *collection, armdb_slice key, 
                                  void *context, const armdb_write_options *options,
                                  armdb_value *old_out, armdb_value *new_out);
 
+/** How far armdb_migrate() has come. */
+typedef struct armdb_migrate_progress {
+    uint64_t pairs;    /* that the callback has decided about */
+    uint64_t replaced; /* of these */
+    uint64_t removed;
+    armdb_slice key; /* all up to this one are done, and on the device; during on_progress only */
+} armdb_migrate_progress;
+
+/** Called after each 8192 keys or so, without any lock. Not 0 stops: what is done stays done. */
+typedef int (*armdb_migrate_fn)(void *context, const armdb_migrate_progress *progress);
+
+/** What armdb_migrate() does. */
+typedef struct armdb_migrate_options {
+    uint32_t struct_bytes; /* sizeof(armdb_migrate_options); filled by the _INIT macro */
+    /* begin behind this key, in the collection's order: to go on where on_progress was told of it.
+     * Borrowed for the call; empty: begin with the first. */
+    armdb_slice after;
+    armdb_migrate_fn on_progress; /* or NULL: then nothing is synced before the end */
+    void *context;                /* for it */
+} armdb_migrate_options;
+
+#define ARMDB_MIGRATE_OPTIONS_INIT                                                                 \
+    {                                                                                              \
+        sizeof(armdb_migrate_options), {NULL, 0}, NULL, NULL                                       \
+    }
+
+/**
+ * Lets a callback say of each pair of a collection what becomes of it, while reads and writes of
+ * others go on: to bring values into a new form, or to remove some. Each pair is changed as by
+ * armdb_update(), on its own: `old` is never NULL, deadlines are kept, and a pair that somebody
+ * writes meanwhile is decided about anew. Every key that is there throughout comes once, in the
+ * collection's order.
+ *
+ * If the process is killed, some pairs are in the new form, others not. Go on with `after`; or run
+ * it again, with a callback that leaves alone what it has changed already. In a collection without
+ * order only the second is possible, and programs that write meanwhile must write the new form.
+ *
+ * @param fn            see armdb_update_fn. An error of it ends the walk, and is returned.
+ * @param options       NULL: all pairs, no progress.
+ * @param progress_out  what was done, also after an error; NULL is allowed.
+ *
+ * Returns:  ARMDB_OK, also if on_progress stopped it; what the callback returned; what writes and
+ *           reads return (the pair at hand is not changed, those before are); ARMDB_UNSUPPORTED
+ *           (`after`, and the collection has no order); ARMDB_INVALID.
+ * Threads:  any.
+ * Durable:  on return, if it is ARMDB_OK.
+ * Cost:     a get and, if it is changed, a put for each pair.
+ */
+ARMDB_API armdb_err armdb_migrate(armdb_collection *collection, armdb_update_fn fn, void *context,
+                                  const armdb_migrate_options *options,
+                                  armdb_migrate_progress *progress_out);
+
 /**
  * Adds to a number: the value of `key` in a collection whose values have 1, 2, 4 or 8 bytes. They
  * are signed numbers (two's complement), the lowest byte first. A key that is not there counts as 0

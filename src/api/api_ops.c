@@ -84,6 +84,20 @@ armdb_update(armdb_collection *collection, armdb_slice key, armdb_update_fn fn, 
 }
 
 armdb_err
+armdb_migrate(armdb_collection *collection, armdb_update_fn fn, void *context,
+              const armdb_migrate_options *options, armdb_migrate_progress *progress_out)
+{
+    const struct db_migrate what = {fn, context, options};
+    armdb_migrate_progress progress;
+    if (progress_out == NULL)
+        progress_out = &progress;
+    memset(progress_out, 0, sizeof *progress_out);
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "migrate");
+    API_NEED(fn, "migrate");
+    return adb_db_migrate(inner, &what, progress_out);
+}
+
+armdb_err
 armdb_add(armdb_collection *collection, armdb_slice key, int64_t delta,
           const armdb_write_options *options, int64_t *sum_out)
 {

@@ -53,6 +53,17 @@ struct db_update {
 ADB_MUST_USE armdb_err adb_db_update(struct collection *collection, const struct db_update *update,
                                      const armdb_write_options *options);
 
+/** What armdb_migrate() is asked for. */
+struct db_migrate {
+    armdb_update_fn fn;
+    void *context;                        /* for it */
+    const armdb_migrate_options *options; /* or NULL */
+};
+
+/** `progress_out` is not NULL. */
+ADB_MUST_USE armdb_err adb_db_migrate(struct collection *collection, const struct db_migrate *what,
+                                      armdb_migrate_progress *progress_out);
+
 /** `sum_out` is not NULL. */
 ADB_MUST_USE armdb_err adb_db_add(struct collection *collection, armdb_slice key, int64_t delta,
                                   const armdb_write_options *options, int64_t *sum_out);

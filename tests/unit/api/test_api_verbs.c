@@ -93,6 +93,28 @@ do_add(struct cell *cell)
 }
 
 static armdb_err
+renew(void *context, armdb_slice key, const armdb_slice *old, armdb_verdict *verdict_out)
+{
+    (void)context;
+    (void)key;
+    assert_int_equal(old->len, VALUE_BYTES);
+    *verdict_out = (armdb_verdict){ARMDB_REPLACE, armdb_str("replaced")};
+    return ARMDB_OK;
+}
+
+static armdb_err
+do_migrate(struct cell *cell)
+{
+    armdb_migrate_progress progress;
+    uint64_t count;
+    TRY(armdb_migrate(cell->collection, renew, NULL, NULL, &progress));
+    assert_ok(armdb_count(cell->collection, &count));
+    assert_int_equal(progress.replaced, count);
+    expect_get(cell->collection, "a", "replaced");
+    return ARMDB_OK;
+}
+
+static armdb_err
 do_ticket(struct cell *cell)
 {
     armdb_ticket ticket;
@@ -399,6 +421,7 @@ static const struct verb {
     {"armdb_cas", do_cas, OF_ALL},
     {"armdb_update", do_update, OF_ALL},
     {"armdb_add", do_add, OF_CONST},
+    {"armdb_migrate", do_migrate, OF_ALL},
     {"armdb_ticket_wait", do_ticket, OF_ALL},
     {"armdb_get", do_get, OF_ALL},
     {"armdb_get_value", do_get_value, OF_ALL},
