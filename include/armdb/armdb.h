@@ -803,6 +803,29 @@ ARMDB_API armdb_slice armdb_cursor_value(const armdb_cursor *cursor);
 /** Length of the value under the cursor, bytes; known without reading it. 0 if on no key. */
 ARMDB_API size_t armdb_cursor_value_len(const armdb_cursor *cursor);
 
+/* -------------------------------------------------------------------- warming up */
+
+/**
+ * Reads the values of a collection, or of a range or prefix of it, into the block cache, in the
+ * order of the data files and many at once: as many as the cache has room for. What is there
+ * already is not read again. Values of more than some 4000 bytes are not cached, and left out.
+ *
+ * @param range        NULL: the whole collection. As for armdb_cursor_open(); keys_only does not
+ *                     matter.
+ * @param on_progress  NULL, or called after each 256 KiB or so, with `context`.
+ *
+ * Returns:  ARMDB_OK, also if on_progress stopped it, if there is no cache, or if blocks could not
+ *           be read: who reads a value will be told; ARMDB_INVALID, ARMDB_UNSUPPORTED,
+ *           ARMDB_NO_COLLECTION as armdb_cursor_open(); ARMDB_NO_MEMORY; of a key with a deadline
+ *           also ARMDB_CORRUPT, ARMDB_IO.
+ * Threads:  any.
+ * Cost:     a walk over the keys, and a read of each block with a value once. Memory meanwhile: a
+ *           bit for each 4 KiB of data files, 400 KB for each shard.
+ * Source:   docs/reading.md.
+ */
+ARMDB_API armdb_err armdb_warm_up(armdb_collection *collection, const armdb_cursor_options *range,
+                                  armdb_warm_up_fn on_progress, void *context);
+
 /* --------------------------------------------------------------------- verify */
 
 /** One piece of damage that armdb_verify() or armdb_verify_open() found. Strings are valid during

@@ -166,6 +166,15 @@ typedef struct armdb_options {
             ARMDB_IO_AUTO                                                                          \
     }
 
+/** How far armdb_warm_up() has come. */
+typedef struct armdb_warm_up_progress {
+    uint64_t bytes;      /* that are to be in the block cache, in blocks of 4096 */
+    uint64_t done_bytes; /* of these, by now */
+} armdb_warm_up_progress;
+
+/** Called now and then, without any lock. Not 0 stops: what is cached by then stays. */
+typedef int (*armdb_warm_up_fn)(void *context, const armdb_warm_up_progress *progress);
+
 /** How far armdb_compact() has come. */
 typedef struct armdb_compact_progress {
     uint32_t shard;       /* at work in this one; they are compacted one after the other */

@@ -97,3 +97,11 @@ armdb_cursor_value_len(const armdb_cursor *handle)
     const struct cursor *cursor = cursor_of(handle);
     return cursor == NULL ? 0 : adb_cursor_value_len(cursor);
 }
+
+armdb_err
+armdb_warm_up(armdb_collection *collection, const armdb_cursor_options *range,
+              armdb_warm_up_fn on_progress, void *context)
+{
+    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "warm up");
+    return adb_db_warm_up(inner, range, on_progress, context);
+}

@@ -150,4 +150,9 @@ armdb_slice adb_cursor_key(const struct cursor *cursor);
 armdb_slice adb_cursor_value(const struct cursor *cursor);
 size_t adb_cursor_value_len(const struct cursor *cursor);
 
+/** As armdb_warm_up(). */
+ADB_MUST_USE armdb_err adb_db_warm_up(struct collection *collection,
+                                      const armdb_cursor_options *range,
+                                      armdb_warm_up_fn on_progress, void *context);
+
 #endif

@@ -97,6 +97,23 @@ adb_fetch_add(struct fetch *fetch, struct shard *shard, uint64_t location, size_
     return true;
 }
 
+void
+adb_fetch_add_block(struct fetch *fetch, struct shard *shard, uint32_t slot, uint64_t block)
+{
+    struct data_file *file = atomic_load_explicit(&shard->files[slot], memory_order_acquire);
+    if (file == NULL)
+        return;
+    fetch->parts[fetch->n_parts++] = (struct fetch_part){
+        .shard = shard,
+        .file = file,
+        .file_key = adb_shard_file_key(file),
+        .block = block,
+        .n_blocks = 1,
+        .n_cached = 1,
+    };
+    fetch->n_blocks++;
+}
+
 /* --------------------------------------------------------------------- reading */
 
 /* A fetch under way: parts in the order of files, and what they become. */
@@ -186,8 +203,8 @@ place_part(struct run *run, uint32_t i)
     }
     read->bytes = (size_t)(run->end - run->last->block) * BLOCK_BYTES;
     run->read_of[i] = (uint8_t)(run->n_reads - 1);
-    part->at = (const unsigned char *)read->to +
-               (adb_location_offset(part->location) - read->offset);
+    part->at = (const unsigned char *)read->to + (part->block * BLOCK_BYTES - read->offset) +
+               adb_location_offset(part->location) % BLOCK_BYTES;
     const struct cache_flight *flights = run->fetch->flights;
     for (uint32_t f = run->n_flights; f > 0 && flights[f - 1].id.file_key == part->file_key &&
                                       flights[f - 1].id.block >= part->block;

@@ -87,6 +87,10 @@ adb_fetch_is_full(const struct fetch *fetch)
  */
 bool adb_fetch_add(struct fetch *fetch, struct shard *shard, uint64_t location, size_t key_len);
 
+/** Asks for a block of the file in a slot, which goes into the cache; it is whole, and the fetch is
+ * not full. In the RCU scope of adb_fetch_run(); nothing is asked for if there is no file. */
+void adb_fetch_add_block(struct fetch *fetch, struct shard *shard, uint32_t slot, uint64_t block);
+
 /** Reads all parts. */
 void adb_fetch_run(struct fetch *fetch);
 

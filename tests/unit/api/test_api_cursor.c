@@ -124,6 +124,18 @@ test_api_cursor__closed_or_foreign_handle__is_refused(void **state)
     expect_refused((armdb_cursor_close(closed), ARMDB_OK), ARMDB_OK);
     expect_refused(armdb_cursor_open((armdb_collection *)fixture->db, NULL, &cursor), ARMDB_CLOSED);
     assert_null(cursor);
+    expect_refused(armdb_warm_up((armdb_collection *)fixture->db, NULL, NULL, NULL), ARMDB_CLOSED);
+}
+
+static void
+test_api_cursor__warming_up__is_passed_on(void **state)
+{
+    struct api_fixture *fixture = (struct api_fixture *)*state;
+    armdb_cursor_options range = ARMDB_CURSOR_OPTIONS_INIT;
+    fill(fixture->collection);
+    assert_ok(armdb_warm_up(fixture->collection, NULL, NULL, NULL));
+    range.struct_bytes = 1;
+    assert_int_equal(armdb_warm_up(fixture->collection, &range, NULL, NULL), ARMDB_INVALID);
 }
 
 int
@@ -135,6 +147,7 @@ main(void)
         API_TEST(test_api_cursor__bad_arguments__are_refused),
         API_TEST(test_api_cursor__open_cursor__keeps_the_database_open),
         API_TEST(test_api_cursor__closed_or_foreign_handle__is_refused),
+        API_TEST(test_api_cursor__warming_up__is_passed_on),
     };
     return cmocka_run_group_tests_name("api/api_cursor", tests, NULL, NULL);
 }
