@@ -229,10 +229,11 @@ undo_all(const struct shard_batch *batch, armdb_err err)
 
 /* The batch is in the log by now. */
 static armdb_err
-publish_part(const struct shard_batch *batch, const struct shard_batch_part *part)
+publish_part(const struct shard_batch *batch, struct shard_batch_part *part)
 {
     struct shard *shard = part->shard;
     uint64_t sequence = part->before;
+    part->is_to_be_told = false;
     EACH_OP(batch, part, i)
     {
         const struct shard_batch_op *op = &batch->ops[i];
@@ -242,6 +243,7 @@ publish_part(const struct shard_batch *batch, const struct shard_batch_part *par
         if (op->write.verb == SHARD_PUT)
             ADB_TRY(adb_index_prepare(&op->write.index->keys, op->write.key, &shard->spare));
         adb_shard_publish(shard, &op->write, op->offset, ++sequence);
+        part->is_to_be_told |= op->write.index->listener != NULL;
     }
     adb_shard_count_toll(shard, part->bytes);
     return ARMDB_OK;
@@ -343,13 +345,8 @@ tell_and_pay(const struct shard_batch *batch)
         const struct shard_batch_part *part = &batch->parts[i];
         if (adb_shard_owes_toll(part->shard))
             adb_shard_pay_toll(part->shard);
-        EACH_OP(batch, part, op)
-        {
-            if (ADB_LIKELY(batch->ops[op].write.index->listener == NULL))
-                continue;
+        if (ADB_UNLIKELY(part->is_to_be_told))
             adb_shard_tell(part->shard, part->before + part->n_writes);
-            break;
-        }
     }
 }
 

@@ -42,6 +42,7 @@ struct shard_batch_part {
     uint64_t bytes;      /* of their records, at most: adb_log_part_bytes_most() */
     uint64_t at, before; /* inside: of the GROUP; the newest record in front of it */
     bool is_begun;       /* the same */
+    bool is_to_be_told;  /* the same: somebody listens to one of its writes */
 };
 
 struct shard_batch {
