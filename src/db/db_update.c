@@ -24,8 +24,9 @@ struct change {
     void *context;       /* for it */
     size_t expected_len; /* values of other lengths are not read, unless all are */
     bool reads_all;
-    bool is_under_lock; /* it reads and decides there, where no callback may run */
-    bool is_lost;       /* somebody has come in between: nothing was written */
+    bool is_under_lock;  /* it reads and decides there, where no callback may run */
+    bool is_lost;        /* somebody has come in between: nothing was written */
+    bool keeps_deadline; /* no other is given: what is put gets the one that there is */
 
     /* what it has */
     uint64_t location;    /* 0: nothing */
@@ -164,20 +165,23 @@ compare(struct change *change)
     return change->is_lost ? ARMDB_END : ARMDB_OK;
 }
 
-/* What is asked under the shard's lock before the write is made. */
+/* What is asked under the shard's lock before the write is made. It is asked again if the lock was
+ * left meanwhile: then nothing that was found before counts. */
 static armdb_err
 confirm(void *context)
 {
     struct change *change = (struct change *)context;
     struct shard_write *write = &change->write;
     if (change->is_under_lock) {
+        forget(change);
         ADB_TRY(look(change));
         ADB_TRY(change->decide(change));
     } else {
         ADB_TRY(compare(change));
     }
-    if (write->verb == SHARD_PUT && write->deadline_ms == 0)
-        write->deadline_ms = change->deadline_ms; /* it keeps the one that it has */
+    change->keeps_deadline |= write->deadline_ms == 0;
+    if (change->keeps_deadline)
+        write->deadline_ms = write->verb == SHARD_PUT ? change->deadline_ms : 0;
     return ARMDB_OK;
 }
 
@@ -203,6 +207,7 @@ static armdb_err
 try_once(struct change *change)
 {
     change->is_lost = false;
+    change->keeps_deadline = false;
     forget(change);
     if (!change->is_under_lock) {
         ADB_TRY(look_outside(change));

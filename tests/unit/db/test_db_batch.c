@@ -3,7 +3,11 @@
 
 #include "db/db_batch.h"
 #include "db/db_private.h"
+#include "db/db_update.h"
 #include "log/log_format.h"
+#include "shard/shard_bond.h"
+#include "shard/shard_private.h"
+#include "support/os_hook.h"
 
 struct batch_of_test {
     struct batch *batch;
@@ -354,6 +358,87 @@ test_db_batch__closing__is_refused_as_long_as_there_is_one(void **state)
     adb_db_batch_free(test.batch);
 }
 
+/* ------------------------------------------------------------- a bound shard whose file is full */
+
+#define LATER_MS UINT64_C(4000000000000)
+
+struct deleter {
+    struct collection *collection; /* NULL: nothing is to be done */
+    const char *key;
+    uint32_t n;
+};
+
+/* Deletes the key at the first sync of a data file. */
+static armdb_err
+delete_at_sync(void *context, const struct os_call *call)
+{
+    struct deleter *deleter = (struct deleter *)context;
+    struct collection *collection = deleter->collection;
+    if (collection == NULL || call->op != SIM_OP_SYNC)
+        return ARMDB_OK;
+    deleter->collection = NULL;
+    deleter->n++;
+    return adb_db_write(collection, SHARD_DELETE, armdb_str(deleter->key), (armdb_slice){0}, NULL);
+}
+
+/* Appends to the shard of a key until its file has room for a tombstone of 16 bytes, and for no
+ * record that has a value too. */
+static void
+fill_shard_of(struct db_fixture *fixture, const char *key)
+{
+    static const unsigned char zeros[4096] = {0};
+    const uint64_t wanted = fixture->options.max_file_bytes - LOG_MARK_RECORD_BYTES -
+                            (LOG_RECORD_HEADER_BYTES + 20);
+    const struct shard *shard = adb_db_route(fixture->db, armdb_str(key));
+    for (uint64_t end = shard->writer.active->end; end < wanted; end = shard->writer.active->end) {
+        uint64_t len = wanted - end < 4096 ? wanted - end - LOG_RECORD_HEADER_BYTES - 20 : 1024;
+        assert_ok(adb_db_write(fixture->collection, SHARD_PUT, armdb_str(key),
+                               (armdb_slice){zeros, len}, NULL));
+    }
+    assert_true(shard->writer.active->end == wanted);
+}
+
+/* The shard is settled for a new file, and unlocked for that: what the addition has seen by then
+ * does not count. */
+static void
+test_db_batch__deleted_while_a_bound_shard_goes_on_in_a_new_file__is_seen(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    static const char key[] = "0123456789abcdef0123"; /* 20 bytes */
+    struct deleter deleter = {.key = key};
+    struct os_hook hook;
+    struct collection *counters;
+    armdb_collection_options options = ARMDB_COLLECTION_OPTIONS_INIT;
+    armdb_write_options expiring = ARMDB_WRITE_OPTIONS_INIT;
+    uint64_t deadline_ms;
+    int64_t sum;
+    close_db(fixture);
+    os_hook_init(&hook, fixture->os, false);
+    hook.before = delete_at_sync;
+    hook.context = &deleter;
+    assert_ok(adb_db_open(&hook.base, DB_PATH, &fixture->options, &fixture->db));
+    fixture->collection = adb_db_default(fixture->db);
+    options.value_bytes = 8;
+    assert_ok(adb_collection_create(fixture->db, "counters", &options, &counters));
+    expiring.expires_at_ms = LATER_MS;
+    assert_ok(adb_db_write(counters, SHARD_PUT, armdb_str(key), armdb_bytes("\5\0\0\0\0\0\0", 8),
+                           &expiring));
+    struct batch_of_test test = begin(fixture);
+    put_in(&test, key, "x");
+    for (int i = 0; i < 8; i++)
+        put_in(&test, (const char[]){'0', (char)('a' + i), '\0'}, "x");
+    assert_ok(commit(&test, ARMDB_WRITTEN));
+    assert_true(adb_shard_is_bound(adb_db_route(fixture->db, armdb_str(key))));
+    fill_shard_of(fixture, key);
+    deleter.collection = counters;
+    assert_ok(adb_db_add(counters, armdb_str(key), 1, NULL, &sum));
+    assert_int_equal(deleter.n, 1);
+    assert_int_equal(sum, 1);
+    assert_ok(adb_db_deadline(counters, armdb_str(key), &deadline_ms));
+    assert_true(deadline_ms == 0);
+    close_db(fixture); /* as long as the hook is there */
+}
+
 int
 main(void)
 {
@@ -379,6 +464,9 @@ main(void)
         cmocka_unit_test_teardown(test_db_batch__any_call_fails__whole_or_refused, tear_down_db),
         cmocka_unit_test_setup_teardown(test_db_batch__no_memory_at_any_moment__nothing_or_all,
                                         set_up_shards, tear_down_db),
+        cmocka_unit_test_setup_teardown(
+            test_db_batch__deleted_while_a_bound_shard_goes_on_in_a_new_file__is_seen,
+            set_up_shards, tear_down_db),
         cmocka_unit_test_setup_teardown(test_db_batch__closing__is_refused_as_long_as_there_is_one,
                                         set_up_shards, tear_down_db),
     };
