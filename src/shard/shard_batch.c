@@ -236,7 +236,7 @@ publish_part(const struct shard_batch *batch, struct shard_batch_part *part)
     part->is_to_be_told = false;
     EACH_OP(batch, part, i)
     {
-        const struct shard_batch_op *op = &batch->ops[i];
+        struct shard_batch_op *op = &batch->ops[i];
         if (!op->is_write)
             continue;
         /* What was prepared was for one key. */
@@ -244,6 +244,12 @@ publish_part(const struct shard_batch *batch, struct shard_batch_part *part)
             ADB_TRY(adb_index_prepare(&op->write.index->keys, op->write.key, &shard->spare));
         adb_shard_publish(shard, &op->write, op->offset, ++sequence);
         part->is_to_be_told |= op->write.index->listener != NULL;
+        if (op->write.object == NULL)
+            continue;
+        /* The index has the object now, and each can be there once: if the batch is committed
+         * again, readers decode the value. */
+        atomic_fetch_sub_explicit(&op->write.object->references, 1, memory_order_release);
+        op->write.object = NULL;
     }
     adb_shard_count_toll(shard, part->bytes);
     return ARMDB_OK;

@@ -112,7 +112,8 @@ void
 adb_shard_keep_old(struct shard *shard, const struct shard_write *write)
 {
     struct shard_change *change = shard->changes.prepared;
-    if (change != NULL && change->old_len != 0)
+    /* In a batch, the first one prepared may be of another collection, which has a hook. */
+    if (change != NULL && change->listener == write->index->listener && change->old_len != 0)
         ADB_IGNORE(adb_index_get(&write->index->keys, write->key,
                                  change->bytes + change->key_len + change->value_len));
 }

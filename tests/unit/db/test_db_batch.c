@@ -8,6 +8,7 @@
 #include "shard/shard_bond.h"
 #include "shard/shard_private.h"
 #include "support/os_hook.h"
+#include "support/thing.h"
 
 struct batch_of_test {
     struct batch *batch;
@@ -439,6 +440,28 @@ test_db_batch__deleted_while_a_bound_shard_goes_on_in_a_new_file__is_seen(void *
     close_db(fixture); /* as long as the hook is there */
 }
 
+static void
+test_db_batch__objects_committed_again_and_again__are_there_once(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    struct thing_world world = {0};
+    const armdb_codec codec = thing_codec(&world);
+    const armdb_collection_options options = thing_options(&codec, ARMDB_ASCENDING);
+    armdb_object object;
+    struct batch_of_test test = begin(fixture);
+    assert_ok(adb_collection_create(fixture->db, "objects", &options, &test.collection));
+    put_in(&test, "key", "thing");
+    for (int i = 0; i < 4; i++)
+        assert_ok(adb_db_batch_commit(test.batch, NULL, &test.refused));
+    assert_ok(adb_db_object_get(test.collection, armdb_str("key"), &object));
+    assert_string_equal(thing_text(&object), "thing");
+    adb_db_object_release(&object);
+    adb_db_batch_free(test.batch);
+    close_db(fixture);
+    assert_int_equal(atomic_load(&world.things), 0);
+    open_db(fixture);
+}
+
 int
 main(void)
 {
@@ -467,6 +490,9 @@ main(void)
         cmocka_unit_test_setup_teardown(
             test_db_batch__deleted_while_a_bound_shard_goes_on_in_a_new_file__is_seen,
             set_up_shards, tear_down_db),
+        cmocka_unit_test_setup_teardown(
+            test_db_batch__objects_committed_again_and_again__are_there_once, set_up_shards,
+            tear_down_db),
         cmocka_unit_test_setup_teardown(test_db_batch__closing__is_refused_as_long_as_there_is_one,
                                         set_up_shards, tear_down_db),
     };
