@@ -9,6 +9,7 @@
 #include "log/location.h"
 #include "os/rcu.h"
 #include "shard/shard_change.h"
+#include "shard/shard_object.h"
 
 /* So many times somebody else may come in between. */
 enum { ROUNDS_MAX = 4 };
@@ -30,7 +31,7 @@ struct change {
 
     /* what it has */
     uint64_t location;    /* 0: nothing */
-    uint64_t file;        /* adb_shard_file_of() the location */
+    uint64_t file;        /* of the place that adb_shard_place() gives for it */
     bool is_there;        /* there is a value, and its deadline has not passed */
     uint64_t deadline_ms; /* of that; 0: none */
     bool is_read;
@@ -120,7 +121,7 @@ look(struct change *change)
     change->location = adb_index_get(index, key, is_const ? inlined : NULL);
     if (change->location == 0)
         return ARMDB_OK;
-    change->file = adb_shard_file_of(change->shard, change->location);
+    change->file = adb_shard_place(change->shard, change->location).file_key;
     armdb_err err = adb_shard_read_deadline(change->shard, change->location, key,
                                             &change->deadline_ms);
     if (err == ARMDB_OK &&
@@ -156,7 +157,8 @@ compare(struct change *change)
     armdb_err err = ARMDB_NOT_FOUND;
     /* The location may have come again for another file; that file can not be the same. */
     change->is_lost = location != change->location ||
-                      (location != 0 && adb_shard_file_of(change->shard, location) != change->file);
+                      (location != 0 &&
+                       adb_shard_place(change->shard, location).file_key != change->file);
     if (!change->is_lost && location != 0)
         err = adb_shard_read_deadline(change->shard, location, key, &deadline_ms);
     if (err != ARMDB_OK && err != ARMDB_NOT_FOUND)

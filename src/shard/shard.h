@@ -274,10 +274,6 @@ ADB_MUST_USE armdb_err adb_shard_read_value(struct shard *shard, uint64_t locati
 ADB_MUST_USE armdb_err adb_shard_read_deadline(struct shard *shard, uint64_t location,
                                                armdb_slice key, uint64_t *deadline_ms_out);
 
-/** What tells the file that a location names from all others, now and later. In the RCU scope in
- * which the location was loaded, or under the lock. */
-uint64_t adb_shard_file_of(struct shard *shard, uint64_t location);
-
 /* ------------------------------------------------------------------- figures */
 
 struct shard_compaction_stats {

@@ -96,12 +96,6 @@ file_at(struct shard *shard, uint64_t location)
     return file;
 }
 
-uint64_t
-adb_shard_file_of(struct shard *shard, uint64_t location)
-{
-    return adb_shard_file_key(file_at(shard, location));
-}
-
 static void
 count_reads(struct shard *shard, const struct data_file_reading *reading)
 {
