@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "db/db_private.h"
 #include "db_fixture.h"
 #include "support/os_hook.h"
 #include "support/tmpdir.h"
@@ -214,6 +215,82 @@ test_db_work__failed_sync__is_not_tried_again(void **state)
     expect_get(fixture->collection, "key", "value");
 }
 
+/* ------------------------------------------------------------------------- io */
+
+static bool
+says_yes(struct adb_os *os)
+{
+    (void)os;
+    return true;
+}
+
+/* Opens the database anew, on a machine of 4 MiB whose system may do many reads at once. */
+static void
+open_small(struct db_fixture *fixture, bool has_batches, uint64_t cache_bytes)
+{
+    static struct adb_os_ops ops; /* of one database at a time, until its fixture is gone */
+    ops = *fixture->os->ops;
+    ops.has_batches = has_batches ? says_yes : NULL;
+    fixture->os->ops = &ops;
+    fixture->os->memory_bytes = 4 << 20;
+    fixture->options.io = ARMDB_IO_AUTO;
+    fixture->options.cache_bytes = cache_bytes;
+    reopen_db(fixture);
+}
+
+/* Puts 1.5 MiB. */
+static void
+put_round(struct db_fixture *fixture, int round)
+{
+    char key[16];
+    for (int i = 0; i < 24; i++) {
+        snprintf(key, sizeof key, "%d-%d", round, i);
+        put_bytes(fixture->collection, armdb_str(key), 65536, 1);
+    }
+}
+
+static bool
+reads_directly(struct db_fixture *fixture)
+{
+    return atomic_load_explicit(&fixture->db->is_direct, memory_order_relaxed);
+}
+
+static void
+test_db_work__auto__reads_directly_a_second_after_data_outgrow_cache_and_half_of_memory(
+    void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    open_small(fixture, true, 1 << 20);
+    put_round(fixture, 0); /* more than the cache */
+    advance(fixture, 1000);
+    assert_false(reads_directly(fixture));
+    put_round(fixture, 1); /* and more than half of the memory */
+    advance(fixture, 999);
+    assert_false(reads_directly(fixture));
+    advance(fixture, 1);
+    assert_true(reads_directly(fixture));
+    expect_bytes(fixture->collection, armdb_str("0-0"), 65536, 1);
+    reopen_db(fixture); /* and at once */
+    assert_true(reads_directly(fixture));
+    expect_bytes(fixture->collection, armdb_str("0-0"), 65536, 1);
+}
+
+static void
+test_db_work__auto__stays_buffered_with_a_larger_cache_or_one_read_at_a_time(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    put_round(fixture, 0);
+    put_round(fixture, 1);
+    open_small(fixture, true, 64 << 20);
+    assert_false(reads_directly(fixture));
+    open_small(fixture, false, 1 << 20);
+    assert_false(reads_directly(fixture));
+    advance(fixture, 1000);
+    assert_false(reads_directly(fixture));
+    open_small(fixture, true, 1 << 20);
+    assert_true(reads_directly(fixture));
+}
+
 /* --------------------------------------------------------------- real threads */
 
 static uint64_t
@@ -299,6 +376,9 @@ main(void)
         DB_TEST(test_db_work__no_space__is_tried_again_and_loses_nothing),
         DB_TEST(test_db_work__failed_flush__is_told_to_the_next_writer),
         DB_TEST(test_db_work__failed_sync__is_not_tried_again),
+        DB_TEST(
+            test_db_work__auto__reads_directly_a_second_after_data_outgrow_cache_and_half_of_memory),
+        DB_TEST(test_db_work__auto__stays_buffered_with_a_larger_cache_or_one_read_at_a_time),
         cmocka_unit_test(test_db_work__real_thread__flushes_and_syncs_by_itself),
         cmocka_unit_test(test_db_work__close__does_not_wait_for_the_interval),
     };
