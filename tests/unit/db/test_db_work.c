@@ -256,8 +256,7 @@ reads_directly(struct db_fixture *fixture)
 }
 
 static void
-test_db_work__auto__reads_directly_a_second_after_data_outgrow_cache_and_half_of_memory(
-    void **state)
+test_db_work__auto__is_direct_a_second_after_data_outgrow_cache_and_half_of_memory(void **state)
 {
     struct db_fixture *fixture = (struct db_fixture *)*state;
     open_small(fixture, true, 1 << 20);
@@ -376,8 +375,7 @@ main(void)
         DB_TEST(test_db_work__no_space__is_tried_again_and_loses_nothing),
         DB_TEST(test_db_work__failed_flush__is_told_to_the_next_writer),
         DB_TEST(test_db_work__failed_sync__is_not_tried_again),
-        DB_TEST(
-            test_db_work__auto__reads_directly_a_second_after_data_outgrow_cache_and_half_of_memory),
+        DB_TEST(test_db_work__auto__is_direct_a_second_after_data_outgrow_cache_and_half_of_memory),
         DB_TEST(test_db_work__auto__stays_buffered_with_a_larger_cache_or_one_read_at_a_time),
         cmocka_unit_test(test_db_work__real_thread__flushes_and_syncs_by_itself),
         cmocka_unit_test(test_db_work__close__does_not_wait_for_the_interval),
