@@ -300,7 +300,8 @@ typedef struct armdb_file_info {
     uint64_t id;              /* its name: 1 is 0000000001.log */
     uint64_t bytes;           /* header included; of the active one, also what is buffered */
     uint64_t live_bytes;      /* of records that keys have, and marks of the log itself */
-    uint64_t dead_bytes;      /* of records that nothing refers to any more */
+    uint64_t dead_bytes;      /* of records that nothing refers to any more, and of what batches
+                                   * add to theirs */
     uint64_t tombstone_bytes; /* marks of deleted keys, needed or not */
     uint64_t base_sequence;   /* of the newest record before it */
     uint64_t hint_bytes;      /* of the front of the file, that its hint tells of; 0: it has none */

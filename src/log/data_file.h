@@ -104,6 +104,7 @@ struct data_file {
     /* relaxed counters, stored under the shard's lock or while the shard is opened */
     _Atomic(uint64_t) dead_bytes;      /* of values that no key refers to */
     _Atomic(uint64_t) tombstone_bytes; /* of tombstones */
+    _Atomic(uint64_t) group_bytes;     /* of GROUPs */
     _Atomic(uint32_t) pins;            /* syncs under way; raised under the shard's lock */
 
     /* Held while the file is synced: the kernel tells a failure to one caller only, so the next one

@@ -126,6 +126,7 @@ adb_hint_build_add(struct hint_build *build, const struct log_scan_record *found
     uint64_t bytes = adb_log_record_bytes(record);
     bool is_tombstone = record->flags == LOG_FLAG_TOMBSTONE;
     build->records++;
+    build->group_bytes = found->group_bytes;
     build->has_deadlines = build->has_deadlines || record->deadline_ms != 0;
     if (is_tombstone)
         build->tombstone_bytes += bytes;

@@ -20,6 +20,7 @@ struct hint_build {
     uint64_t records;
     uint64_t dead_bytes;
     uint64_t tombstone_bytes;
+    uint64_t group_bytes;
     uint32_t chunks;
     bool has_deadlines;
     /* inside */

@@ -193,6 +193,8 @@ is_plausible(const struct hint_header *header)
 {
     return header->dead_bytes <= header->data_bytes &&
            header->tombstone_bytes <= header->data_bytes - header->dead_bytes &&
+           header->group_bytes <=
+               header->data_bytes - header->dead_bytes - header->tombstone_bytes &&
            header->records <= header->data_bytes / LOG_RECORD_HEADER_BYTES;
 }
 
@@ -328,6 +330,7 @@ adb_hint_get_end(const struct hint_reader *reader, struct log_scan_result *resul
         .end = reader->header.data_bytes,
         .size = reader->header.data_bytes,
         .sequence = reader->header.last_sequence,
+        .group_bytes = reader->header.group_bytes,
         .records = reader->header.records,
         .marked = reader->marked,
         .marked_at = reader->header.data_bytes - LOG_MARK_RECORD_BYTES,

@@ -16,7 +16,8 @@
  *  80  tombstone bytes  8
  *  88  chunks           4
  *  92  deadlines        4   1: some values have
- *  96  reserved        28   zero
+ *  96  group bytes      8
+ * 104  reserved        20   zero
  * 124  checksum         4   CRC-32C of bytes 0..123
  */
 static const unsigned char MAGIC[8] = {'a', 'r', 'm', 'd', 'b', 'h', 'n', 't'};
@@ -34,7 +35,8 @@ enum {
     AT_TOMBSTONE_BYTES = 80,
     AT_CHUNKS = 88,
     AT_DEADLINES = 92,
-    AT_RESERVED = 96,
+    AT_GROUP_BYTES = 96,
+    AT_RESERVED = 104,
     AT_CRC = 124
 };
 
@@ -56,6 +58,7 @@ adb_hint_encode_header(const struct hint_header *header, unsigned char *to)
     adb_store_u64(to + AT_RECORDS, header->records);
     adb_store_u64(to + AT_DEAD_BYTES, header->dead_bytes);
     adb_store_u64(to + AT_TOMBSTONE_BYTES, header->tombstone_bytes);
+    adb_store_u64(to + AT_GROUP_BYTES, header->group_bytes);
     adb_store_u32(to + AT_CHUNKS, header->chunks);
     adb_store_u32(to + AT_DEADLINES, header->has_deadlines ? 1 : 0);
     adb_store_u32(to + AT_CRC, adb_crc32c(0, to, AT_CRC));
@@ -84,6 +87,7 @@ adb_hint_decode_header(const unsigned char *from, struct hint_header *header_out
         .records = adb_load_u64(from + AT_RECORDS),
         .dead_bytes = adb_load_u64(from + AT_DEAD_BYTES),
         .tombstone_bytes = adb_load_u64(from + AT_TOMBSTONE_BYTES),
+        .group_bytes = adb_load_u64(from + AT_GROUP_BYTES),
         .chunks = adb_load_u32(from + AT_CHUNKS),
         .has_deadlines = adb_load_u32(from + AT_DEADLINES) == 1,
     };

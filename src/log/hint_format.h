@@ -17,7 +17,7 @@
 #include "log/log_format.h"
 
 enum {
-    HINT_FORMAT_VERSION = 2,
+    HINT_FORMAT_VERSION = 3,
     HINT_HEADER_BYTES = 128,
     HINT_CHUNK_BYTES = 16384,
     HINT_CHUNK_HEAD_BYTES = 16,
@@ -36,6 +36,7 @@ struct hint_header {
     uint64_t records;            /* of the data file, META ones not counted */
     uint64_t dead_bytes;         /* of values that have no entry */
     uint64_t tombstone_bytes;    /* of all tombstones */
+    uint64_t group_bytes;        /* of all GROUPs */
     uint32_t chunks;
     bool has_deadlines; /* some values have */
 };

@@ -296,6 +296,7 @@ take_meta(struct scanner *scanner, const struct found *found)
         if (groups != NULL)
             adb_log_groups_drop(groups, result->marked);
     } else if (is_group(scanner, found, &group)) {
+        result->group_bytes += found->bytes;
         result->part = (struct log_scan_part){.at = result->end,
                                               .end = result->end + found->bytes + group.bytes,
                                               .last = group.sequence,
@@ -330,6 +331,7 @@ accept(struct scanner *scanner, const struct found *found, adb_scan_fn fn, void 
             .key = {found->front, record->key_len},
             .value = found->value,
             .offset = offset,
+            .group_bytes = result->group_bytes,
         };
         ADB_TRY(fn(context, &whole));
         if (!scanner->file->header.is_copy)

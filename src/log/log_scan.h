@@ -29,6 +29,7 @@ struct log_scan_record {
     armdb_slice key;            /* borrowed for the call */
     const unsigned char *value; /* the same; NULL if the record has LOG_SCAN_VALUE_MAX or more */
     uint64_t offset;
+    uint64_t group_bytes; /* as in the result, in front of it */
 };
 
 enum { LOG_SCAN_VALUE_MAX = 65536 };
@@ -52,11 +53,12 @@ struct log_scan_part {
 
 struct log_scan_result {
     enum log_scan_end how;
-    uint64_t end;      /* behind the last whole record */
-    uint64_t size;     /* of the file */
-    uint64_t sequence; /* of the last record; what it was before if there is none */
-    uint64_t records;  /* META ones not counted */
-    uint64_t marked;   /* as in struct data_file */
+    uint64_t end;         /* behind the last whole record */
+    uint64_t size;        /* of the file */
+    uint64_t sequence;    /* of the last record; what it was before if there is none */
+    uint64_t records;     /* META ones not counted */
+    uint64_t group_bytes; /* of GROUPs */
+    uint64_t marked;      /* as in struct data_file */
     uint64_t marked_at;
     bool is_newest;            /* as given */
     bool is_sealed;            /* the last record is a SEAL */

@@ -44,7 +44,8 @@ adb_compact_find_garbage(struct compact_file *files, uint32_t n_files)
     for (uint32_t i = 0; i < n_files; i++) {
         struct compact_file *file = &files[i];
         bool are_needed = file->last_sequence > floor;
-        file->garbage = file->dead_bytes + (are_needed ? 0 : file->tombstone_bytes);
+        file->garbage = file->dead_bytes + file->group_bytes +
+                        (are_needed ? 0 : file->tombstone_bytes);
         sum += file->garbage;
         floor = pass(floor, file);
     }
@@ -108,7 +109,8 @@ add_up(struct compact_file *files, uint32_t n_files, const struct compact_rule *
     for (uint32_t i = 0; i < n_files; i++) {
         const struct compact_file *file = &files[i];
         totals.bytes += file->bytes;
-        totals.needed_tombstones += file->dead_bytes + file->tombstone_bytes - file->garbage;
+        totals.needed_tombstones += file->dead_bytes + file->group_bytes + file->tombstone_bytes -
+                                    file->garbage;
         if (i + 1 < n_files && file->garbage > 0 && may_run(file, rule) &&
             (totals.worst == n_files ||
              is_larger_part(file->garbage, file->bytes, files[totals.worst].garbage,

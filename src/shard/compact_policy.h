@@ -14,6 +14,7 @@ struct compact_file {
     uint64_t bytes;           /* of all its records */
     uint64_t dead_bytes;      /* of these, values that no key refers to */
     uint64_t tombstone_bytes; /* and tombstones, needed or not */
+    uint64_t group_bytes;     /* and GROUPs, which a copy has none of */
     uint64_t last_sequence;   /* the newest it stands for */
     uint64_t as_of;           /* as in struct data_file */
     bool is_unfit;            /* it can't be copied */

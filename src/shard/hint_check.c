@@ -173,7 +173,8 @@ adb_hint_check_end(struct hint_check *check, const struct shard_origins *origins
     if (build != NULL)
         ADB_TRY(adb_hint_build_end(build));
     if (header->records != (build != NULL ? build->records : 0) ||
-        header->tombstone_bytes != (build != NULL ? build->tombstone_bytes : 0))
+        header->tombstone_bytes != (build != NULL ? build->tombstone_bytes : 0) ||
+        header->group_bytes != (build != NULL ? build->group_bytes : 0))
         return adb_fail_at(ARMDB_CORRUPT, "verify", adb_hint_path(check->hint), 0,
                            "the hint counts other records than the data file has");
     armdb_err err = begin_merge(&check->told, &told);

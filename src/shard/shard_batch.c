@@ -258,11 +258,15 @@ publish_part(const struct shard_batch *batch, struct shard_batch_part *part)
 static armdb_err
 publish_all(struct shard_batch *batch)
 {
-    bool is_over_several = count_writers(batch) > 1;
+    uint32_t n_writers = count_writers(batch);
     for (uint32_t i = 0; i < batch->n_parts; i++) {
-        const struct shard_batch_part *part = &batch->parts[i];
-        if (is_over_several && part->n_writes > 0)
-            part->shard->bound_sequence = part->shard->writer.sequence;
+        struct shard *shard = batch->parts[i].shard;
+        if (batch->parts[i].n_writes == 0)
+            continue;
+        if (n_writers > 1)
+            shard->bound_sequence = shard->writer.sequence;
+        atomic_fetch_add_explicit(&shard->writer.active->group_bytes,
+                                  adb_log_group_bytes(n_writers - 1), memory_order_relaxed);
     }
     for (uint32_t i = 0; i < batch->n_parts; i++) {
         armdb_err err = publish_part(batch, &batch->parts[i]);

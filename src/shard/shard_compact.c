@@ -77,6 +77,7 @@ describe(const struct data_file *file, uint64_t last_sequence, struct compact_fi
         .bytes = file->end - LOG_FILE_HEADER_BYTES,
         .dead_bytes = atomic_load_explicit(&file->dead_bytes, memory_order_relaxed),
         .tombstone_bytes = atomic_load_explicit(&file->tombstone_bytes, memory_order_relaxed),
+        .group_bytes = atomic_load_explicit(&file->group_bytes, memory_order_relaxed),
         .last_sequence = last_sequence,
         .as_of = file->as_of,
         .is_unfit = file->is_unfit,
@@ -221,7 +222,7 @@ set_toll(struct shard *shard, const struct shard_compaction *how, bool is_idle)
         if (file == NULL || file->is_retired || file->is_unfit || file == copy)
             continue;
         bytes += file->end - LOG_FILE_HEADER_BYTES;
-        dead += atomic_load_explicit(&file->dead_bytes, memory_order_relaxed);
+        dead += adb_shard_waste(file);
     }
     adb_mutex_unlock(&shard->lock);
     uint64_t ns_per_mib = is_idle ? 0 : adb_compact_toll_ns(bytes, dead, how->percent);
@@ -269,7 +270,7 @@ is_worth_looking(const struct shard *shard, const struct shard_compaction *how)
         if (file == NULL || file->is_retired)
             continue;
         bytes += file->end - LOG_FILE_HEADER_BYTES;
-        garbage += atomic_load_explicit(&file->dead_bytes, memory_order_relaxed) +
+        garbage += adb_shard_waste(file) +
                    atomic_load_explicit(&file->tombstone_bytes, memory_order_relaxed);
     }
     return how->thorough_up_to != 0 ||

@@ -109,6 +109,7 @@ commit(struct shard *shard)
     pass->header.records = pass->build->records;
     pass->header.dead_bytes = pass->build->dead_bytes;
     pass->header.tombstone_bytes = pass->build->tombstone_bytes;
+    pass->header.group_bytes = pass->build->group_bytes;
     pass->header.chunks = pass->build->chunks;
     pass->header.has_deadlines = pass->build->has_deadlines;
     pass->writer = NULL;

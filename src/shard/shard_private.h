@@ -173,6 +173,14 @@ adb_shard_file_key(const struct data_file *file)
     return (uint64_t)file->header.shard << 56 | file->header.file_id;
 }
 
+/** Bytes of a file that no copy of it would have: of dead values and GROUPs. */
+static inline uint64_t
+adb_shard_waste(const struct data_file *file)
+{
+    return atomic_load_explicit(&file->dead_bytes, memory_order_relaxed) +
+           atomic_load_explicit(&file->group_bytes, memory_order_relaxed);
+}
+
 /** Drops the blocks of a file from the cache. */
 void adb_shard_forget_blocks(struct shard *shard, const struct data_file *file);
 

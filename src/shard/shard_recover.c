@@ -207,6 +207,7 @@ note_end(struct shard_load *load)
     file->marked_at = result->marked_at;
     file->is_sealed = result->is_sealed;
     atomic_store_explicit(&file->written, result->end, memory_order_release);
+    atomic_store_explicit(&file->group_bytes, result->group_bytes, memory_order_relaxed);
     load->shard->writer.sequence = result->sequence;
     load->records += result->records;
 }

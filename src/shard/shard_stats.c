@@ -10,12 +10,6 @@ file_in(const struct shard *shard, uint32_t slot)
     return atomic_load_explicit(&shard->files[slot], memory_order_relaxed);
 }
 
-static uint64_t
-dead_bytes(const struct data_file *file)
-{
-    return atomic_load_explicit(&file->dead_bytes, memory_order_relaxed);
-}
-
 /* Tombstones behind the first file with dead values may be needed; as compact_policy.h has it, but
  * for what only lasts until the next open. */
 static void
@@ -24,7 +18,8 @@ add_files(const struct shard *shard, struct shard_stats *stats)
     uint64_t first = UINT64_MAX;
     for (uint32_t slot = 0; slot < shard->slot_limit; slot++) {
         const struct data_file *file = file_in(shard, slot);
-        if (file != NULL && !file->is_retired && dead_bytes(file) > 0 &&
+        if (file != NULL && !file->is_retired &&
+            atomic_load_explicit(&file->dead_bytes, memory_order_relaxed) > 0 &&
             file->header.base_sequence < first)
             first = file->header.base_sequence;
     }
@@ -41,8 +36,8 @@ add_files(const struct shard *shard, struct shard_stats *stats)
             continue;
         }
         stats->tombstone_bytes += tombstones;
-        stats->dead_bytes += dead_bytes(file);
-        stats->live_bytes += file->end - LOG_FILE_HEADER_BYTES - dead_bytes(file) - tombstones;
+        stats->dead_bytes += adb_shard_waste(file);
+        stats->live_bytes += file->end - LOG_FILE_HEADER_BYTES - adb_shard_waste(file) - tombstones;
         if (file->header.base_sequence <= first)
             stats->dead_bytes += tombstones;
     }
@@ -106,7 +101,7 @@ describe(const struct shard *shard, struct shard_file_stats *files, uint32_t *co
         files[(*count)++] = (struct shard_file_stats){
             .id = file->header.file_id,
             .bytes = file->end,
-            .dead_bytes = dead_bytes(file),
+            .dead_bytes = adb_shard_waste(file),
             .tombstone_bytes = atomic_load_explicit(&file->tombstone_bytes, memory_order_relaxed),
             .base_sequence = file->header.base_sequence,
             .hint_bytes = file->hint_bytes,

@@ -28,11 +28,13 @@ struct verify_file {
     uint64_t live;
     uint64_t dead;
     uint64_t tombstones;
+    uint64_t groups;
     /* found in the index */
     uint64_t named;
     /* in the accounts, after all that */
     uint64_t dead_after;
     uint64_t tombstones_after;
+    uint64_t groups_after;
 };
 
 struct shard_verify {
@@ -341,6 +343,7 @@ verify_record(void *context, const struct log_scan_record *found)
     if (found->offset >= verify->at->end)
         return ARMDB_END;
     verify->check->records++;
+    verify->at->groups = found->group_bytes;
     const char *why_not = verify->how->find(verify->how->context, &origin, &index);
     if (why_not == NULL && index != NULL)
         why_not = misfit(index, &found->record);
@@ -589,6 +592,7 @@ adb_shard_verify_account(struct shard_verify *verify)
         const struct data_file *file = at->file;
         at->dead_after = atomic_load_explicit(&file->dead_bytes, memory_order_relaxed);
         at->tombstones_after = atomic_load_explicit(&file->tombstone_bytes, memory_order_relaxed);
+        at->groups_after = atomic_load_explicit(&file->group_bytes, memory_order_relaxed);
         at->is_doubtful = at->is_doubtful || file->is_moving || file->is_retired;
     }
     adb_mutex_unlock(&verify->shard->lock);
@@ -603,6 +607,8 @@ check_sums(struct verify_file *at)
     if (at->tombstones > at->tombstones_after ||
         (at->is_whole && at->tombstones != at->tombstones_after))
         return "the bytes of tombstones counted for the file are not those in it";
+    if (at->groups > at->groups_after || (at->is_whole && at->groups != at->groups_after))
+        return "the bytes of GROUPs counted for the file are not those in it";
     if (at->dead > at->dead_after || (at->is_whole && at->dead < at->dead_before))
         return "the dead bytes counted for the file are not those in it";
     at->is_suspect = at->named > at->live ||

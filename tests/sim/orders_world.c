@@ -194,7 +194,8 @@ check_figures(struct world *world, const char *when)
                                 recount_record, &recount, &result));
         REQUIRE(result.how == LOG_SCAN_WHOLE, "%s: %s", when, result.message);
         REQUIRE(atomic_load(&files[i]->dead_bytes) == recount.dead_bytes &&
-                    atomic_load(&files[i]->tombstone_bytes) == recount.tombstone_bytes,
+                    atomic_load(&files[i]->tombstone_bytes) == recount.tombstone_bytes &&
+                    atomic_load(&files[i]->group_bytes) == result.group_bytes,
                 "%s: file %u counts wrongly", when, (unsigned)files[i]->header.file_id);
     }
 }

@@ -1,7 +1,6 @@
 /* Batches: conditions, order, all or nothing; what crashes leave is in tests/sim/test_batches.c. */
-#include "db_fixture.h"
+#include "batch_fixture.h"
 
-#include "db/db_batch.h"
 #include "db/db_private.h"
 #include "db/db_update.h"
 #include "log/log_format.h"
@@ -9,72 +8,6 @@
 #include "shard/shard_private.h"
 #include "support/os_hook.h"
 #include "support/thing.h"
-
-struct batch_of_test {
-    struct batch *batch;
-    struct collection *collection;
-    size_t refused;
-};
-
-static struct batch_of_test
-begin(struct db_fixture *fixture)
-{
-    struct batch_of_test test = {.collection = fixture->collection};
-    assert_ok(adb_db_batch_new(fixture->db, &test.batch));
-    return test;
-}
-
-static void
-add(struct batch_of_test *test, bool is_write, enum shard_condition condition, const char *key,
-    const char *value)
-{
-    const struct batch_addition addition = {.collection = test->collection,
-                                            .key = armdb_str(key),
-                                            .is_write = is_write,
-                                            .verb = value != NULL ? SHARD_PUT : SHARD_DELETE,
-                                            .condition = condition,
-                                            .value = armdb_str(value != NULL ? value : "")};
-    assert_ok(adb_db_batch_add(test->batch, &addition));
-}
-
-static void
-put_in(struct batch_of_test *test, const char *key, const char *value)
-{
-    add(test, true, SHARD_ALWAYS, key, value);
-}
-
-static armdb_err
-commit(struct batch_of_test *test, armdb_durability level)
-{
-    armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
-    options.durability = level;
-    armdb_err err = adb_db_batch_commit(test->batch, &options, &test->refused);
-    adb_db_batch_free(test->batch);
-    return err;
-}
-
-static int
-set_up_shards(void **state)
-{
-    set_up_disk(state);
-    struct db_fixture *fixture = (struct db_fixture *)*state;
-    fixture->options.shards = 4;
-    use_small_files(fixture);
-    open_db(fixture);
-    return 0;
-}
-
-static int
-set_up_mapped(void **state)
-{
-    set_up_disk(state);
-    struct db_fixture *fixture = (struct db_fixture *)*state;
-    sim_set_can_map(fixture->sim, true);
-    fixture->options.shards = 4;
-    use_small_files(fixture);
-    open_db(fixture);
-    return 0;
-}
 
 /* -------------------------------------------------------------------- what it does */
 

@@ -395,7 +395,7 @@ test_hint_file__header_that_does_not_fit__refused(void **state)
 {
     struct hint_fixture *fixture = (struct hint_fixture *)*state;
     enum { SHARD = 12, FILE_ID = 16, DB_ID = 24, DATA = 40, BASE = 48, LAST = 56, CHUNKS = 88 };
-    enum { RECORDS_AT = 64, DEAD = 72, TOMBSTONES = 80 };
+    enum { RECORDS_AT = 64, DEAD = 72, TOMBSTONES = 80, GROUPS = 96 };
     static const char too_much[] = "counts more than there can be";
     const struct {
         size_t at;
@@ -417,6 +417,7 @@ test_hint_file__header_that_does_not_fit__refused(void **state)
         {DEAD, UINT64_C(0) - 49, too_much},
         {TOMBSTONES, fixture->image->len - 48 - 24 + 1, too_much},
         {TOMBSTONES, UINT64_C(0) - 25, too_much},
+        {GROUPS, fixture->image->len - 48 - 24 + 1, too_much},
         {RECORDS_AT, fixture->image->len / 20, too_much},
         {RECORDS_AT, UINT64_C(1) << 60, too_much},
         {CHUNKS, UINT64_C(0) - 1, "damaged"},

@@ -45,6 +45,7 @@ check_figures(struct engine *engine)
         assert_int_equal(result.how, LOG_SCAN_WHOLE);
         assert_int_equal(atomic_load(&file->dead_bytes), recount.dead_bytes);
         assert_int_equal(atomic_load(&file->tombstone_bytes), recount.tombstone_bytes);
+        assert_int_equal(atomic_load(&file->group_bytes), result.group_bytes);
     }
 }
 

@@ -79,6 +79,20 @@ test_compact_policy__garbage__is_dead_values_and_tombstones_that_hide_nothing(vo
     assert_int_equal(files[3].garbage, 0);
 }
 
+/* They hide nothing, and nothing is hidden by them. */
+static void
+test_compact_policy__groups__are_garbage_that_keeps_no_tombstones(void **state)
+{
+    struct compact_file files[] = {sealed(1, 1000, 0), sealed(2, 1000, 0), sealed(3, 1000, 0)};
+    (void)state;
+    files[0].group_bytes = 500;
+    files[1].tombstone_bytes = 7;
+    assert_int_equal(adb_compact_find_garbage(files, 3), 507);
+    assert_int_equal(files[0].garbage, 500);
+    assert_int_equal(files[1].garbage, 7);
+    assert_true(adb_compact_tombstone_floor(files, 3) == UINT64_MAX);
+}
+
 /* ---------------------------------------------------------------------- tables */
 
 static void
@@ -596,6 +610,7 @@ main(void)
         cmocka_unit_test(test_compact_policy__floor__is_the_oldest_as_of_of_those_with_dead_values),
         cmocka_unit_test(
             test_compact_policy__garbage__is_dead_values_and_tombstones_that_hide_nothing),
+        cmocka_unit_test(test_compact_policy__groups__are_garbage_that_keeps_no_tombstones),
         cmocka_unit_test(test_compact_policy__no_file_or_the_newest_alone__is_nothing_to_compact),
         cmocka_unit_test(test_compact_policy__little_garbage__is_left),
         cmocka_unit_test(test_compact_policy__enough_garbage__takes_the_worst),

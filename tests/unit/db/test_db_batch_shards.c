@@ -1,0 +1,155 @@
+/* Batches in many shards: their space, and what else the shards have to do with each other. */
+#include "batch_fixture.h"
+
+#include "db/db_private.h"
+#include "shard/shard_private.h"
+
+enum { SHARDS = 8, KEY_BYTES = 16 };
+
+struct keys {
+    char of_shard[SHARDS][KEY_BYTES + 1];
+};
+
+/* A key for each shard. */
+static struct keys
+find_keys(const struct db_fixture *fixture)
+{
+    struct keys keys = {0};
+    uint32_t found = 0;
+    for (int i = 0; found < SHARDS; i++) {
+        char key[KEY_BYTES + 1];
+        snprintf(key, sizeof key, "key%013d", i);
+        const struct shard *shard = adb_db_route(fixture->db, armdb_str(key));
+        char *of_shard = keys.of_shard[shard->identity.shard];
+        found += of_shard[0] == 0;
+        memcpy(of_shard, key, sizeof key);
+    }
+    return keys;
+}
+
+/* Puts the keys of the first `n` shards together. */
+static armdb_err
+try_each(struct db_fixture *fixture, const struct keys *keys, uint32_t n, armdb_durability level)
+{
+    struct batch_of_test test = begin(fixture);
+    for (uint32_t i = 0; i < n; i++)
+        put_in(&test, keys->of_shard[i], "8 bytes.");
+    return commit(&test, level);
+}
+
+static int
+set_up_many(void **state)
+{
+    return set_up_so_many(state, SHARDS, false);
+}
+
+/* ----------------------------------------------------------------------- space */
+
+static void
+step_for(struct db_fixture *fixture, int steps)
+{
+    for (int i = 0; i < steps; i++) {
+        sim_advance_ns(fixture->sim, 20000000);
+        adb_db_step(fixture->db);
+    }
+}
+
+/* The GROUP of a part is longer than the record behind it. */
+static void
+test_db_batch_shards__small_parts__do_not_fill_the_log(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    const struct keys keys = find_keys(fixture);
+    for (int i = 0; i < 2000; i++) {
+        assert_ok(try_each(fixture, &keys, SHARDS, ARMDB_BUFFERED));
+        if (i % 20 == 0)
+            step_for(fixture, 4 * SHARDS);
+        assert_true(stats_of(fixture->db).log_bytes <= SHARDS * fixture->options.max_file_bytes);
+    }
+    assert_true(stats_of(fixture->db).compactions > 0);
+    expect_count(fixture->collection, SHARDS);
+}
+
+/* ----------------------------------------------------------------------- accounts */
+
+/* What is counted for the files of a shard, and is in them. */
+static void
+expect_groups(struct db_fixture *fixture, uint32_t number, uint64_t bytes)
+{
+    const struct shard *shard = fixture->db->shards[number];
+    uint64_t counted = 0;
+    for (uint32_t slot = 0; slot < shard->slot_limit; slot++) {
+        const struct data_file *file = atomic_load(&shard->files[slot]);
+        counted += file != NULL ? atomic_load(&file->group_bytes) : 0;
+    }
+    assert_int_equal(counted, bytes);
+}
+
+static void
+expect_all_groups(struct db_fixture *fixture, const uint64_t bytes[SHARDS])
+{
+    armdb_verify_report report;
+    for (uint32_t i = 0; i < SHARDS; i++)
+        expect_groups(fixture, i, bytes[i]);
+    assert_ok(adb_db_verify_open(fixture->db, NULL, NULL, &report));
+}
+
+/* An armdb_damage_fn. */
+static void
+expect_wrong_count(void *context, const armdb_damage *damage)
+{
+    (void)context;
+    assert_non_null(strstr(damage->message, "the bytes of GROUPs counted"));
+}
+
+/* By who writes them, by recovery from records and from hints, and by verifying. */
+static void
+test_db_batch_shards__groups__are_counted_alike_by_all(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    uint64_t bytes[SHARDS] = {0};
+    fixture->options.compaction_percent = ARMDB_NEVER;
+    reopen_db(fixture);
+    const struct keys keys = find_keys(fixture);
+    for (uint32_t round = 0; round < 4; round++) {
+        for (uint32_t i = 0; i < 80 * SHARDS; i++) {
+            uint32_t n = 1 + i % SHARDS;
+            assert_ok(try_each(fixture, &keys, n, ARMDB_BUFFERED));
+            for (uint32_t shard = 0; shard < n; shard++)
+                bytes[shard] += adb_log_group_bytes(n - 1);
+        }
+        const struct sim_fault fault = {
+            .kind = SIM_FAULT_NO_SPACE, .fail_at = 3, .ops = SIM_WRITES, .is_persistent = true};
+        sim_set_fault(fixture->sim, &fault); /* parts that are taken back */
+        assert_int_equal(try_each(fixture, &keys, SHARDS, ARMDB_SYNCED), ARMDB_NO_SPACE);
+        sim_clear_fault(fixture->sim);
+        expect_all_groups(fixture, bytes);
+        step_for(fixture, 10 * SHARDS); /* hints of sealed files */
+        expect_all_groups(fixture, bytes);
+        if (round % 2 == 0) {
+            kill_and_open(fixture);
+            assert_true(round == 0 || stats_of(fixture->db).hints > 0);
+        } else {
+            reopen_db(fixture); /* and hints of the newest */
+            assert_int_equal(stats_of(fixture->db).hints, stats_of(fixture->db).files);
+        }
+        expect_all_groups(fixture, bytes);
+    }
+    assert_true(stats_of(fixture->db).dead_bytes >= bytes[0]);
+    atomic_fetch_add(&fixture->db->shards[0]->writer.active->group_bytes, UINT64_MAX - 7);
+    armdb_verify_report report;
+    assert_int_equal(adb_db_verify_open(fixture->db, expect_wrong_count, NULL, &report),
+                     ARMDB_CORRUPT);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_db_batch_shards__small_parts__do_not_fill_the_log,
+                                        set_up_many, tear_down_db),
+        cmocka_unit_test_setup_teardown(test_db_batch_shards__groups__are_counted_alike_by_all,
+                                        set_up_many, tear_down_db),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
