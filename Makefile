@@ -11,7 +11,7 @@ SEED ?=
 DEPS = bash scripts/deps.sh
 CTEST = ctest -j $(JOBS) --no-label-summary
 
-.PHONY: all help deps demo bench bench-full bench-curve bench-cold bench-device bench-publish test install lint format asan tsan clang release-test coverage fuzz soak mutants power-loss clean
+.PHONY: all help deps demo bench bench-full bench-crates bench-curve bench-cold bench-device bench-publish test install lint format asan tsan clang release-test coverage fuzz soak mutants power-loss clean
 .NOTPARALLEL:
 
 all: ## build the library and the command armdb (optimised)
@@ -38,6 +38,10 @@ bench-full: ## the same with 10 million keys and the Rust crates (two to three h
 	@$(DEPS) bench || echo "bench: goes on without the peers that are missing"
 	@$(MAKE) --no-print-directory all
 	bash scripts/bench.sh build/release full
+
+bench-crates: ## measure armdb beside the Rust crate armdb (some minutes; needs cargo)
+	@$(MAKE) --no-print-directory all
+	bash scripts/bench.sh build/release crates
 
 bench-curve: ## measure space and latencies over time while all is overwritten (some minutes)
 	@$(DEPS) bench || echo "bench: goes on without the peers that are missing"

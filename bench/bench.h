@@ -18,7 +18,8 @@ enum {
     BENCH_THREADS_MAX = 128,
     BENCH_SCAN_RECORDS = 100,
     BENCH_MULTI_GET_KEYS = 32,
-    BENCH_LOAD_RECORDS = 1000 /* of one batch */
+    BENCH_LOAD_RECORDS = 1000, /* of one call */
+    BENCH_BATCH_RECORDS = 100
 };
 
 /** Borrowed bytes. */
@@ -32,8 +33,9 @@ struct bench_pair {
     struct bench_bytes value;
 };
 
-/** How long a put lasts: on return it is with the operating system, or on the device. */
-typedef enum bench_durability { BENCH_WRITTEN, BENCH_SYNCED } bench_durability;
+/** What a put survives: on return it is with the operating system, or on the device, or may still
+ * be in memory of the process. */
+typedef enum bench_durability { BENCH_WRITTEN, BENCH_SYNCED, BENCH_BUFFERED } bench_durability;
 
 /** What an engine is opened with; the same for all engines. */
 struct bench_config {
@@ -72,7 +74,9 @@ enum {
     BENCH_OURS = 16,
     BENCH_NEVER_SYNCED = 32, /* it has no level `synced` */
     BENCH_ANCESTOR = 64,     /* compared with ours by itself, whatever a kill loses */
-    BENCH_VARIANT = 128 /* of another engine: the quick profile has the most telling rows only */
+    BENCH_VARIANT = 128, /* of another engine: the quick profile has the most telling rows only */
+    BENCH_OBJECTS = 256, /* values are decoded once, and read as objects */
+    BENCH_BUFFERS = 512  /* has a level `buffered` below `written` */
 };
 
 /**
@@ -99,6 +103,14 @@ struct bench_engine {
     bool (*del)(void *thread, struct bench_bytes key);
     /* reads and replaces a record, atomically; by a lock of the benchmark if NULL */
     void (*rmw)(void *thread, struct bench_bytes key, bench_modify_fn modify, void *context);
+    /* replaces `expected` by `desired`, atomically; false: the key has another value by now. By a
+     * lock of the benchmark if NULL */
+    bool (*cas)(void *thread, struct bench_bytes key, struct bench_bytes expected,
+                struct bench_bytes desired);
+    /* adds to a value of 8 bytes, lowest first, atomically, and returns the sum; as rmw if NULL */
+    int64_t (*add)(void *thread, struct bench_bytes key, int64_t delta);
+    /* puts many records: all or none, also after a kill. NULL: it has no such thing */
+    void (*batch)(void *thread, const struct bench_pair *pairs, size_t n_pairs);
     void (*scan)(void *thread, const struct bench_scan *scan, bench_visit_fn visit, void *context);
     /* a synced put that does not wait for the sync, unless 256 are under way */
     void (*put_ticket)(void *thread, struct bench_bytes key, struct bench_bytes value);

@@ -9,7 +9,7 @@
 enum { ENGINES_MAX = 32 };
 
 static const struct bench_engine *engines[ENGINES_MAX] = {
-    &bench_armdb,      &bench_armdb_map,     &bench_armdb_const,
+    &bench_armdb,      &bench_armdb_map,     &bench_armdb_const, &bench_armdb_object,
 #ifdef BENCH_HAS_LMDB
     &bench_lmdb,       &bench_lmdb_writemap,
 #endif

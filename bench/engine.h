@@ -8,6 +8,7 @@
 extern const struct bench_engine bench_armdb;
 extern const struct bench_engine bench_armdb_map;
 extern const struct bench_engine bench_armdb_const;
+extern const struct bench_engine bench_armdb_object;
 extern const struct bench_engine bench_armdb_idle;   /* for curve.c only: not in the list */
 extern const struct bench_engine bench_armdb_direct; /* for cold.c only: likewise */
 extern const struct bench_engine bench_lmdb;

@@ -1,26 +1,14 @@
 /*
  * engine_armdb.c: this project's own library: ordered ("armdb"), hashed ("armdb-map") and with
- * values in the index ("armdb-const"), as far as the library has them.
+ * values in the index ("armdb-const"). Objects are in engine_armdb_object.c.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "armdb/armdb.h"
-#include "engine.h"
+#include "engine_armdb.h"
 
-enum { VALUE_BUFFER_BYTES = 1 << 20, TICKETS_IN_FLIGHT = 256 };
-
-struct armdb_bench_thread {
-    armdb_collection *collection;
-    armdb_cursor *cursors[2]; /* of values; of keys only. Made when first used */
-    unsigned char *buffer;    /* of values that are read */
-    armdb_db *db;
-    armdb_ticket tickets[TICKETS_IN_FLIGHT]; /* a ring */
-    uint64_t issued;
-};
-
-static void
-check(armdb_err err, const char *what)
+void
+armdb_bench_check(armdb_err err, const char *what)
 {
     armdb_error_detail detail;
     if (err == ARMDB_OK)
@@ -29,25 +17,18 @@ check(armdb_err err, const char *what)
     bench_die("%s: %s: %s", what, armdb_strerror(err), detail.message);
 }
 
-static armdb_slice
-slice(struct bench_bytes bytes)
-{
-    return armdb_bytes(bytes.data, bytes.len);
-}
-
-static struct bench_bytes
-unslice(armdb_slice bytes)
-{
-    return bench_bytes(bytes.data, bytes.len);
-}
-
 static void
 options_of(const struct bench_config *config, armdb_options *options)
 {
+    static const armdb_durability levels[] = {
+        [BENCH_WRITTEN] = ARMDB_WRITTEN,
+        [BENCH_SYNCED] = ARMDB_SYNCED,
+        [BENCH_BUFFERED] = ARMDB_BUFFERED,
+    };
     const armdb_options init = ARMDB_OPTIONS_INIT;
     *options = init;
     options->default_collection.key_bytes = BENCH_KEY_BYTES;
-    options->durability = config->durability == BENCH_SYNCED ? ARMDB_SYNCED : ARMDB_WRITTEN;
+    options->durability = levels[config->durability];
     options->cache_bytes = config->cache_bytes;
 }
 
@@ -55,8 +36,19 @@ static void *
 open_with(const struct bench_config *config, const armdb_options *options)
 {
     armdb_db *db;
-    check(armdb_open(config->directory, options, &db), "open");
+    armdb_bench_check(armdb_open(config->directory, options, &db), "open");
     return db;
+}
+
+void *
+armdb_bench_open_collection(const struct bench_config *config,
+                            const armdb_collection_options *collection)
+{
+    armdb_options options;
+    options_of(config, &options);
+    options.default_collection = *collection;
+    options.default_collection.key_bytes = BENCH_KEY_BYTES;
+    return open_with(config, &options);
 }
 
 static void *
@@ -67,13 +59,13 @@ armdb_bench_open(const struct bench_config *config)
     return open_with(config, &options);
 }
 
-static void
+void
 armdb_bench_close(void *db)
 {
-    check(armdb_close((armdb_db *)db), "close");
+    armdb_bench_check(armdb_close((armdb_db *)db), "close");
 }
 
-static void *
+void *
 armdb_bench_thread_open(void *db)
 {
     struct armdb_bench_thread *thread = (struct armdb_bench_thread *)bench_new(sizeof *thread);
@@ -83,14 +75,14 @@ armdb_bench_thread_open(void *db)
     return thread;
 }
 
-static void
+void
 armdb_bench_put(void *handle, struct bench_bytes key, struct bench_bytes value)
 {
     struct armdb_bench_thread *thread = (struct armdb_bench_thread *)handle;
-    check(armdb_put(thread->collection, slice(key), slice(value), NULL), "put");
+    armdb_bench_check(armdb_put(thread->collection, slice(key), slice(value), NULL), "put");
 }
 
-static bool
+bool
 armdb_bench_get(void *handle, struct bench_bytes key, bench_visit_fn visit, void *context)
 {
     struct armdb_bench_thread *thread = (struct armdb_bench_thread *)handle;
@@ -99,20 +91,73 @@ armdb_bench_get(void *handle, struct bench_bytes key, bench_visit_fn visit, void
                               &len);
     if (err == ARMDB_NOT_FOUND)
         return false;
-    check(err, "get");
+    armdb_bench_check(err, "get");
     visit(context, key, bench_bytes(thread->buffer, len));
     return true;
 }
 
-static bool
+bool
 armdb_bench_del(void *handle, struct bench_bytes key)
 {
     struct armdb_bench_thread *thread = (struct armdb_bench_thread *)handle;
     armdb_err err = armdb_delete(thread->collection, slice(key), NULL);
     if (err == ARMDB_NOT_FOUND)
         return false;
-    check(err, "delete");
+    armdb_bench_check(err, "delete");
     return true;
+}
+
+struct change {
+    bench_modify_fn modify;
+    void *context;
+};
+
+static armdb_err
+on_update(void *context, armdb_slice key, const armdb_slice *old, armdb_verdict *verdict_out)
+{
+    const struct change *change = (const struct change *)context;
+    const struct bench_bytes value = old != NULL ? unslice(*old) : bench_bytes(NULL, 0);
+    verdict_out->kind = ARMDB_REPLACE;
+    verdict_out->value = slice(change->modify(change->context, unslice(key), value));
+    return ARMDB_OK;
+}
+
+void
+armdb_bench_rmw(void *handle, struct bench_bytes key, bench_modify_fn modify, void *context)
+{
+    struct armdb_bench_thread *thread = (struct armdb_bench_thread *)handle;
+    struct change change = {modify, context};
+    armdb_bench_check(
+        armdb_update(thread->collection, slice(key), on_update, &change, NULL, NULL, NULL),
+        "update");
+}
+
+bool
+armdb_bench_cas(void *handle, struct bench_bytes key, struct bench_bytes expected,
+                struct bench_bytes desired)
+{
+    struct armdb_bench_thread *thread = (struct armdb_bench_thread *)handle;
+    armdb_err err = armdb_cas(thread->collection, slice(key), slice(expected), slice(desired), NULL,
+                              NULL);
+    if (err == ARMDB_CHANGED)
+        return false;
+    armdb_bench_check(err, "cas");
+    return true;
+}
+
+void
+armdb_bench_batch(void *handle, const struct bench_pair *pairs, size_t n_pairs)
+{
+    struct armdb_bench_thread *thread = (struct armdb_bench_thread *)handle;
+    if (thread->batch == NULL)
+        armdb_bench_check(armdb_batch_new(thread->db, &thread->batch), "batch");
+    armdb_bench_check(armdb_batch_clear(thread->batch), "clear a batch");
+    for (size_t i = 0; i < n_pairs; i++) {
+        armdb_bench_check(armdb_batch_put(thread->batch, thread->collection, slice(pairs[i].key),
+                                          slice(pairs[i].value), NULL),
+                          "add to a batch");
+    }
+    armdb_bench_check(armdb_commit(thread->batch, NULL, NULL), "commit");
 }
 
 static armdb_cursor *
@@ -122,7 +167,7 @@ cursor_of(struct armdb_bench_thread *thread, const struct bench_scan *scan)
     armdb_cursor_options options = ARMDB_CURSOR_OPTIONS_INIT;
     options.keys_only = scan->is_keys_only;
     if (*cursor == NULL)
-        check(armdb_cursor_open(thread->collection, &options, cursor), "cursor");
+        armdb_bench_check(armdb_cursor_open(thread->collection, &options, cursor), "cursor");
     return *cursor;
 }
 
@@ -137,10 +182,10 @@ walk(armdb_cursor *cursor, armdb_err err, const struct bench_scan *scan, bench_v
         err = scan->is_backwards ? armdb_cursor_prev(cursor) : armdb_cursor_next(cursor);
     }
     if (err != ARMDB_END)
-        check(err, "scan");
+        armdb_bench_check(err, "scan");
 }
 
-static void
+void
 armdb_bench_scan(void *handle, const struct bench_scan *scan, bench_visit_fn visit, void *context)
 {
     struct armdb_bench_thread *thread = (struct armdb_bench_thread *)handle;
@@ -152,12 +197,12 @@ armdb_bench_scan(void *handle, const struct bench_scan *scan, bench_visit_fn vis
     }
     armdb_cursor_options options = ARMDB_CURSOR_OPTIONS_INIT;
     options.prefix = slice(scan->from);
-    check(armdb_cursor_open(thread->collection, &options, &cursor), "cursor");
+    armdb_bench_check(armdb_cursor_open(thread->collection, &options, &cursor), "cursor");
     walk(cursor, armdb_cursor_next(cursor), scan, visit, context);
     armdb_cursor_close(cursor);
 }
 
-static void
+void
 armdb_bench_multi_get(void *handle, const struct bench_bytes *keys, size_t n_keys,
                       bench_visit_fn visit, void *context)
 {
@@ -170,14 +215,14 @@ armdb_bench_multi_get(void *handle, const struct bench_bytes *keys, size_t n_key
         reads[i].buffer = thread->buffer + i * room;
         reads[i].capacity = room;
     }
-    check(armdb_multi_get(thread->collection, reads, n_keys), "multi_get");
+    armdb_bench_check(armdb_multi_get(thread->collection, reads, n_keys), "multi_get");
     for (size_t i = 0; i < n_keys; i++) {
-        check(reads[i].err, "multi_get");
+        armdb_bench_check(reads[i].err, "multi_get");
         visit(context, keys[i], bench_bytes(reads[i].buffer, reads[i].len));
     }
 }
 
-static void
+void
 armdb_bench_put_ticket(void *handle, struct bench_bytes key, struct bench_bytes value)
 {
     struct armdb_bench_thread *thread = (struct armdb_bench_thread *)handle;
@@ -186,8 +231,8 @@ armdb_bench_put_ticket(void *handle, struct bench_bytes key, struct bench_bytes 
     options.durability = ARMDB_SYNCED;
     options.ticket = ticket;
     if (thread->issued >= TICKETS_IN_FLIGHT)
-        check(armdb_ticket_wait(thread->db, ticket, 1), "wait for a ticket");
-    check(armdb_put(thread->collection, slice(key), slice(value), &options), "put");
+        armdb_bench_check(armdb_ticket_wait(thread->db, ticket, 1), "wait for a ticket");
+    armdb_bench_check(armdb_put(thread->collection, slice(key), slice(value), &options), "put");
     thread->issued++;
 }
 
@@ -196,10 +241,10 @@ wait_for_tickets(struct armdb_bench_thread *thread)
 {
     const size_t count = thread->issued < TICKETS_IN_FLIGHT ? (size_t)thread->issued
                                                             : TICKETS_IN_FLIGHT;
-    check(armdb_ticket_wait(thread->db, thread->tickets, count), "wait for tickets");
+    armdb_bench_check(armdb_ticket_wait(thread->db, thread->tickets, count), "wait for tickets");
 }
 
-static void
+void
 armdb_bench_thread_close(void *handle)
 {
     struct armdb_bench_thread *thread = (struct armdb_bench_thread *)handle;
@@ -207,56 +252,54 @@ armdb_bench_thread_close(void *handle)
         wait_for_tickets(thread);
     armdb_cursor_close(thread->cursors[0]);
     armdb_cursor_close(thread->cursors[1]);
+    armdb_batch_free(thread->batch);
     free(thread->buffer);
     free(thread);
 }
 
-static void
+void
 armdb_bench_sync(void *db)
 {
-    check(armdb_sync((armdb_db *)db), "sync");
+    armdb_bench_check(armdb_sync((armdb_db *)db), "sync");
 }
 
-static void
+void
 armdb_bench_stats(void *db, struct bench_engine_stats *stats_out)
 {
     armdb_stats stats;
     stats.struct_bytes = sizeof stats;
-    check(armdb_get_stats((armdb_db *)db, &stats), "stats");
+    armdb_bench_check(armdb_get_stats((armdb_db *)db, &stats), "stats");
     stats_out->memory_bytes = stats.index_bytes + stats.buffer_bytes;
 }
 
-#define ARMDB_BENCH_COMMON                                                                         \
-    .close = armdb_bench_close, .thread_open = armdb_bench_thread_open,                            \
-    .thread_close = armdb_bench_thread_close, .put = armdb_bench_put, .get = armdb_bench_get,      \
-    .multi_get = armdb_bench_multi_get, .del = armdb_bench_del,                                    \
-    .put_ticket = armdb_bench_put_ticket, .sync = armdb_bench_sync, .stats = armdb_bench_stats
+#define ARMDB_BENCH_PLAIN                                                                          \
+    .put = armdb_bench_put, .get = armdb_bench_get, .multi_get = armdb_bench_multi_get,            \
+    ARMDB_BENCH_COMMON
 
 const struct bench_engine bench_armdb = {
     .name = "armdb",
-    .settings = "ordered collection, keys of 16 bytes, shards and buffers as by default; rmw under "
-                "a lock of the benchmark",
-    .traits = BENCH_ORDERED | BENCH_OURS,
+    .settings = "ordered collection, keys of 16 bytes, shards and buffers as by default; rmw by "
+                "armdb_update(), cas by armdb_cas()",
+    .traits = BENCH_ORDERED | BENCH_OURS | BENCH_BUFFERS,
     .open = armdb_bench_open,
     .scan = armdb_bench_scan,
-    ARMDB_BENCH_COMMON,
+    ARMDB_BENCH_PLAIN,
 };
 
 static void *
 armdb_bench_open_map(const struct bench_config *config)
 {
-    armdb_options options;
-    options_of(config, &options);
-    options.default_collection.order = ARMDB_UNORDERED;
-    return open_with(config, &options);
+    armdb_collection_options collection = ARMDB_COLLECTION_OPTIONS_INIT;
+    collection.order = ARMDB_UNORDERED;
+    return armdb_bench_open_collection(config, &collection);
 }
 
 const struct bench_engine bench_armdb_map = {
     .name = "armdb-map",
     .settings = "as armdb, with a hashed collection: no scans",
-    .traits = BENCH_OURS,
+    .traits = BENCH_OURS | BENCH_BUFFERS,
     .open = armdb_bench_open_map,
-    ARMDB_BENCH_COMMON,
+    ARMDB_BENCH_PLAIN,
 };
 
 static void *
@@ -274,7 +317,7 @@ const struct bench_engine bench_armdb_idle = {
     .traits = BENCH_ORDERED | BENCH_OURS | BENCH_VARIANT,
     .open = armdb_bench_open_idle,
     .scan = armdb_bench_scan,
-    ARMDB_BENCH_COMMON,
+    ARMDB_BENCH_PLAIN,
 };
 
 static void *
@@ -293,16 +336,24 @@ const struct bench_engine bench_armdb_direct = {
     .traits = BENCH_ORDERED | BENCH_OURS | BENCH_VARIANT,
     .open = armdb_bench_open_direct,
     .scan = armdb_bench_scan,
-    ARMDB_BENCH_COMMON,
+    ARMDB_BENCH_PLAIN,
 };
 
 static void *
 armdb_bench_open_const(const struct bench_config *config)
 {
-    armdb_options options;
-    options_of(config, &options);
-    options.default_collection.value_bytes = config->value_bytes;
-    return open_with(config, &options);
+    armdb_collection_options collection = ARMDB_COLLECTION_OPTIONS_INIT;
+    collection.value_bytes = config->value_bytes;
+    return armdb_bench_open_collection(config, &collection);
+}
+
+static int64_t
+armdb_bench_add(void *handle, struct bench_bytes key, int64_t delta)
+{
+    struct armdb_bench_thread *thread = (struct armdb_bench_thread *)handle;
+    int64_t sum;
+    armdb_bench_check(armdb_add(thread->collection, slice(key), delta, NULL, &sum), "add");
+    return sum;
 }
 
 const struct bench_engine bench_armdb_const = {
@@ -310,6 +361,7 @@ const struct bench_engine bench_armdb_const = {
     .settings = "as armdb, with values of one length, kept in the index too (up to 256 bytes)",
     .traits = BENCH_ORDERED | BENCH_OURS | BENCH_CONST_VALUES | BENCH_VARIANT,
     .open = armdb_bench_open_const,
+    .add = armdb_bench_add,
     .scan = armdb_bench_scan,
-    ARMDB_BENCH_COMMON,
+    ARMDB_BENCH_PLAIN,
 };

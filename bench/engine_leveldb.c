@@ -164,7 +164,7 @@ leveldb_scan(void *handle, const struct bench_scan *scan, bench_visit_fn visit, 
 const struct bench_engine bench_leveldb = {
     .name = "leveldb",
     .settings = "no compression, write buffer of 64 MiB, bloom filter of 10 bits, LRU block cache, "
-                "4096 open files; rmw under a lock of the benchmark",
+                "4096 open files; rmw and cas under a lock of the benchmark",
     .traits = BENCH_ORDERED,
     .open = leveldb_bench_open,
     .close = leveldb_bench_close,
@@ -172,6 +172,7 @@ const struct bench_engine bench_leveldb = {
     .thread_close = leveldb_thread_close,
     .put = leveldb_bench_put,
     .load = leveldb_load,
+    .batch = leveldb_load,
     .get = leveldb_bench_get,
     .del = leveldb_bench_del,
     .scan = leveldb_scan,

@@ -5,6 +5,7 @@
  */
 #include <lmdb.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine.h"
 
@@ -47,7 +48,7 @@ open_with(const struct bench_config *config, unsigned flags)
     struct lmdb_db *db = (struct lmdb_db *)bench_new(sizeof *db);
     MDB_txn *txn;
     flags |= MDB_NOTLS | MDB_NORDAHEAD;
-    if (config->durability == BENCH_WRITTEN)
+    if (config->durability != BENCH_SYNCED)
         flags |= MDB_NOSYNC;
     check(mdb_env_create(&db->env), "create");
     check(mdb_env_set_mapsize(db->env, map_bytes), "map size");
@@ -175,6 +176,23 @@ lmdb_rmw(void *handle, struct bench_bytes key, bench_modify_fn modify, void *con
     check(mdb_txn_commit(txn), "commit");
 }
 
+static bool
+lmdb_cas(void *handle, struct bench_bytes key, struct bench_bytes expected,
+         struct bench_bytes desired)
+{
+    struct lmdb_thread *thread = (struct lmdb_thread *)handle;
+    MDB_txn *txn = begin(thread);
+    MDB_val k = val(key), v;
+    check(mdb_get(txn, thread->db->dbi, &k, &v), "get");
+    if (v.mv_size != expected.len || memcmp(v.mv_data, expected.data, expected.len) != 0) {
+        mdb_txn_abort(txn);
+        return false;
+    }
+    put_in(thread, txn, key, desired);
+    check(mdb_txn_commit(txn), "commit");
+    return true;
+}
+
 static void
 lmdb_scan(void *handle, const struct bench_scan *scan, bench_visit_fn visit, void *context)
 {
@@ -185,8 +203,8 @@ lmdb_scan(void *handle, const struct bench_scan *scan, bench_visit_fn visit, voi
     check(mdb_cursor_renew(thread->reader, thread->cursor), "renew");
     int err = mdb_cursor_get(thread->cursor, &k, &v, MDB_SET_RANGE);
     for (uint32_t i = 0; err == 0; i++) {
-        if (scan->is_prefix && (k.mv_size < scan->from.len ||
-                                __builtin_memcmp(k.mv_data, scan->from.data, scan->from.len) != 0))
+        if (scan->is_prefix &&
+            (k.mv_size < scan->from.len || memcmp(k.mv_data, scan->from.data, scan->from.len) != 0))
             break;
         visit(context, unval(k), scan->is_keys_only ? bench_bytes(NULL, 0) : unval(v));
         if (i + 1 == scan->records)
@@ -207,7 +225,8 @@ lmdb_sync(void *handle)
 #define LMDB_COMMON                                                                                \
     .traits = BENCH_ORDERED, .close = lmdb_close, .thread_open = lmdb_thread_open,                 \
     .thread_close = lmdb_thread_close, .put = lmdb_put, .load = lmdb_load, .get = lmdb_get,        \
-    .del = lmdb_del, .rmw = lmdb_rmw, .scan = lmdb_scan, .sync = lmdb_sync
+    .del = lmdb_del, .rmw = lmdb_rmw, .cas = lmdb_cas, .batch = lmdb_load, .scan = lmdb_scan,      \
+    .sync = lmdb_sync
 
 const struct bench_engine bench_lmdb = {
     .name = "lmdb",

@@ -45,6 +45,7 @@ open_with(const struct bench_config *config, bool has_log)
     rocksdb_options_set_compression(db->options, rocksdb_no_compression);
     rocksdb_options_set_write_buffer_size(db->options, 64 << 20);
     rocksdb_options_set_max_background_jobs(db->options, 2);
+    rocksdb_options_set_manual_wal_flush(db->options, config->durability == BENCH_BUFFERED);
     db->db = rocksdb_open_column_families(db->options, config->directory, 1, &family,
                                           (const rocksdb_options_t *const *)&db->options,
                                           &db->family, &err);
@@ -226,15 +227,16 @@ rocksdb_stats(void *handle, struct bench_engine_stats *stats_out)
 #define ROCKSDB_COMMON                                                                             \
     .close = rocksdb_bench_close, .thread_open = rocksdb_thread_open,                              \
     .thread_close = rocksdb_thread_close, .put = rocksdb_bench_put, .load = rocksdb_load,          \
-    .get = rocksdb_bench_get, .multi_get = rocksdb_multi_get_batched, .del = rocksdb_bench_del,    \
-    .scan = rocksdb_scan, .sync = rocksdb_sync, .stats = rocksdb_stats
+    .batch = rocksdb_load, .get = rocksdb_bench_get, .multi_get = rocksdb_multi_get_batched,       \
+    .del = rocksdb_bench_del, .scan = rocksdb_scan, .sync = rocksdb_sync, .stats = rocksdb_stats
 
 const struct bench_engine bench_rocksdb = {
     .name = "rocksdb",
-    .settings = "no compression, write buffer of 64 MiB, full bloom filter of 10 bits, LRU block "
-                "cache, 2 background jobs, pinned gets, batched multi-get; rmw under a lock of the "
-                "benchmark",
-    .traits = BENCH_ORDERED,
+    .settings =
+        "no compression, write buffer of 64 MiB, full bloom filter of 10 bits, LRU block "
+        "cache, 2 background jobs, pinned gets, batched multi-get, manual flush of the log if "
+        "buffered; rmw and cas under a lock of the benchmark",
+    .traits = BENCH_ORDERED | BENCH_BUFFERS,
     .open = rocksdb_bench_open,
     ROCKSDB_COMMON,
 };

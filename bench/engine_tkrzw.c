@@ -191,6 +191,22 @@ tkrzw_rmw(void *handle, struct bench_bytes key, bench_modify_fn modify, void *co
     sync_if_asked(thread);
 }
 
+static bool
+tkrzw_cas(void *handle, struct bench_bytes key, struct bench_bytes expected,
+          struct bench_bytes desired)
+{
+    struct tkrzw_thread *thread = (struct tkrzw_thread *)handle;
+    if (!tkrzw_dbm_compare_exchange(thread->db->dbm, (const char *)key.data, (int32_t)key.len,
+                                    (const char *)expected.data, (int32_t)expected.len,
+                                    (const char *)desired.data, (int32_t)desired.len)) {
+        if (tkrzw_get_last_status_code() == TKRZW_STATUS_INFEASIBLE_ERROR)
+            return false;
+        check(false, "compare and exchange");
+    }
+    sync_if_asked(thread);
+    return true;
+}
+
 static void
 tkrzw_scan(void *handle, const struct bench_scan *scan, bench_visit_fn visit, void *context)
 {
@@ -215,12 +231,13 @@ tkrzw_scan(void *handle, const struct bench_scan *scan, bench_visit_fn visit, vo
 
 #define TKRZW_COMMON                                                                               \
     .close = tkrzw_close, .thread_open = tkrzw_thread_open, .thread_close = tkrzw_thread_close,    \
-    .put = tkrzw_put, .get = tkrzw_get, .del = tkrzw_del, .rmw = tkrzw_rmw, .sync = tkrzw_sync
+    .put = tkrzw_put, .get = tkrzw_get, .del = tkrzw_del, .rmw = tkrzw_rmw, .cas = tkrzw_cas,      \
+    .sync = tkrzw_sync
 
 const struct bench_engine bench_tkrzw_hash = {
     .name = "tkrzw-hash",
     .settings = "HashDBM, two buckets a key, UPDATE_IN_PLACE, MemoryMapParallelFile, no checksums, "
-                "no log; rmw by Process()",
+                "no log; rmw by Process(), cas by CompareExchange()",
     .open = tkrzw_hash_open,
     TKRZW_COMMON,
 };

@@ -9,6 +9,8 @@ import statistics
 # Workloads that only read; there a kill has nothing to lose, so all engines are of one class.
 READS = {"get-uniform", "get-zipf", "get-missing", "multi-get", "scan", "scan-keys", "scan-back",
          "prefix-scan", "ycsb-c"}
+# What the values of a collection are; engines of a kind are compared with ancestors of that kind.
+KINDS = {"const-values", "objects"}
 LATENCIES = ("p50_us", "p99_us", "p999_us", "max_us")
 
 
@@ -73,9 +75,12 @@ class Results:
         return (best[0] / cells[ours].value, best[1]) if cells[ours].value > 0 else None
 
     def trait_ratio(self, ours, key, trait):
-        """Our value / the best of the engines with a trait, whatever their class; or None."""
+        """Our value / the best of the engines with a trait, whatever their class; or None. Of the
+        ancestors, those whose values are of our kind count."""
         cells = self.rows[key]
-        values = [cells[name].value for name in cells if trait in self.traits[name]]
+        kind = self.traits[ours] & KINDS
+        values = [cells[name].value for name in cells if trait in self.traits[name]
+                  and (trait != "ancestor" or self.traits[name] & KINDS == kind)]
         if ours not in cells or not values or min(cells[ours].value, min(values)) <= 0:
             return None
         if is_more_better(key):
@@ -90,7 +95,7 @@ def is_more_better(key):
 def is_lost_by_kill(traits, workload):
     """Are the puts of such an engine of another class than those of the others?"""
     return ("in-process" in traits and workload not in READS
-            and not workload.startswith("durable"))
+            and not workload.startswith(("durable", "buffered")))
 
 
 def short(number):

@@ -107,6 +107,13 @@ init_locks(void)
         (void)pthread_mutex_init(&locks[i], NULL);
 }
 
+static pthread_mutex_t *
+lock_of(uint64_t id)
+{
+    (void)pthread_once(&locks_once, init_locks);
+    return &locks[id % LOCKS];
+}
+
 static bool
 rmw(struct bench_worker *worker, uint64_t id)
 {
@@ -118,14 +125,67 @@ rmw(struct bench_worker *worker, uint64_t id)
         return true;
     }
     struct locked_rmw locked = {worker, {NULL, 0}};
-    pthread_mutex_t *lock = &locks[id % LOCKS];
-    (void)pthread_once(&locks_once, init_locks);
+    pthread_mutex_t *lock = lock_of(id);
     (void)pthread_mutex_lock(lock);
     if (!engine->get(worker->thread, key, on_old_value, &locked))
         bench_die("WRONG ANSWER: key %llu is not there", (unsigned long long)id);
     engine->put(worker->thread, key, locked.value);
     (void)pthread_mutex_unlock(lock);
     return true;
+}
+
+/* A value is kept for a cas, and the next version is made. */
+static void
+on_expected(void *context, struct bench_bytes key, struct bench_bytes value)
+{
+    struct bench_worker *worker = (struct bench_worker *)context;
+    (void)next_version(worker, key, value);
+    memcpy(worker->old_value, value.data, value.len);
+}
+
+struct comparison {
+    struct bench_bytes expected;
+    bool is_equal;
+};
+
+static void
+on_compared(void *context, struct bench_bytes key, struct bench_bytes value)
+{
+    struct comparison *comparison = (struct comparison *)context;
+    (void)key;
+    comparison->is_equal = value.len == comparison->expected.len &&
+                           memcmp(value.data, comparison->expected.data, value.len) == 0;
+}
+
+/* What an engine without cas is given: the same by get and put under one of many locks. */
+static bool
+locked_cas(struct bench_worker *worker, uint64_t id, struct bench_bytes key,
+           struct bench_bytes expected, struct bench_bytes desired)
+{
+    const struct bench_engine *engine = worker->set->engine;
+    struct comparison comparison = {expected, false};
+    pthread_mutex_t *lock = lock_of(id);
+    (void)pthread_mutex_lock(lock);
+    (void)engine->get(worker->thread, key, on_compared, &comparison);
+    if (comparison.is_equal)
+        engine->put(worker->thread, key, desired);
+    (void)pthread_mutex_unlock(lock);
+    return comparison.is_equal;
+}
+
+static void
+put_batch(struct bench_worker *worker, uint64_t (*next_id)(struct bench_worker *worker))
+{
+    const size_t len = worker->set->config.value_bytes;
+    struct bench_batch *batch = worker->batch;
+    for (size_t i = 0; i < BENCH_BATCH_RECORDS; i++) {
+        unsigned char *value = batch->values + i * len;
+        bench_key(next_id(worker), worker->set->is_sequential, batch->keys[i]);
+        bench_value(batch->keys[i], worker->set->version, value, len);
+        batch->pairs[i].key = bench_bytes(batch->keys[i], BENCH_KEY_BYTES);
+        batch->pairs[i].value = bench_bytes(value, len);
+    }
+    worker->set->engine->batch(worker->thread, batch->pairs, BENCH_BATCH_RECORDS);
 }
 
 static void
@@ -171,20 +231,40 @@ scan_from(struct bench_worker *worker, uint64_t id, struct bench_scan scan)
 
 /* --------------------------------------------------------------------------- the workloads */
 
+/* The next of the ids that are this thread's. */
+static uint64_t
+next_own(struct bench_worker *worker)
+{
+    return worker->base + worker->index + worker->done++ * worker->n_threads;
+}
+
 bool
 bench_op_fill(struct bench_worker *worker)
 {
     if (worker->done == worker->limit)
         return false;
-    return put(worker, worker->base + worker->index + worker->done++ * worker->n_threads);
+    return put(worker, next_own(worker));
+}
+
+bool
+bench_op_fill_batch(struct bench_worker *worker)
+{
+    put_batch(worker, next_own);
+    return true;
+}
+
+bool
+bench_op_batch(struct bench_worker *worker)
+{
+    put_batch(worker, uniform);
+    return true;
 }
 
 bool
 bench_op_put_ticket(struct bench_worker *worker)
 {
     unsigned char bytes[BENCH_KEY_BYTES];
-    const uint64_t id = worker->base + worker->index + worker->done++ * worker->n_threads;
-    const struct bench_bytes key = key_of(worker, id, bytes);
+    const struct bench_bytes key = key_of(worker, next_own(worker), bytes);
     worker->set->engine->put_ticket(worker->thread, key,
                                     value_of(worker, key, worker->set->version));
     return true;
@@ -273,10 +353,9 @@ bool
 bench_op_delete(struct bench_worker *worker)
 {
     unsigned char bytes[BENCH_KEY_BYTES];
-    const uint64_t id = worker->base + worker->index + worker->done * worker->n_threads;
     if (worker->done == worker->limit)
         return false;
-    worker->done++;
+    const uint64_t id = next_own(worker);
     if (!worker->set->engine->del(worker->thread, key_of(worker, id, bytes)))
         bench_die("WRONG ANSWER: key %llu to be deleted is not there", (unsigned long long)id);
     return true;
@@ -286,6 +365,41 @@ bool
 bench_op_rmw(struct bench_worker *worker)
 {
     return rmw(worker, uniform(worker));
+}
+
+bool
+bench_op_cas(struct bench_worker *worker)
+{
+    const struct bench_engine *engine = worker->set->engine;
+    const size_t len = worker->set->config.value_bytes;
+    const struct bench_bytes expected = bench_bytes(worker->old_value, len);
+    const struct bench_bytes desired = bench_bytes(worker->value, len);
+    unsigned char bytes[BENCH_KEY_BYTES];
+    const uint64_t id = uniform(worker);
+    const struct bench_bytes key = key_of(worker, id, bytes);
+    bool is_done = false;
+    while (!is_done) {
+        if (!engine->get(worker->thread, key, on_expected, worker))
+            bench_die("WRONG ANSWER: key %llu is not there", (unsigned long long)id);
+        is_done = engine->cas != NULL ? engine->cas(worker->thread, key, expected, desired)
+                                      : locked_cas(worker, id, key, expected, desired);
+    }
+    return true;
+}
+
+/* The upper half of a value of 8 bytes is its version: the sum is a value of the key, too. */
+bool
+bench_op_add(struct bench_worker *worker)
+{
+    const struct bench_engine *engine = worker->set->engine;
+    const uint64_t id = uniform(worker);
+    unsigned char bytes[BENCH_KEY_BYTES];
+    const struct bench_bytes key = key_of(worker, id, bytes);
+    if (engine->add == NULL)
+        return rmw(worker, id);
+    const int64_t sum = engine->add(worker->thread, key, INT64_C(1) << 32);
+    (void)bench_value_check(key, bench_bytes(&sum, sizeof sum), sizeof sum);
+    return true;
 }
 
 static bool

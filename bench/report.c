@@ -35,11 +35,10 @@ put_engines(FILE *file)
     static const struct {
         uint32_t trait;
         const char *name;
-    } traits[] = {{BENCH_ORDERED, "ordered"},
-                  {BENCH_IN_PROCESS, "in-process"},
-                  {BENCH_FLOOR, "floor"},
-                  {BENCH_OURS, "ours"},
-                  {BENCH_ANCESTOR, "ancestor"}};
+    } traits[] = {{BENCH_ORDERED, "ordered"},   {BENCH_IN_PROCESS, "in-process"},
+                  {BENCH_FLOOR, "floor"},       {BENCH_OURS, "ours"},
+                  {BENCH_ANCESTOR, "ancestor"}, {BENCH_CONST_VALUES, "const-values"},
+                  {BENCH_OBJECTS, "objects"}};
     size_t count;
     const struct bench_engine *const *engines = bench_engines(&count);
     fputs("  \"engines\": [\n", file);

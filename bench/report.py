@@ -17,10 +17,12 @@ SUMMARY = ([("fill-random", 1, 100), ("overwrite-uniform", 1, 100), ("overwrite-
             ("get-uniform", 1, 100), ("get-uniform", 2, 100), ("get-zipf", 2, 100),
             ("get-missing", 1, 100), ("multi-get", 1, 100), ("scan", 1, 100),
             ("scan-keys", 1, 100), ("scan-back", 1, 100), ("prefix-scan", 1, 100),
-            ("rmw", 2, 100), ("delete", 1, 100)]
+            ("batch", 1, 100), ("rmw", 1, 100), ("rmw", 2, 100), ("cas", 1, 100), ("add", 1, 8),
+            ("delete", 1, 100)]
            + [(f"ycsb-{letter}", 2, 100) for letter in "abcdef"]
            + [(workload, 1, size) for size in (8, 1024, 20480)
-              for workload in ("get-uniform", "overwrite-uniform")])
+              for workload in ("get-uniform", "overwrite-uniform")]
+           + [("buffered-put", 1, 100), ("buffered-batch", 1, 100)])
 SUMMARY_CHART = [("fill-random", 1, 100), ("overwrite-uniform", 2, 100), ("get-uniform", 1, 100),
                  ("get-uniform", 2, 100), ("scan", 1, 100), ("ycsb-a", 2, 100),
                  ("ycsb-b", 2, 100), ("durable-put", 64, 100)]

@@ -175,6 +175,7 @@ run_repeat(const struct bench_options *options, uint32_t repeat, struct bench_re
     const uint32_t value_bytes = options->value_bytes != 0 ? options->value_bytes : 100;
     if (!take_turns(options, repeat, BENCH_SET_MAIN, value_bytes, results) ||
         !take_turns(options, repeat, BENCH_SET_SEQUENTIAL, value_bytes, results) ||
+        !take_turns(options, repeat, BENCH_SET_BUFFERED, value_bytes, results) ||
         !take_turns(options, repeat, BENCH_SET_DURABLE, value_bytes, results))
         return false;
     for (size_t i = 0; options->value_bytes == 0 && i < 3; i++) {

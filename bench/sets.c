@@ -26,11 +26,13 @@ bool
 bench_turn_has(const struct bench_turn *turn, const struct bench_workload *workload)
 {
     const uint32_t sets = workload->sets;
-    /* What runs with all sizes of values is what shows a variant. */
+    const bool is_of_counters = (sets & BENCH_SET_COUNTERS) != 0 && turn->value_bytes == 8 &&
+                                (turn->set & (BENCH_SET_MAIN | BENCH_SET_VALUES)) != 0;
     if ((turn->engine->traits & BENCH_VARIANT) != 0 && !is_full(turn) &&
-        turn->options->workloads == NULL && (sets & BENCH_SET_VALUES) == 0)
+        turn->options->workloads == NULL && (sets & (BENCH_SET_VARIANTS | BENCH_SET_COUNTERS)) == 0)
         return false;
-    return (sets & turn->set) != 0 && bench_options_has(turn->options->workloads, workload->name) &&
+    return ((sets & turn->set) != 0 || is_of_counters) &&
+           bench_options_has(turn->options->workloads, workload->name) &&
            bench_workload_is_possible(workload, turn->engine);
 }
 
@@ -40,6 +42,9 @@ bench_turn_is_wanted(const struct bench_turn *turn)
     size_t count;
     const struct bench_workload *workloads = bench_workloads(&count);
     if ((turn->engine->traits & BENCH_CONST_VALUES) && turn->value_bytes > 256)
+        return false;
+    /* Only one size: reading an object costs the same for each. */
+    if ((turn->engine->traits & BENCH_OBJECTS) && turn->set == BENCH_SET_VALUES && !is_full(turn))
         return false;
     for (size_t i = 0; i < count; i++) {
         if (bench_turn_has(turn, &workloads[i]))
@@ -58,7 +63,8 @@ threads_of(const struct bench_turn *turn, const struct bench_workload *workload,
     size_t count = 0;
     memset(threads, 0, 16 * sizeof threads[0]);
     if (strcmp(turn->engine->name, bench_raw_loop.name) == 0 ||
-        (workload->kind == BENCH_TICKETS && options->threads[0] == 0)) {
+        (options->threads[0] == 0 && turn->set == BENCH_SET_DURABLE &&
+         (workload->kind == BENCH_TICKETS || workload->kind == BENCH_BATCHES))) {
         threads[0] = 1;
     } else if (options->threads[0] != 0) {
         memcpy(threads, options->threads, 16 * sizeof threads[0]);
@@ -82,8 +88,9 @@ keys_of(const struct bench_turn *turn)
     uint64_t fitting;
     if (turn->set == BENCH_SET_DURABLE)
         return keys < DURABLE_KEYS ? keys : DURABLE_KEYS;
-    /* Order costs nobody anything, so fewer keys show as much. */
-    if (turn->set == BENCH_SET_SEQUENTIAL)
+    /* Order costs nobody anything, so fewer keys show as much; and the two rows of the buffered set
+     * are to be compared with each other. */
+    if (turn->set == BENCH_SET_SEQUENTIAL || turn->set == BENCH_SET_BUFFERED)
         return keys / 4;
     if (turn->set != BENCH_SET_VALUES)
         return keys;
@@ -91,6 +98,14 @@ keys_of(const struct bench_turn *turn)
     fitting = keys * 64 / (BENCH_KEY_BYTES + turn->value_bytes);
     fitting = fitting < keys / 4 ? fitting : keys / 4;
     return fitting > 100 ? fitting : 100;
+}
+
+static bench_durability
+durability_of(const struct bench_turn *turn)
+{
+    if (turn->set == BENCH_SET_DURABLE)
+        return BENCH_SYNCED;
+    return turn->set == BENCH_SET_BUFFERED ? BENCH_BUFFERED : BENCH_WRITTEN;
 }
 
 static struct bench_set
@@ -107,7 +122,7 @@ set_of(const struct bench_turn *turn)
     set.out = turn->out;
     set.is_sequential = turn->set == BENCH_SET_SEQUENTIAL;
     set.config.directory = turn->directory;
-    set.config.durability = turn->set == BENCH_SET_DURABLE ? BENCH_SYNCED : BENCH_WRITTEN;
+    set.config.durability = durability_of(turn);
     set.config.keys = set.keys;
     set.config.cache_bytes = turn->options->cache_bytes;
     set.config.value_bytes = turn->value_bytes;

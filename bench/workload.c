@@ -10,23 +10,31 @@
 #include "keys.h"
 #include "operations.h"
 
-enum { MAIN = BENCH_SET_MAIN, VALUES = BENCH_SET_VALUES, ONE = 1, TWO = 2, BOTH = 3 };
+enum {
+    MAIN = BENCH_SET_MAIN,
+    VALUES = BENCH_SET_VALUES,
+    BUFFERED = BENCH_SET_BUFFERED,
+    VARIANTS = BENCH_SET_VARIANTS,
+    ONE = 1,
+    TWO = 2,
+    BOTH = 3
+};
 
 static const struct bench_workload workloads[] = {
     {"fill-seq", "puts of new keys, in order", bench_op_fill, BENCH_FILL, BENCH_SET_SEQUENTIAL, ONE,
      1},
-    {"fill-random", "puts of new keys, in random order", bench_op_fill, BENCH_FILL, MAIN | VALUES,
-     BOTH, 1},
+    {"fill-random", "puts of new keys, in random order", bench_op_fill, BENCH_FILL,
+     MAIN | VALUES | VARIANTS, BOTH, 1},
     {"space", "memory, bytes on disk and bytes written, by the load", NULL, BENCH_FIGURES, MAIN,
      ONE, 1},
-    {"get-uniform", "gets, each key as likely", bench_op_get_uniform, BENCH_READ, MAIN | VALUES,
-     BOTH, 1},
+    {"get-uniform", "gets, each key as likely", bench_op_get_uniform, BENCH_READ,
+     MAIN | VALUES | VARIANTS, BOTH, 1},
     {"get-zipf", "gets, some keys far more likely (zipf, 0.99)", bench_op_get_zipf, BENCH_READ,
      MAIN, BOTH, 1},
     {"get-missing", "gets of keys that are not there", bench_op_get_missing, BENCH_READ, MAIN, ONE,
      1},
     {"multi-get", "gets of 32 keys, by one call if there is one; counted in keys",
-     bench_op_multi_get, BENCH_READ, MAIN, ONE, BENCH_MULTI_GET_KEYS},
+     bench_op_multi_get, BENCH_READ, MAIN | VARIANTS, ONE, BENCH_MULTI_GET_KEYS},
     {"scan", "walks over 100 keys with their values", bench_op_scan, BENCH_SCAN, MAIN, ONE, 1},
     {"scan-keys", "walks over 100 keys alone", bench_op_scan_keys, BENCH_SCAN, MAIN, ONE, 1},
     {"scan-back", "walks over 100 keys with their values, backwards", bench_op_scan_back,
@@ -34,11 +42,17 @@ static const struct bench_workload workloads[] = {
     {"prefix-scan", "walks over all keys that share two first bytes", bench_op_prefix_scan,
      BENCH_SCAN, MAIN, ONE, 1},
     {"overwrite-uniform", "puts of keys that are there", bench_op_overwrite_uniform, BENCH_UPDATE,
-     MAIN | VALUES, BOTH, 1},
+     MAIN | VALUES | VARIANTS, BOTH, 1},
     {"overwrite-zipf", "puts of keys that are there, some far more likely", bench_op_overwrite_zipf,
      BENCH_UPDATE, MAIN, BOTH, 1},
-    {"rmw", "read, change and write one record, atomically", bench_op_rmw, BENCH_READ, MAIN, BOTH,
-     1},
+    {"batch", "puts of keys that are there, 100 as one; counted in keys", bench_op_batch,
+     BENCH_BATCHES, MAIN | VARIANTS, ONE, BENCH_BATCH_RECORDS},
+    {"rmw", "read, change and write one record, atomically", bench_op_rmw, BENCH_READ,
+     MAIN | VARIANTS, BOTH, 1},
+    {"cas", "get, then put if the value is still that one", bench_op_cas, BENCH_READ,
+     MAIN | VARIANTS, ONE, 1},
+    {"add", "adds 1 to a number of 8 bytes, atomically", bench_op_add, BENCH_READ,
+     BENCH_SET_COUNTERS, BOTH, 1},
     {"ycsb-a", "half gets, half puts (zipf)", bench_op_ycsb_a, BENCH_READ, MAIN, TWO, 1},
     {"ycsb-b", "95 % gets, 5 % puts (zipf)", bench_op_ycsb_b, BENCH_READ, MAIN, TWO, 1},
     {"ycsb-c", "gets only (zipf)", bench_op_ycsb_c, BENCH_READ, MAIN, TWO, 1},
@@ -53,10 +67,16 @@ static const struct bench_workload workloads[] = {
      BENCH_FIGURES, MAIN, ONE, 1},
     {"open", "close, open, and open after a kill; what the kill lost", NULL, BENCH_FIGURES, MAIN,
      ONE, 1},
+    {"buffered-put", "puts of keys that are there, may stay in the process",
+     bench_op_overwrite_uniform, BENCH_UPDATE, BUFFERED, ONE, 1},
+    {"buffered-batch", "the same, 100 as one; counted in keys", bench_op_batch, BENCH_BATCHES,
+     BUFFERED, ONE, BENCH_BATCH_RECORDS},
     {"durable-put", "puts of new keys, on the device when they return", bench_op_fill, BENCH_INSERT,
      BENCH_SET_DURABLE, ONE, 1},
     {"durable-tickets", "the same with 256 under way at once in each thread", bench_op_put_ticket,
      BENCH_TICKETS, BENCH_SET_DURABLE, ONE, 1},
+    {"durable-batch", "the same, 100 as one by one thread; counted in keys", bench_op_fill_batch,
+     BENCH_BATCHES, BENCH_SET_DURABLE, ONE, BENCH_BATCH_RECORDS},
 };
 
 const struct bench_workload *
@@ -71,14 +91,21 @@ bench_workload_is_possible(const struct bench_workload *workload, const struct b
 {
     if (engine->traits & BENCH_FLOOR)
         return workload->sets == BENCH_SET_DURABLE && workload->kind == BENCH_INSERT;
-    /* The log of armdb-const is that of armdb. */
-    if (workload->sets == BENCH_SET_DURABLE &&
-        (engine->traits & (BENCH_NEVER_SYNCED | BENCH_CONST_VALUES)) != 0)
+    /* The log of armdb-const and armdb-object is that of armdb. */
+    if ((workload->sets & (BENCH_SET_DURABLE | BENCH_SET_BUFFERED)) != 0 &&
+        (engine->traits & (BENCH_CONST_VALUES | BENCH_OBJECTS)) != 0)
+        return false;
+    if (workload->sets == BENCH_SET_DURABLE && (engine->traits & BENCH_NEVER_SYNCED) != 0)
+        return false;
+    if (workload->sets == BENCH_SET_BUFFERED &&
+        (engine->traits & (BENCH_BUFFERS | BENCH_IN_PROCESS)) == 0)
         return false;
     if (workload->kind == BENCH_SCAN)
         return engine->scan != NULL;
     if (workload->kind == BENCH_TICKETS)
         return engine->put_ticket != NULL;
+    if (workload->kind == BENCH_BATCHES)
+        return engine->batch != NULL;
     return true;
 }
 
@@ -179,12 +206,19 @@ work(void *argument)
 {
     struct bench_worker *worker = (struct bench_worker *)argument;
     const struct bench_engine *engine = worker->set->engine;
+    const size_t value_bytes = worker->set->config.value_bytes;
     worker->thread = engine->thread_open(worker->set->db);
-    worker->value = (unsigned char *)bench_new(worker->set->config.value_bytes);
+    worker->value = (unsigned char *)bench_new(value_bytes);
+    worker->old_value = (unsigned char *)bench_new(value_bytes);
+    if (worker->workload->kind == BENCH_BATCHES)
+        worker->batch = (struct bench_batch *)bench_new(sizeof *worker->batch +
+                                                        BENCH_BATCH_RECORDS * value_bytes);
     (void)pthread_barrier_wait(&run.start);
     measure(worker);
     engine->thread_close(worker->thread);
     free(worker->value);
+    free(worker->old_value);
+    free(worker->batch);
     return NULL;
 }
 

@@ -13,7 +13,11 @@ enum {
     BENCH_SET_MAIN = 1,       /* the keys in random order, values of 100 bytes */
     BENCH_SET_SEQUENTIAL = 2, /* the keys in order */
     BENCH_SET_VALUES = 4,     /* values of other sizes, fewer keys */
-    BENCH_SET_DURABLE = 8     /* empty at first; each put is synced */
+    BENCH_SET_DURABLE = 8,    /* empty at first; each put is synced */
+    BENCH_SET_BUFFERED = 16,  /* fewer keys; puts may stay in the process */
+    /* marks of a workload */
+    BENCH_SET_COUNTERS = 32, /* where values have 8 bytes */
+    BENCH_SET_VARIANTS = 64  /* what shows a variant: the quick profile runs it for those too */
 };
 
 typedef enum bench_kind {
@@ -24,6 +28,7 @@ typedef enum bench_kind {
     BENCH_SCAN,    /* likewise, and needs an ordered engine */
     BENCH_REMOVE,  /* deletes keys, which are put back afterwards */
     BENCH_TICKETS, /* needs tickets */
+    BENCH_BATCHES, /* needs batches; otherwise as BENCH_UPDATE or BENCH_INSERT */
     BENCH_FIGURES  /* no operation: sets.c measures it */
 } bench_kind;
 
@@ -44,12 +49,21 @@ struct bench_set {
     bool is_cold; /* much was put since all records were read */
 };
 
+/** Records that are put together. */
+struct bench_batch {
+    struct bench_pair pairs[BENCH_BATCH_RECORDS];
+    unsigned char keys[BENCH_BATCH_RECORDS][BENCH_KEY_BYTES];
+    unsigned char values[]; /* one behind the other */
+};
+
 /** A thread that performs one workload. */
 struct bench_worker {
     struct bench_set *set;
     const struct bench_workload *workload;
     void *thread; /* the engine's */
     unsigned char *value;
+    unsigned char *old_value;  /* that a cas expects */
+    struct bench_batch *batch; /* NULL, if the workload needs none */
     struct bench_histogram histogram;
     uint64_t random;
     uint64_t draw;       /* next of the set's ranks */

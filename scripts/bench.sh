@@ -1,20 +1,29 @@
 #!/usr/bin/env bash
 #
-# What `make bench` and `make bench-full` run: scripts/bench.sh BUILD_DIRECTORY PROFILE [OPTION...]
+# What `make bench`, `make bench-full` and `make bench-crates` run:
+# scripts/bench.sh BUILD_DIRECTORY PROFILE [OPTION...]
 #
 # Measures (bench/README.md), and writes results.json, results.md, targets.md and charts to
-# bench/results/, or to the directory BENCH_RESULTS. PROFILE is quick or full; the options are those
-# of the program bench, and come last, so that they win. The databases are made in a temporary
+# bench/results/, or to the directory BENCH_RESULTS. PROFILE is quick or full; or crates: quick, of
+# armdb and the Rust crate armdb alone, into bench/results/crates/. The options are those of the
+# program bench, and come last, so that they win. The databases are made in a temporary
 # directory beside the program, or below BENCH_DIRECTORY, and removed afterwards.
 set -euo pipefail
 
 build=${1:?the build directory}
-profile=${2:?the profile: quick or full}
+profile=${2:?the profile: quick, full or crates}
 shift 2
 
 source=$(cd "$(dirname "$0")/.." && pwd)
 results=${BENCH_RESULTS:-$source/bench/results}
-options=(--profile "$profile" --json "$results/results.json")
+if [[ "$profile" == crates ]]; then
+    results=${BENCH_RESULTS:-$source/bench/results/crates}
+    engines=$(printf %s, {armdb,crate-armdb-0.2,crate-armdb-0.15}{,-const,-object})
+    options=(--engines "${engines}armdb-map")
+else
+    options=(--profile "$profile")
+fi
+options+=(--json "$results/results.json")
 if [[ -n "${BENCH_DIRECTORY:-}" ]]; then
     options+=(--directory "$BENCH_DIRECTORY")
 fi
@@ -34,7 +43,7 @@ add_crates() {
         options+=(--plugin "$target/release/libbench_rust.so")
     fi
 }
-if [[ "$profile" == full && -e "$source/bench/rust/Cargo.toml" ]]; then
+if [[ "$profile" != quick && -e "$source/bench/rust/Cargo.toml" ]]; then
     add_crates
 fi
 

@@ -13,8 +13,9 @@ import sys
 import tempfile
 import xml.etree.ElementTree
 
-OPTIONS = ["--engines", "armdb,raw-group", "--keys", "1000", "--seconds", "0.004", "--repeats", "1",
-           "--threads", "1,2", "--warm-mib", "0", "--commit", "0123abc"]
+OPTIONS = ["--engines", "armdb,armdb-const,armdb-object,raw-group", "--keys", "1000",
+           "--seconds", "0.004", "--repeats", "1", "--threads", "1,2", "--warm-mib", "0",
+           "--commit", "0123abc"]
 PUBLISHED = ("results.json", "results.md", "targets.md", "summary.svg")
 
 
@@ -30,6 +31,17 @@ def check(condition, what):
         sys.exit(f"test_bench: {what}")
 
 
+def check_variants(rows):
+    """What the quick profile runs of them."""
+    for engine, workload, value_bytes in (("armdb-const", "multi-get", 100),
+                                          ("armdb-const", "add", 8),
+                                          ("armdb-object", "get-uniform", 100),
+                                          ("armdb-object", "cas", 100)):
+        check(any((row["engine"], row["workload"], row["value_bytes"])
+                  == (engine, workload, value_bytes) for row in rows),
+              f"no row of {engine}, {workload}, {value_bytes} B")
+
+
 def check_json(path, workloads):
     with open(path, encoding="utf-8") as file:
         data = json.load(file)
@@ -41,6 +53,7 @@ def check_json(path, workloads):
         if row["unit"] == "ops/s":
             check(row["value"] > 0 and row["ops"] > 0, f"an empty row: {row}")
             check(row["p50_us"] <= row["p99_us"] <= row["p999_us"] <= row["max_us"], f"{row}")
+    check_variants(rows)
     kept = [row["value"] for row in rows if row["workload"] == "kept-after-kill"]
     check(kept == [100], f"kept after a kill: {kept}")
 
@@ -79,8 +92,9 @@ def main(bench, scripts):
         run(bench, *OPTIONS, "--directory", directory, "--json", path)
         check(os.listdir(directory) == ["results.json"], "the scratch directory was left behind")
         check_json(path, ["fill-seq", "fill-random", "get-uniform", "get-missing", "scan-back",
-                          "prefix-scan", "rmw", "ycsb-e", "delete", "open-after-kill", "memory",
-                          "written-by-load", "durable-put"])
+                          "prefix-scan", "batch", "rmw", "cas", "add", "ycsb-e", "delete",
+                          "open-after-kill", "memory", "written-by-load", "buffered-put",
+                          "buffered-batch", "durable-put", "durable-batch"])
         run(sys.executable, "-B", report, path, directory)
         with open(os.path.join(directory, "results.md"), encoding="utf-8") as file:
             check("| get-uniform, 2 T |" in file.read(), "results.md has no row of get-uniform")

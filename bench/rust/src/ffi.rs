@@ -5,8 +5,11 @@ use std::ffi::{c_char, c_void, CStr};
 
 pub const ORDERED: u32 = 1;
 pub const IN_PROCESS: u32 = 2;
+pub const CONST_VALUES: u32 = 8;
 pub const NEVER_SYNCED: u32 = 32;
 pub const ANCESTOR: u32 = 64;
+pub const VARIANT: u32 = 128;
+pub const OBJECTS: u32 = 256;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -41,6 +44,7 @@ pub struct RawScan {
 
 type Handle = *mut c_void;
 type Visit = extern "C" fn(Handle, Bytes, Bytes);
+type Modify = extern "C" fn(Handle, Bytes, Bytes) -> Bytes;
 
 #[repr(C)]
 pub struct Engine {
@@ -57,7 +61,10 @@ pub struct Engine {
     get: extern "C" fn(Handle, Bytes, Visit, Handle) -> bool,
     multi_get: Option<extern "C" fn()>,
     del: extern "C" fn(Handle, Bytes) -> bool,
-    rmw: Option<extern "C" fn()>,
+    rmw: Option<extern "C" fn(Handle, Bytes, Modify, Handle)>,
+    cas: Option<extern "C" fn(Handle, Bytes, Bytes, Bytes) -> bool>,
+    add: Option<extern "C" fn()>,
+    batch: Option<extern "C" fn(Handle, *const Pair, usize)>,
     scan: Option<extern "C" fn(Handle, *const RawScan, Visit, Handle)>,
     put_ticket: Option<extern "C" fn()>,
     sync: extern "C" fn(Handle),
@@ -67,7 +74,7 @@ pub struct Engine {
 // SAFETY: it holds constants only.
 unsafe impl Sync for Engine {}
 
-pub struct List(pub [*const Engine; 5]);
+pub struct List(pub [*const Engine; 9]);
 
 // SAFETY: as above.
 unsafe impl Sync for List {}
@@ -102,6 +109,7 @@ extern "C" fn open<P: Peer>(config: *const RawConfig) -> Handle {
         directory: directory.to_str().expect("a path in UTF-8").into(),
         is_synced: config.durability == 1,
         cache_bytes: config.cache_bytes,
+        value_bytes: config.value_bytes,
     });
     Box::into_raw(Box::new(peer)) as Handle
 }
@@ -126,6 +134,24 @@ extern "C" fn load<P: Peer>(thread: Handle, pairs: *const Pair, n_pairs: usize) 
     // SAFETY: bench.h: so many pairs, borrowed for the call.
     let pairs = unsafe { std::slice::from_raw_parts(pairs, n_pairs) };
     peer::<P>(thread).load(&mut pairs.iter().map(|p| (key_of(p.key), slice(p.value))));
+}
+
+extern "C" fn batch<P: Peer>(thread: Handle, pairs: *const Pair, n_pairs: usize) {
+    // SAFETY: as above.
+    let pairs = unsafe { std::slice::from_raw_parts(pairs, n_pairs) };
+    peer::<P>(thread).batch(&mut pairs.iter().map(|p| (key_of(p.key), slice(p.value))));
+}
+
+extern "C" fn rmw<P: Peer>(thread: Handle, key: Bytes, modify: Modify, context: Handle) {
+    peer::<P>(thread).update(&key_of(key), &mut |old| {
+        // SAFETY: bench.h: valid until the next call, and the caller copies it before.
+        let new: &[u8] = slice(modify(context, key, bytes(old)));
+        new.to_vec()
+    });
+}
+
+extern "C" fn cas<P: Peer>(thread: Handle, key: Bytes, expected: Bytes, desired: Bytes) -> bool {
+    peer::<P>(thread).cas(&key_of(key), slice(expected), slice(desired))
 }
 
 extern "C" fn get<P: Peer>(thread: Handle, key: Bytes, visit: Visit, context: Handle) -> bool {
@@ -171,7 +197,10 @@ pub const fn engine<P: Peer>() -> Engine {
         get: get::<P>,
         multi_get: None,
         del: del::<P>,
-        rmw: None,
+        rmw: if P::HAS_UPDATE { Some(rmw::<P>) } else { None },
+        cas: if P::HAS_UPDATE { Some(cas::<P>) } else { None },
+        add: None,
+        batch: if P::HAS_BATCH { Some(batch::<P>) } else { None },
         scan: Some(scan::<P>),
         put_ticket: None,
         sync: sync::<P>,

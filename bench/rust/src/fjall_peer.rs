@@ -35,6 +35,7 @@ impl Peer for Fjall {
     const SETTINGS: &'static CStr = c"the Rust crate fjall 3: no compression, the same cache, \
         64 MiB memtable, otherwise default; durable: persist(SyncData) after each put";
     const TRAITS: u32 = ORDERED;
+    const HAS_BATCH: bool = true;
 
     fn open(config: &Config) -> Self {
         let database = Database::builder(&config.directory)
@@ -61,6 +62,7 @@ impl Peer for Fjall {
             batch.insert(&self.items, key, value);
         }
         batch.commit().expect("commit");
+        self.sync_if_asked();
     }
 
     fn get(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) -> bool {

@@ -16,6 +16,7 @@ pub struct Config {
     pub directory: std::path::PathBuf,
     pub is_synced: bool,
     pub cache_bytes: u64,
+    pub value_bytes: u32,
 }
 
 /// One walk over neighbouring keys.
@@ -40,6 +41,9 @@ pub trait Peer: Sync + Sized {
     const NAME: &'static std::ffi::CStr;
     const SETTINGS: &'static std::ffi::CStr;
     const TRAITS: u32;
+    /// It has `update()` and `cas()`; else the benchmark makes them of get and put, under a lock.
+    const HAS_UPDATE: bool = false;
+    const HAS_BATCH: bool = false;
 
     fn open(config: &Config) -> Self;
     fn put(&self, key: &Key, value: &[u8]);
@@ -48,6 +52,18 @@ pub trait Peer: Sync + Sized {
         for (key, value) in pairs {
             self.put(&key, value);
         }
+    }
+    /// Stores many records: all or none.
+    fn batch(&self, pairs: &mut dyn Iterator<Item = (Key, &[u8])>) {
+        self.load(pairs);
+    }
+    /// Replaces the value of a key that is there, atomically.
+    fn update(&self, _key: &Key, _modify: &mut dyn FnMut(&[u8]) -> Vec<u8>) {
+        unreachable!("HAS_UPDATE")
+    }
+    /// Replaces `expected`; false: the key has another value.
+    fn cas(&self, _key: &Key, _expected: &[u8], _desired: &[u8]) -> bool {
+        unreachable!("HAS_UPDATE")
     }
     fn get(&self, key: &Key, visit: &mut dyn FnMut(&[u8])) -> bool;
     fn delete(&self, key: &Key) -> bool;
@@ -62,9 +78,22 @@ pub trait Peer: Sync + Sized {
 pub extern "C" fn bench_plugin_engines() -> *const *const Engine {
     static CRATE_020: Engine = engine::<armdb_crate::Crate020>();
     static CRATE_NEW: Engine = engine::<armdb_crate::CrateNew>();
+    static CONST_020: Engine = engine::<armdb_crate::Const020>();
+    static CONST_NEW: Engine = engine::<armdb_crate::ConstNew>();
+    static OBJECT_020: Engine = engine::<armdb_crate::Object020>();
+    static OBJECT_NEW: Engine = engine::<armdb_crate::ObjectNew>();
     static FJALL: Engine = engine::<fjall_peer::Fjall>();
     static REDB: Engine = engine::<redb_peer::Redb>();
-    static ENGINES: ffi::List =
-        ffi::List([&CRATE_020, &CRATE_NEW, &FJALL, &REDB, std::ptr::null()]);
+    static ENGINES: ffi::List = ffi::List([
+        &CRATE_020,
+        &CRATE_NEW,
+        &CONST_020,
+        &CONST_NEW,
+        &OBJECT_020,
+        &OBJECT_NEW,
+        &FJALL,
+        &REDB,
+        std::ptr::null(),
+    ]);
     ENGINES.0.as_ptr()
 }

@@ -31,6 +31,7 @@ impl Peer for Redb {
     const SETTINGS: &'static CStr = c"the Rust crate redb 4: the same cache, a transaction each \
         put, Durability::None if written (a kill goes back to the last synced one)";
     const TRAITS: u32 = ORDERED | IN_PROCESS;
+    const HAS_BATCH: bool = true;
 
     fn open(config: &Config) -> Self {
         let database = Database::builder()
