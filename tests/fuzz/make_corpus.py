@@ -132,7 +132,7 @@ def packed(*groups, begins=1):
     return struct.pack("<BH", begins, len(body)) + body
 
 
-def whole_hint(groups, chunks=1, begins=1, version=2, data_bytes=DATA_BYTES):
+def whole_hint(groups, chunks=1, begins=1, version=3, data_bytes=DATA_BYTES):
     header = (b"armdbhnt" + struct.pack("<IIQ", version, 0, 1) + bytes([1, 2, 3]) + bytes(13) +
               struct.pack("<QQQQQQI", data_bytes, 0, 77, 3, 0, 0, chunks) + bytes(36))
     chunk = struct.pack("<IIII", 0, 16 + len(groups), begins, 0) + groups
@@ -187,8 +187,8 @@ def hints():
     write("hint", "whole", bytes([WHOLE_FILE | FIX_CRC]) + whole_hint(b"".join(every)))
     write("hint", "whole_bad_checksum", bytes([WHOLE_FILE]) + whole_hint(names))
     write("hint", "whole_too_many_chunks", bytes([WHOLE_FILE | FIX_CRC]) + whole_hint(names, 2))
-    write("hint", "whole_newer", bytes([WHOLE_FILE | FIX_CRC]) + whole_hint(names, version=3))
-    write("hint", "whole_older", bytes([WHOLE_FILE | FIX_CRC]) + whole_hint(names, version=1))
+    write("hint", "whole_newer", bytes([WHOLE_FILE | FIX_CRC]) + whole_hint(names, version=4))
+    write("hint", "whole_older", bytes([WHOLE_FILE | FIX_CRC]) + whole_hint(names, version=2))
     write("hint", "whole_shorter", bytes([WHOLE_FILE | FIX_CRC | IS_NEWEST]) +
           whole_hint(names, data_bytes=DATA_BYTES - 40))
     write("hint", "whole_cut", bytes([WHOLE_FILE | FIX_CRC]) + whole_hint(names)[:200])
