@@ -417,9 +417,12 @@ ARMDB_API armdb_err armdb_collection_get_info(armdb_collection *collection,
  *           (dropped);
  *           ARMDB_NO_SPACE (the disk is full: writes work again once there is room);
  *           ARMDB_NO_MEMORY; ARMDB_IO (this write broke the shard, or the next data file could not
- *           be made); ARMDB_FAILED (an earlier one broke it); ARMDB_LIMIT (16384 data files in the
- *           shard: raise max_file_bytes); ARMDB_CORRUPT, ARMDB_IO of insert and delete (the
- *           deadline of the key could not be read: nothing was changed).
+ *           be made; or, at `synced`, the write is done and readers see it, but it is not known to
+ *           be on the device, because other writes that its sync takes along found no space: the
+ *           shard goes on, and a later sync makes up for it; the detail says so); ARMDB_FAILED
+ *           (an earlier one broke it); ARMDB_LIMIT (16384 data files in the shard: raise
+ *           max_file_bytes); ARMDB_CORRUPT, ARMDB_IO of insert and delete (the deadline of the key
+ *           could not be read: nothing was changed).
  * Threads:  any; writers of one shard take turns, and share their syncs.
  * Cost:     one append of 20 bytes (32 with a deadline) + key + value, rounded up to 8; one index
  *           walk; for insert and delete of a key with a deadline a read of that. Now and then

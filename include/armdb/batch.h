@@ -116,7 +116,8 @@ ARMDB_API armdb_err armdb_batch_require_value(armdb_batch *batch, armdb_collecti
  *           ARMDB_NO_COLLECTION; ARMDB_LIMIT (too much for one shard; 16384 data files);
  *           ARMDB_INVALID; ARMDB_NO_SPACE, ARMDB_NO_MEMORY, ARMDB_CORRUPT (of a value that was to
  *           be compared): nothing was changed. ARMDB_IO: the log of one shard is in doubt, so all
- *           shards of the batch refuse writes; the next open finds all of the batch or nothing.
+ *           shards of the batch refuse writes; the next open finds all of the batch or nothing; or,
+ *           at `synced`, as for armdb_put(): it is done, but not known to be on the device.
  *           ARMDB_FAILED: a shard refuses writes since an earlier failure; or the batch was
  *           written, and its shards refuse writes now: the detail says so.
  * Durable:  as armdb_put(): at `synced` on return, or when its ticket says so, all of it. A batch

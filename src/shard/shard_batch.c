@@ -385,7 +385,7 @@ adb_shard_write_batch(struct shard_batch *batch)
     for (uint32_t i = 0; i < batch->n_parts; i++) {
         const struct shard_batch_part *part = &batch->parts[i];
         if (part->n_writes > 0)
-            ADB_TRY(adb_shard_commit(part->shard, part->before + part->n_writes));
+            ADB_TRY(adb_shard_commit_seen(part->shard, part->before + part->n_writes));
     }
     return ARMDB_OK;
 }

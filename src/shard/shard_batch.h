@@ -67,7 +67,8 @@ uint64_t adb_shard_part_bytes_max(const struct shard *shard);
  *           `refused`); ARMDB_BUSY, not raised (the value for a SHARD_VALUE must be read, and
  *           expected_at set; if that names it already, it has moved); ARMDB_NO_SPACE,
  *           ARMDB_NO_MEMORY: nothing was changed; ARMDB_IO: it may be found after the next open, or
- *           not, and the shards refuse writes; ARMDB_FAILED.
+ *           not, and the shards refuse writes; or it is done, but not known to be on the device;
+ *           ARMDB_FAILED.
  */
 ADB_MUST_USE armdb_err adb_shard_write_batch(struct shard_batch *batch);
 

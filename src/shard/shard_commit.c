@@ -6,6 +6,8 @@
  * delay to gather more: writers gather while the sync before runs. The caller leads itself, because
  * waking a thread of our own would cost a quarter of a sync.
  */
+#include <stdio.h>
+
 #include "base/err.h"
 #include "base/plant.h"
 #include "shard/shard_private.h"
@@ -148,6 +150,20 @@ adb_shard_commit(struct shard *shard, uint64_t ticket)
 {
     atomic_fetch_add_explicit(&shard->sync_waits, 1, memory_order_relaxed);
     return share(shard, ticket, &shard->commit_word, lead_one);
+}
+
+armdb_err
+adb_shard_commit_seen(struct shard *shard, uint64_t sequence)
+{
+    armdb_err err = adb_shard_commit(shard, sequence);
+    if (err != ARMDB_NO_SPACE && err != ARMDB_NO_MEMORY)
+        return err;
+    armdb_error_detail detail = *adb_err_detail();
+    detail.code = ARMDB_IO;
+    snprintf(detail.message, sizeof detail.message,
+             "the write is done, but not known to be on the device: %.180s",
+             adb_err_detail()->message);
+    return adb_err_restore(&detail);
 }
 
 armdb_err

@@ -215,6 +215,10 @@ struct log_sync adb_shard_plan_locked(struct shard *shard);
 /** Ends a plan that is not needed. */
 void adb_shard_drop_plan(const struct log_sync *plan);
 
+/** As adb_shard_commit(), for a write that is seen already: ARMDB_IO instead of ARMDB_NO_SPACE and
+ * ARMDB_NO_MEMORY, by which a write says that nothing was changed. */
+ADB_MUST_USE armdb_err adb_shard_commit_seen(struct shard *shard, uint64_t sequence);
+
 /** Syncs what the plan says, without the lock, and ends it; fences the shard if that fails. */
 ADB_MUST_USE armdb_err adb_shard_sync_plan(struct shard *shard, const struct log_sync *plan);
 

@@ -299,7 +299,7 @@ adb_shard_write(struct shard *shard, const struct shard_write *write)
         *write->ticket_out = sequence;
         return ARMDB_OK;
     }
-    return adb_shard_commit(shard, sequence);
+    return adb_shard_commit_seen(shard, sequence);
 }
 
 armdb_err

@@ -3,6 +3,7 @@
 
 #include "db/db_private.h"
 #include "shard/shard_private.h"
+#include "support/os_hook.h"
 
 enum { SHARDS = 8, KEY_BYTES = 16 };
 
@@ -142,6 +143,65 @@ test_db_batch_shards__groups__are_counted_alike_by_all(void **state)
                      ARMDB_CORRUPT);
 }
 
+/* ----------------------------------------------------------------------- bound shards */
+
+/* Lets the data files of a shard have no space. */
+static armdb_err
+refuse_writes(void *context, const struct os_call *call)
+{
+    const char *directory = *(const char **)context;
+    if (directory == NULL || call->op != SIM_OP_WRITE || strstr(call->path, directory) == NULL)
+        return ARMDB_OK;
+    return adb_fail_at(ARMDB_NO_SPACE, "write", call->path, call->offset, "full");
+}
+
+static void
+expect_done_not_synced(armdb_err err)
+{
+    assert_int_equal(err, ARMDB_IO);
+    expect_detail(ARMDB_IO, "done", "full", NULL);
+    assert_non_null(strstr(adb_err_detail()->file, "shard-001/"));
+}
+
+/* By the time that the sync of all fails, the write is seen: who is told that nothing was changed
+ * would do it once more. */
+static void
+test_db_batch_shards__no_space_in_another_bound_shard__is_not_taken_for_refused(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    const char *full = NULL;
+    struct os_hook hook;
+    armdb_ticket ticket;
+    armdb_write_options ticketed = ARMDB_WRITE_OPTIONS_INIT;
+    ticketed.durability = ARMDB_SYNCED;
+    ticketed.ticket = &ticket;
+    close_db(fixture);
+    os_hook_init(&hook, fixture->os, false);
+    hook.before = refuse_writes;
+    hook.context = &full;
+    assert_ok(adb_db_open(&hook.base, DB_PATH, &fixture->options, &fixture->db));
+    fixture->collection = adb_db_default(fixture->db);
+    const struct keys keys = find_keys(fixture);
+    assert_ok(try_each(fixture, &keys, SHARDS, ARMDB_WRITTEN));
+    assert_ok(
+        write_at_level(fixture->collection, SHARD_PUT, keys.of_shard[1], "new", ARMDB_BUFFERED));
+    full = "shard-001/";
+    expect_done_not_synced(
+        write_at_level(fixture->collection, SHARD_PUT, keys.of_shard[0], "new", ARMDB_SYNCED));
+    expect_get(fixture->collection, keys.of_shard[0], "new");
+    expect_done_not_synced(try_each(fixture, &keys, 1, ARMDB_SYNCED));
+    expect_get(fixture->collection, keys.of_shard[0], "8 bytes.");
+    assert_ok(adb_db_write(fixture->collection, SHARD_PUT, armdb_str(keys.of_shard[0]),
+                           armdb_str("newest"), &ticketed));
+    assert_int_equal(adb_db_ticket_wait(fixture->db, &ticket, 1), ARMDB_NO_SPACE);
+    assert_int_equal(stats_of(fixture->db).failed_shards, 0);
+    full = NULL;
+    assert_ok(adb_db_sync(fixture->db));
+    cut_and_open(fixture, SIM_CUT_LOSE);
+    expect_get(fixture->collection, keys.of_shard[0], "newest");
+    expect_get(fixture->collection, keys.of_shard[1], "new");
+}
+
 int
 main(void)
 {
@@ -150,6 +210,9 @@ main(void)
                                         set_up_many, tear_down_db),
         cmocka_unit_test_setup_teardown(test_db_batch_shards__groups__are_counted_alike_by_all,
                                         set_up_many, tear_down_db),
+        cmocka_unit_test_setup_teardown(
+            test_db_batch_shards__no_space_in_another_bound_shard__is_not_taken_for_refused,
+            set_up_many, tear_down_db),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
