@@ -202,6 +202,66 @@ test_db_batch_shards__no_space_in_another_bound_shard__is_not_taken_for_refused(
     expect_get(fixture->collection, keys.of_shard[1], "new");
 }
 
+/* ----------------------------------------------------------------------- old values */
+
+static char handle; /* stands for the public handle of the collection */
+#define HANDLE ((armdb_collection *)&handle)
+
+enum { LONG_BYTES = 256, SHORT_BYTES = 4 };
+
+static struct collection *
+create_const(struct db_fixture *fixture, const char *name, uint32_t value_bytes)
+{
+    armdb_collection_options options = ARMDB_COLLECTION_OPTIONS_INIT;
+    struct collection *collection;
+    options.value_bytes = value_bytes;
+    assert_ok(adb_collection_create(fixture->db, name, &options, &collection));
+    return collection;
+}
+
+/* An on_change. */
+static void
+expect_old(void *context, const armdb_change *change)
+{
+    assert_int_equal(change->old_value.len, SHORT_BYTES);
+    assert_memory_equal(change->old_value.data, "old.", SHORT_BYTES);
+    ++*(unsigned *)context;
+}
+
+/* The long old value of the collection that is only watched has no room in the change of the other
+ * one, which is first in line. */
+static void
+test_db_batch_shards__watched_collection_before_a_hooked_one__each_keeps_its_own(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    struct collection *watched = create_const(fixture, "watched", LONG_BYTES);
+    struct collection *hooked = create_const(fixture, "hooked", SHORT_BYTES);
+    const struct keys keys = find_keys(fixture);
+    const char *key = keys.of_shard[0];
+    const armdb_watch_options options = ARMDB_WATCH_OPTIONS_INIT;
+    armdb_hook hook = ARMDB_HOOK_INIT;
+    unsigned heard = 0;
+    struct watch *watch;
+    char value[LONG_BYTES + 1] = {0};
+    memset(value, 'x', LONG_BYTES);
+    put(watched, key, value);
+    put(hooked, key, "old.");
+    hook.wants_old = 1;
+    hook.on_change = expect_old;
+    hook.context = &heard;
+    assert_ok(adb_watch_open(watched, HANDLE, &options, &watch));
+    assert_ok(adb_collection_set_hook(hooked, HANDLE, &hook));
+    struct batch_of_test test = begin(fixture);
+    test.collection = watched;
+    put_in(&test, key, value);
+    test.collection = hooked;
+    put_in(&test, key, "new.");
+    assert_ok(commit(&test, ARMDB_WRITTEN));
+    assert_int_equal(heard, 1);
+    assert_ok(adb_collection_set_hook(hooked, HANDLE, NULL));
+    adb_watch_close(watched, watch);
+}
+
 int
 main(void)
 {
@@ -212,6 +272,9 @@ main(void)
                                         set_up_many, tear_down_db),
         cmocka_unit_test_setup_teardown(
             test_db_batch_shards__no_space_in_another_bound_shard__is_not_taken_for_refused,
+            set_up_many, tear_down_db),
+        cmocka_unit_test_setup_teardown(
+            test_db_batch_shards__watched_collection_before_a_hooked_one__each_keeps_its_own,
             set_up_many, tear_down_db),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
