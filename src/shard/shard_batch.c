@@ -213,14 +213,17 @@ undo_all(const struct shard_batch *batch, armdb_err err)
 {
     const armdb_error_detail detail = *adb_err_detail();
     bool is_harmless = err == ARMDB_NO_SPACE || err == ARMDB_NO_MEMORY;
-    for (uint32_t i = 0; is_harmless && i < batch->n_parts; i++) {
+    bool is_undone = true;
+    for (uint32_t i = 0; i < batch->n_parts; i++) {
         const struct shard_batch_part *part = &batch->parts[i];
-        if (part->is_begun)
-            is_harmless = adb_log_writer_undo_part(&part->shard->writer, part->at, part->before) ==
-                          ARMDB_OK;
+        if (part->is_begun && adb_log_writer_undo_part(&part->shard->writer, part->at,
+                                                       part->before) != ARMDB_OK)
+            is_undone = false;
     }
-    if (is_harmless)
-        return adb_err_restore(&detail);
+    if (is_undone || !is_harmless)
+        err = adb_err_restore(&detail);
+    if (is_undone && is_harmless)
+        return err;
     fence_writers(batch);
     return adb_err_detail()->code;
 }

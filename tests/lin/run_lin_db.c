@@ -3,7 +3,7 @@
  * linearizability.
  *
  * In each round some threads make a few calls each, through the public functions, on two keys of
- * one collection: a tree, a map without order, a tree that keeps its values, or a map of numbers.
+ * one collection, or batches over both: a tree, a map without order, a tree that keeps its values, or a map of numbers.
  * Another thread
  * writes and reads other keys meanwhile, so that write buffers move on, data files change and
  * blocks leave the cache. Then the history of each key is checked. Now and then the database is
@@ -305,6 +305,95 @@ modify_one(struct actor *actor, enum kind kind, armdb_slice key, struct lin_call
     call->end = now(run);
 }
 
+/* Adds what a batch does to one key; how many operations that takes. */
+static size_t
+add_to_batch(struct actor *actor, enum kind kind, armdb_batch *batch, armdb_slice key,
+             struct lin_call *call)
+{
+    armdb_collection *collection = actor->run->collections[kind];
+    unsigned char room[VALUE_MAX];
+    armdb_value before;
+    const uint64_t draw = test_rng_below(&actor->rng, 6);
+    call->argument = atomic_fetch_add(&actor->run->next_value, 1);
+    const armdb_slice value = value_of(call->argument, draw_len(&actor->rng, kind), room);
+    if (draw == 0) {
+        call->kind = LIN_SET;
+        call->argument = 0;
+        REQUIRE_OK(armdb_batch_delete(batch, collection, key));
+        return 1;
+    }
+    if (draw == 1) {
+        call->kind = LIN_INSERT;
+        REQUIRE_OK(armdb_batch_insert(batch, collection, key, value, NULL));
+        return 1;
+    }
+    REQUIRE_OK(armdb_batch_put(batch, collection, key, value, NULL));
+    call->kind = LIN_SET;
+    if (draw < 4)
+        return 1;
+    call->kind = LIN_CAS;
+    armdb_err err = armdb_get_value(collection, key, &before);
+    call->expected = found(err, armdb_value_bytes(&before));
+    REQUIRE_OK(err == ARMDB_OK
+                   ? armdb_batch_require_value(batch, collection, key, armdb_value_bytes(&before))
+                   : armdb_batch_require_absent(batch, collection, key));
+    armdb_value_release(&before);
+    return 2;
+}
+
+/* A batch over all keys: a call on each, at the same time. If it is refused, one of these has seen
+ * why, and the others did not happen. */
+static void
+commit_batch(struct actor *actor, enum kind kind)
+{
+    struct run *run = actor->run;
+    struct lin_call calls[KEYS] = {{.kind = LIN_SET}};
+    size_t ends[KEYS];
+    size_t n_ops = 0;
+    size_t refused;
+    char room[16];
+    armdb_batch *batch;
+    armdb_ticket ticket;
+    armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
+    options.durability = test_rng_one_in(&actor->rng, 50)
+                             ? ARMDB_SYNCED
+                             : (armdb_durability)(1 + test_rng_below(&actor->rng, 2));
+    options.ticket = &ticket;
+    REQUIRE_OK(armdb_batch_new(run->db, &batch));
+    for (uint32_t key = 0; key < KEYS; key++) {
+        n_ops += add_to_batch(actor, kind, batch, key_of(key, room), &calls[key]);
+        ends[key] = n_ops;
+    }
+    uint64_t begin = now(run);
+    armdb_err err = armdb_commit(batch, &options, &refused);
+    uint64_t end = now(run);
+    REQUIRE(err == ARMDB_OK ? refused == SIZE_MAX : refused < n_ops, "commit: %s, operation %zu",
+            armdb_err_name(err), refused);
+    for (uint32_t key = 0; key < KEYS; key++) {
+        struct lin_call *call = &calls[key];
+        bool is_refused = err != ARMDB_OK && refused < ends[key] &&
+                          refused >= (key == 0 ? 0 : ends[key - 1]);
+        if (err != ARMDB_OK && !is_refused)
+            continue;
+        if (err == ARMDB_NOT_FOUND) {
+            REQUIRE(call->kind == LIN_CAS && call->expected != 0, "a batch finds no value");
+            call->kind = LIN_GET;
+        } else if (is_refused) {
+            REQUIRE(call->kind != LIN_SET &&
+                        err == (call->kind == LIN_CAS && call->expected != 0 ? ARMDB_CHANGED
+                                                                             : ARMDB_EXISTS),
+                    "a batch is refused: %s", armdb_err_name(err));
+        }
+        call->result = err == ARMDB_OK;
+        call->begin = begin;
+        call->end = end;
+        actor->keys[actor->n_calls] = key;
+        actor->calls[actor->n_calls++] = *call;
+    }
+    REQUIRE_OK(armdb_ticket_wait(run->db, &ticket, 1));
+    armdb_batch_free(batch);
+}
+
 static void
 make_call(struct actor *actor, enum kind kind)
 {
@@ -317,6 +406,10 @@ make_call(struct actor *actor, enum kind kind)
         REQUIRE_OK(armdb_compact(run->db, NULL, NULL));
     if (draw == 0) {
         read_all(actor, kind);
+        return;
+    }
+    if (draw == 5) {
+        commit_batch(actor, kind);
         return;
     }
     actor->keys[actor->n_calls] = number;

@@ -41,13 +41,12 @@ contract_copy(const struct contract *contract)
     struct contract *copy = (struct contract *)copy_bytes(contract, sizeof *contract);
     for (uint32_t i = 0; i < CONTRACT_SHARDS_MAX; i++) {
         struct contract_shard *shard = &copy->shards[i];
-        shard->capacity = shard->count + 1;
-        struct contract_write *writes =
-            (struct contract_write *)require_memory(NULL, shard->capacity * sizeof *writes);
-        if (shard->writes != NULL)
-            memcpy(writes, shard->writes, (shard->count + shard->has_unsure) * sizeof *writes);
-        shard->writes = writes;
+        shard->capacity = shard->count + shard->unsure;
+        shard->writes = (struct contract_write *)copy_bytes(
+            shard->writes, shard->capacity * sizeof *shard->writes);
     }
+    copy->batches = (struct contract_batch *)copy_bytes(
+        contract->batches, contract->batch_count * sizeof *contract->batches);
     return copy;
 }
 
@@ -58,6 +57,7 @@ contract_free(struct contract *contract)
         return;
     for (uint32_t i = 0; i < CONTRACT_SHARDS_MAX; i++)
         free(contract->shards[i].writes);
+    free(contract->batches);
     free(contract);
 }
 
@@ -138,12 +138,13 @@ contract_route(const struct db *db, armdb_slice key)
 static void
 append(struct contract_shard *shard, const struct contract_write *write)
 {
-    if (shard->count + 1 > shard->capacity) {
-        shard->capacity = shard->count * 2 + 16;
+    size_t count = shard->count + shard->unsure;
+    if (count + 1 > shard->capacity) {
+        shard->capacity = count * 2 + 16;
         shard->writes = (struct contract_write *)require_memory(
             shard->writes, shard->capacity * sizeof *shard->writes);
     }
-    shard->writes[shard->count] = *write;
+    shard->writes[count] = *write;
 }
 
 static void
@@ -198,6 +199,8 @@ contract_has_expired(const struct contract *contract)
 void
 contract_accept(struct contract *contract, uint32_t shard, const struct contract_write *write)
 {
+    REQUIRE(contract->shards[shard].unsure == 0, "shard %u takes a write behind one in doubt",
+            shard);
     append(&contract->shards[shard], write);
     contract->shards[shard].count++;
     contract_apply(contract, write);
@@ -207,7 +210,35 @@ void
 contract_doubt(struct contract *contract, uint32_t shard, const struct contract_write *write)
 {
     append(&contract->shards[shard], write);
-    contract->shards[shard].has_unsure = true;
+    contract->shards[shard].unsure++;
+}
+
+void
+contract_bind(struct contract *contract, const size_t counts[CONTRACT_SHARDS_MAX])
+{
+    struct contract_batch batch;
+    for (uint32_t i = 0; i < CONTRACT_SHARDS_MAX; i++) {
+        batch.to[i] = contract->shards[i].count + contract->shards[i].unsure;
+        batch.from[i] = batch.to[i] - counts[i];
+    }
+    contract->batches = (struct contract_batch *)require_memory(
+        contract->batches, (contract->batch_count + 1) * sizeof batch);
+    contract->batches[contract->batch_count++] = batch;
+}
+
+bool
+contract_is_bound(const struct contract *contract, uint32_t shard)
+{
+    for (size_t i = 0; i < contract->batch_count; i++) {
+        const struct contract_batch *batch = &contract->batches[i];
+        uint32_t parts = 0;
+        for (uint32_t j = 0; j < contract->shard_count; j++)
+            parts += batch->from[j] < batch->to[j];
+        if (parts > 1 && batch->from[shard] < batch->to[shard] &&
+            batch->to[shard] > contract->shards[shard].cut_floor)
+            return true;
+    }
+    return false;
 }
 
 void

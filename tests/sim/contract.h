@@ -7,7 +7,8 @@
  * first so many of its writes, no fewer than promised, and that nothing else is there. It then goes
  * on from what was found: what was lost must not come back.
  *
- * A write counts as accepted when the shard's sequence number grew, acknowledged or not.
+ * A write counts as accepted when the shard's sequence number grew, acknowledged or not. Of the
+ * writes of a batch all are there after the open, in all shards, or none.
  *
  * A value with a deadline must be there before it, and must not be there from then on. If the clock
  * is set back behind it, either may be: the engine deletes expired keys when it likes. The records
@@ -43,12 +44,12 @@ struct contract_write {
 };
 
 struct contract_shard {
-    struct contract_write *writes; /* owned, [count], and one more if has_unsure */
+    struct contract_write *writes; /* owned, [count + unsure] */
     size_t count;
     size_t capacity;
     size_t killed_floor;  /* so many of the first must survive a kill */
     size_t cut_floor;     /* and so many a power cut */
-    bool has_unsure;      /* writes[count] failed, and may be there or not */
+    size_t unsure;        /* so many failed at last: all of them may be there, or none */
     uint64_t newest_file; /* id of the newest data file that was there at the last open */
 };
 
@@ -72,11 +73,19 @@ struct contract_collection {
     struct contract_value live[CONTRACT_KEYS]; /* what a reader must see now */
 };
 
+/** A batch has the writes from..to-1 of each shard. */
+struct contract_batch {
+    size_t from[CONTRACT_SHARDS_MAX];
+    size_t to[CONTRACT_SHARDS_MAX];
+};
+
 struct contract {
     uint32_t shard_count; /* 0 as long as no open was successful */
     struct contract_shard shards[CONTRACT_SHARDS_MAX];
     struct contract_collection collections[CONTRACT_COLLECTIONS_MAX];
-    uint32_t collection_count; /* the default one is the first */
+    uint32_t collection_count;      /* the default one is the first */
+    struct contract_batch *batches; /* owned, [batch_count]: since the last open */
+    size_t batch_count;
     uint32_t newest_id;
     uint64_t now_ms;     /* the time of day; 0 where no deadline ever passes */
     uint64_t highest_ms; /* that it ever was */
@@ -117,8 +126,14 @@ uint32_t contract_route(const struct db *db, armdb_slice key);
 void contract_apply(struct contract *contract, const struct contract_write *write);
 /** Takes a write that the shard accepted. */
 void contract_accept(struct contract *contract, uint32_t shard, const struct contract_write *write);
-/** Takes the last write of a shard that failed in it: there or not after the next open. */
+/** Takes the last write of a shard that failed in it: there or not after the next open. Several
+ * are those of one batch. */
 void contract_doubt(struct contract *contract, uint32_t shard, const struct contract_write *write);
+/** Takes that the newest `counts` writes of the shards, accepted or in doubt, are one batch. */
+void contract_bind(struct contract *contract, const size_t counts[CONTRACT_SHARDS_MAX]);
+/** Whether a shard has a part of a batch over several that is not known to be on the device: it
+ * cannot be synced without the others, and fails with them. */
+bool contract_is_bound(const struct contract *contract, uint32_t shard);
 /** Takes what an acknowledgement of this level promises for all writes of a shard. */
 void contract_promise(struct contract *contract, uint32_t shard, armdb_durability level);
 void contract_promise_all(struct contract *contract, armdb_durability level);

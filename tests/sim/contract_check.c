@@ -135,7 +135,7 @@ static void
 check_shard(struct contract_shard *shard, uint32_t number, struct db *db, enum contract_end end)
 {
     armdb_shard_info info;
-    size_t most = shard->count + (shard->has_unsure ? 1 : 0);
+    size_t most = shard->count + shard->unsure;
     size_t least = end == CONTRACT_CUT ? shard->cut_floor : shard->killed_floor;
     REQUIRE_OK(adb_db_get_shard_info(db, number, &info));
     REQUIRE(info.failure == ARMDB_OK, "shard %u opens as failed", number);
@@ -148,9 +148,33 @@ check_shard(struct contract_shard *shard, uint32_t number, struct db *db, enum c
             "shard %u: %" PRIu64 " synced of %" PRIu64 " after open", number, info.synced_sequence,
             info.newest_sequence);
     shard->count = (size_t)info.newest_sequence;
-    shard->has_unsure = false;
+    shard->unsure = 0;
     shard->killed_floor = shard->count;
     shard->cut_floor = shard->count;
+}
+
+/* Of each batch there are all writes, in all shards, or none. What is there now stays. */
+static void
+check_batches(struct contract *contract)
+{
+    for (size_t i = 0; i < contract->batch_count; i++) {
+        const struct contract_batch *batch = &contract->batches[i];
+        uint32_t whole = 0;
+        uint32_t absent = 0;
+        for (uint32_t j = 0; j < contract->shard_count; j++) {
+            size_t count = contract->shards[j].count;
+            if (batch->from[j] == batch->to[j])
+                continue;
+            REQUIRE(count <= batch->from[j] || count >= batch->to[j],
+                    "shard %u is at %zu, within the part %zu..%zu of a batch", j, count,
+                    batch->from[j] + 1, batch->to[j]);
+            whole += count >= batch->to[j];
+            absent += count <= batch->from[j];
+        }
+        REQUIRE(whole == 0 || absent == 0, "%u shards have their part of a batch, %u have not",
+                whole, absent);
+    }
+    contract->batch_count = 0;
 }
 
 /* Makes `live` what the histories of the shards, as they are now, come to. */
@@ -184,6 +208,7 @@ contract_check_shape(struct contract *contract, struct db *db, enum contract_end
         if (sim != NULL)
             check_files(&contract->shards[i], i, db, sim, path, contract->may_keep_hints);
     }
+    check_batches(contract);
     REQUIRE(stats.recovered_records == records ||
                 (contract->is_compacted && stats.recovered_records < records),
             "%" PRIu64 " records recovered, not %" PRIu64, stats.recovered_records, records);

@@ -139,10 +139,13 @@ explain(struct life *life, armdb_err err)
     bool by_memory = life->has_memory_fault && adb_mem_has_failed();
     if (err == ARMDB_OK || sim_is_off(life->sim))
         return;
-    bool by_space = life->is_full && err == ARMDB_NO_SPACE;
-    REQUIRE(by_fault || (by_memory && err == ARMDB_NO_MEMORY) || by_space || life->failed != 0,
-            "%s, but nothing has failed", armdb_err_name(err));
-    if (by_memory && err == ARMDB_NO_MEMORY)
+    bool is_unsynced = life->work.is_unsynced;
+    bool by_space = life->is_full && (err == ARMDB_NO_SPACE || is_unsynced);
+    bool is_lack = by_memory &&
+                   (err == ARMDB_NO_MEMORY || is_unsynced || life->work.is_half_shown);
+    REQUIRE(by_fault || is_lack || by_space || life->failed != 0, "%s, but nothing has failed",
+            armdb_err_name(err));
+    if (is_lack)
         life->totals->faults[SOAK_NO_MEMORY]++;
     if (by_space && !by_fault)
         life->totals->faults[SOAK_DISK_FULL]++;
@@ -272,10 +275,12 @@ check_failures(struct life *life)
         REQUIRE(!was_failed || info.failure != ARMDB_OK, "a failed shard takes writes again");
         if (info.failure == ARMDB_OK || was_failed)
             continue;
-        REQUIRE(life->has_struck || sim_is_off(life->sim), "shard %u failed without reason", i);
+        bool is_with_others = life->failed != 0 && contract_is_bound(life->contract, i);
+        REQUIRE(life->has_struck || sim_is_off(life->sim) || is_with_others || work->is_half_shown,
+                "shard %u failed without reason", i);
         life->failed |= 1u << i;
         /* It may have failed while it deleted an expired key. */
-        if (!life->contract->shards[i].has_unsure && contract_has_expired(life->contract)) {
+        if (life->contract->shards[i].unsure == 0 && contract_has_expired(life->contract)) {
             const struct contract_write expiry = {.collection = CONTRACT_EXPIRY};
             contract_doubt(life->contract, i, &expiry);
         }
@@ -320,9 +325,9 @@ step(struct life *life, enum work_kind kind, struct test_rng *rng)
     *rng = work->rng;
     explain(life, err);
     check_failures(life);
-    if (life->has_ear)
+    if (life->has_ear && !work->is_half_shown)
         soak_ear_check(&life->ear);
-    if (sim_is_off(life->sim)) {
+    if (sim_is_off(life->sim) || work->is_half_shown) {
         crash(life, rng);
         recover(life, rng);
     }

@@ -34,6 +34,7 @@ static const struct {
     [WORK_CACHE] = {"cache", 5},
     [WORK_CAS] = {"cas", 60},
     [WORK_UPDATE] = {"update", 60},
+    [WORK_BATCH] = {"batch", 80},
     [SOAK_CRASH] = {"crash", 40},
     [SOAK_CRASH_SOON] = {"crash_soon", 50},
     [SOAK_FAULT] = {"fault", 30},

@@ -28,12 +28,13 @@ struct work_plan
 workload_plan(uint64_t seed, uint32_t steps)
 {
     struct test_rng rng = test_rng_make(seed);
-    struct work_plan plan = {.seed = seed,
-                             .steps = steps,
-                             .shards = 1 + (uint32_t)test_rng_below(&rng, 3),
-                             .has_large = test_rng_one_in(&rng, 8),
-                             .default_collection = ARMDB_COLLECTION_OPTIONS_INIT,
-                             .weights = {40, 8, 12, 5, 4, 3, 2, 4, 3, 4, 2, 6, 4, 3, 2}};
+    struct work_plan plan = {
+        .seed = seed,
+        .steps = steps,
+        .shards = 1 + (uint32_t)test_rng_below(&rng, 3),
+        .has_large = test_rng_one_in(&rng, 8),
+        .default_collection = ARMDB_COLLECTION_OPTIONS_INIT,
+        .weights = {40, 8, 12, 5, 4, 3, 2, 4, 3, 4, 2, 6, 4, 3, 2, [WORK_BATCH] = 3}};
     if (test_rng_one_in(&rng, 2))
         draw_kind_of(&rng, &plan.default_collection);
     return plan;
@@ -110,6 +111,7 @@ workload_open(struct workload *work, enum contract_end end)
 {
     struct contract *contract = work->contract;
     work->ticket_count = 0;
+    work->is_half_shown = false;
     look_at_clock(work);
     if (contract->shard_count == 0)
         contract_describe_default(contract, &work->options.default_collection);
@@ -148,8 +150,8 @@ workload_close(struct workload *work)
 
 /* --------------------------------------------------------------------- writes */
 
-static uint32_t
-draw_value_len(struct workload *work)
+uint32_t
+workload_draw_value_len(struct workload *work)
 {
     struct test_rng *rng = &work->rng;
     uint64_t draw = test_rng_below(rng, 100);
@@ -166,9 +168,8 @@ draw_value_len(struct workload *work)
     return 524288 - 4 + (uint32_t)test_rng_below(rng, 20000);
 }
 
-/* A deadline: one that will pass soon, if the plan has such, or never. */
-static uint64_t
-draw_deadline(struct workload *work, uint32_t stamp)
+uint64_t
+workload_draw_deadline(struct workload *work, uint32_t stamp)
 {
     if (work->plan.has_expiry && test_rng_one_in(&work->rng, 3))
         return work->contract->now_ms + 1 + test_rng_below(&work->rng, 3000);
@@ -183,12 +184,30 @@ verb_of(enum work_kind kind)
     return kind == WORK_INSERT ? SHARD_INSERT : SHARD_DELETE;
 }
 
-static armdb_shard_info
-info_of(const struct workload *work, uint32_t shard)
+armdb_durability
+workload_settle_level(const struct workload *work, armdb_durability level)
+{
+    if (level == ARMDB_DURABILITY_DEFAULT)
+        level = work->options.durability;
+    return level == ARMDB_DURABILITY_DEFAULT ? ARMDB_WRITTEN : level;
+}
+
+armdb_shard_info
+workload_shard_info(const struct workload *work, uint32_t shard)
 {
     armdb_shard_info info;
     REQUIRE_OK(adb_db_get_shard_info(work->db, shard, &info));
     return info;
+}
+
+bool
+workload_note_unsynced(struct workload *work, armdb_err err, armdb_durability level)
+{
+    armdb_error_detail detail;
+    armdb_last_error(&detail);
+    work->is_unsynced = err == ARMDB_IO && level == ARMDB_SYNCED &&
+                        strstr(detail.message, "the write is done") != NULL;
+    return work->is_unsynced;
 }
 
 /* Enters a write that failed, by what the shard says of itself. */
@@ -196,7 +215,7 @@ static void
 note_failed_write(struct workload *work, const struct contract_write *write, armdb_err err,
                   bool was_failed, armdb_durability level)
 {
-    armdb_shard_info info = info_of(work, work->shard);
+    armdb_shard_info info = workload_shard_info(work, work->shard);
     size_t count = work->contract->shards[work->shard].count;
     bool grew = info.newest_sequence == count + 1;
     REQUIRE(grew || info.newest_sequence == count, "shard at %" PRIu64 ", not %zu",
@@ -207,8 +226,9 @@ note_failed_write(struct workload *work, const struct contract_write *write, arm
     REQUIRE(!was_failed || err == ARMDB_FAILED || has_read, "a failed shard says %s",
             armdb_err_name(err));
     if (grew) {
-        REQUIRE(level == ARMDB_SYNCED && info.failure != ARMDB_OK, "%s after the write was taken",
-                armdb_err_name(err));
+        REQUIRE(workload_note_unsynced(work, err, level) ||
+                    (level == ARMDB_SYNCED && info.failure != ARMDB_OK),
+                "%s after the write was taken", armdb_err_name(err));
         contract_accept(work->contract, work->shard, write);
     } else if (!was_failed && info.failure != ARMDB_OK) {
         REQUIRE(err != ARMDB_NO_SPACE && err != ARMDB_NO_MEMORY, "%s broke the shard",
@@ -217,23 +237,39 @@ note_failed_write(struct workload *work, const struct contract_write *write, arm
     }
 }
 
-/* Remembers the ticket of the newest write, in place of the oldest one if there are many. */
-static void
-keep_ticket(struct workload *work, const armdb_ticket *ticket, uint32_t place)
+uint64_t
+workload_unsure(const struct workload *work, uint32_t place)
 {
-    size_t count = work->contract->shards[work->shard].count;
-    bool was_unsure = work->contract->collections[place].is_dropped == CONTRACT_MAYBE;
-    REQUIRE(ticket->shard == work->shard && ticket->sequence == count,
-            "a ticket for write %" PRIu64 " of shard %u, not %zu of %u", ticket->sequence,
-            ticket->shard, count, work->shard);
+    bool is_unsure = work->contract->collections[place].is_dropped == CONTRACT_MAYBE;
+    return (uint64_t)is_unsure << place;
+}
+
+void
+workload_settle_drops(struct workload *work, uint64_t unsure)
+{
+    for (uint32_t place = 0; unsure != 0; place++, unsure >>= 1) {
+        struct contract_collection *collection = &work->contract->collections[place];
+        if ((unsure & 1) != 0 && collection->is_dropped == CONTRACT_MAYBE)
+            collection->is_dropped = CONTRACT_NO;
+    }
+}
+
+void
+workload_keep_ticket(struct workload *work, const struct work_ticket *held)
+{
+    const armdb_ticket *ticket = &held->ticket;
+    size_t count = ticket->shard < CONTRACT_SHARDS_MAX ? held->counts[ticket->shard] : 0;
+    REQUIRE(ticket->sequence == count && count > 0,
+            "a ticket for write %" PRIu64 " of shard %u, not %zu", ticket->sequence, ticket->shard,
+            count);
     if (work->ticket_count == WORK_TICKETS_MAX)
         memmove(&work->tickets[0], &work->tickets[1],
                 --work->ticket_count * sizeof work->tickets[0]);
-    work->tickets[work->ticket_count++] = (struct work_ticket){*ticket, count, place, was_unsure};
+    work->tickets[work->ticket_count++] = *held;
 }
 
-static bool
-is_zero(const armdb_ticket *ticket)
+bool
+workload_is_no_ticket(const armdb_ticket *ticket)
 {
     return ticket->sequence == 0 && ticket->shard == 0 && ticket->reserved == 0;
 }
@@ -270,17 +306,14 @@ write_pair(struct workload *work, enum work_kind kind, const struct contract_wri
     const uint32_t place = planned->collection;
     const uint32_t key = planned->key;
     unsigned char room[CONTRACT_KEY_BYTES];
-    struct contract_collection *collection = &work->contract->collections[place];
+    const struct contract_collection *collection = &work->contract->collections[place];
     armdb_slice bytes = contract_key(collection, key, room);
     armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
     armdb_ticket ticket = {7, 7, 7};
     struct contract_write write = {.collection = place, .key = key};
     options.durability = level;
     options.ticket = has_ticket ? &ticket : NULL;
-    if (level == ARMDB_DURABILITY_DEFAULT)
-        level = work->options.durability;
-    if (level == ARMDB_DURABILITY_DEFAULT)
-        level = ARMDB_WRITTEN;
+    level = workload_settle_level(work, level);
     bool is_ticketed = has_ticket && level == ARMDB_SYNCED;
     if (is_ticketed)
         level = ARMDB_BUFFERED;
@@ -289,14 +322,14 @@ write_pair(struct workload *work, enum work_kind kind, const struct contract_wri
                                                                           : collection->value_bytes;
         write.stamp = work->next_stamp++;
         contract_fill(write.stamp, write.value_len, work->buffer);
-        write.deadline_ms = draw_deadline(work, write.stamp);
+        write.deadline_ms = workload_draw_deadline(work, write.stamp);
         options.expires_at_ms = write.deadline_ms;
     }
     work->shard = contract_route(work->db, bytes);
-    bool was_failed = info_of(work, work->shard).failure != ARMDB_OK;
+    bool was_failed = workload_shard_info(work, work->shard).failure != ARMDB_OK;
     bool is_refused;
     armdb_err err = submit(work, kind, bytes, &write, &options, &is_refused);
-    REQUIRE(!has_ticket || (is_ticketed && err == ARMDB_OK) || is_zero(&ticket),
+    REQUIRE(!has_ticket || (is_ticketed && err == ARMDB_OK) || workload_is_no_ticket(&ticket),
             "a ticket of shard %u with %s", ticket.shard, armdb_err_name(err));
     if (is_refused)
         return ARMDB_OK;
@@ -310,11 +343,15 @@ write_pair(struct workload *work, enum work_kind kind, const struct contract_wri
         return ARMDB_IO;
     }
     contract_accept(work->contract, work->shard, &write);
-    if (is_ticketed)
-        keep_ticket(work, &ticket, place);
+    const uint64_t unsure = workload_unsure(work, place);
+    if (is_ticketed) {
+        struct work_ticket held = {.ticket = ticket, .unsure = unsure};
+        held.counts[work->shard] = work->contract->shards[work->shard].count;
+        workload_keep_ticket(work, &held);
+    }
     contract_promise(work->contract, work->shard, level);
-    if (level == ARMDB_SYNCED && collection->is_dropped == CONTRACT_MAYBE)
-        collection->is_dropped = CONTRACT_NO; /* who promises this keeps the collection, too */
+    if (level == ARMDB_SYNCED)
+        workload_settle_drops(work, unsure);
     return ARMDB_OK;
 }
 
@@ -342,21 +379,20 @@ step_write(struct workload *work, enum work_kind kind)
 {
     struct contract_write planned = {.collection = workload_draw_collection(work)};
     planned.key = (uint32_t)test_rng_below(&work->rng, CONTRACT_KEYS);
-    planned.value_len = draw_value_len(work);
+    planned.value_len = workload_draw_value_len(work);
     armdb_durability level = (armdb_durability)test_rng_below(&work->rng, 4);
     return write_pair(work, kind, &planned, level, test_rng_one_in(&work->rng, 3));
 }
 
 /* -------------------------------------------------------------------- tickets */
 
-/* The write of a ticket is on the device, and all before it in its shard. */
+/* What a ticket is for is on the device, and all before it in its shards. */
 static void
 redeem(struct workload *work, const struct work_ticket *held)
 {
-    struct contract_collection *collection = &work->contract->collections[held->place];
-    contract_promise_first(work->contract, held->ticket.shard, held->count, ARMDB_SYNCED);
-    if (held->was_unsure && collection->is_dropped == CONTRACT_MAYBE)
-        collection->is_dropped = CONTRACT_NO; /* as for a write that was waited for */
+    for (uint32_t i = 0; i < work->contract->shard_count; i++)
+        contract_promise_first(work->contract, i, held->counts[i], ARMDB_SYNCED);
+    workload_settle_drops(work, held->unsure);
 }
 
 static bool
@@ -609,6 +645,8 @@ run_step(struct workload *work)
         return step_checkpoint(work);
     case WORK_CACHE:
         return step_cache(work);
+    case WORK_BATCH:
+        return workload_batch(work);
     case WORK_REOPEN:
     case WORK_KINDS:
         break;
@@ -627,6 +665,7 @@ workload_do(struct workload *work, enum work_kind kind)
 {
     work->kind = kind;
     work->shard = UINT32_MAX;
+    work->is_unsynced = false;
     armdb_err err = run_step(work);
     if (work->db != NULL)
         contract_observe(work->contract, work->db);

@@ -36,6 +36,7 @@ enum work_kind {
     WORK_CACHE,      /* the block cache gets another size */
     WORK_CAS,
     WORK_UPDATE,
+    WORK_BATCH, /* over several shards and collections, with conditions that hold or not */
     WORK_KINDS
 };
 
@@ -52,12 +53,11 @@ struct work_plan {
 
 enum { WORK_TICKETS_MAX = 12 };
 
-/** A write with a ticket, which promises nothing yet. */
+/** A write or batch with a ticket, which promises nothing yet. */
 struct work_ticket {
     armdb_ticket ticket;
-    size_t count;    /* the first so many writes of its shard are behind it */
-    uint32_t place;  /* its collection, */
-    bool was_unsure; /* of which a drop had failed before the write */
+    size_t counts[CONTRACT_SHARDS_MAX]; /* the first so many writes of each shard are behind it */
+    uint64_t unsure; /* a bit for each of its collections of which a drop had failed before */
 };
 
 struct workload {
@@ -73,6 +73,8 @@ struct workload {
     uint32_t ticket_count;
     uint32_t checkpoint_count;
     bool may_fail;       /* errors of the environment are to be expected */
+    bool is_unsynced;    /* the newest write is done, but its sync found no space */
+    bool is_half_shown;  /* a batch is there, but not all of it is shown before the next open */
     bool is_check_light; /* opening compares no contents, because reads may fail */
     /* of the newest step */
     enum work_kind kind;
