@@ -35,6 +35,7 @@
  * Errors: each function returns armdb_err (error.h); on failure its out-parameters are zeroed
  * unless it says otherwise. Every function may return ARMDB_CLOSED for a closed or foreign handle,
  * where debug builds of the library stop, and ARMDB_INVALID for a NULL argument that is needed.
+ * What may be called in the callback of a group is in group.h.
  */
 #ifndef ARMDB_H
 #define ARMDB_H
@@ -45,6 +46,7 @@
 
 #include "armdb/batch.h"
 #include "armdb/error.h"
+#include "armdb/group.h"
 #include "armdb/hook.h"
 #include "armdb/object.h"
 #include "armdb/options.h"

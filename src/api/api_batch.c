@@ -13,7 +13,7 @@ armdb_batch_new(armdb_db *db, armdb_batch **batch_out)
     struct batch *batch;
     API_NEED(batch_out, "batch");
     *batch_out = NULL;
-    API_OBJECT(struct db, inner, db, HANDLE_DB, "batch");
+    API_OBJECT_OUTSIDE(struct db, inner, db, HANDLE_DB, "batch");
     ADB_TRY(adb_db_batch_new(inner, &batch));
     *batch_out = (armdb_batch *)adb_handle_new(sizeof **batch_out, HANDLE_BATCH, batch);
     if (*batch_out != NULL)
@@ -130,7 +130,7 @@ armdb_commit(armdb_batch *batch, const armdb_write_options *options, size_t *ref
     if (refused_out != NULL)
         *refused_out = SIZE_MAX;
     adb_db_ticket_clear(options);
-    API_OBJECT(struct batch, inner, batch, HANDLE_BATCH, "commit");
+    API_OBJECT_OUTSIDE(struct batch, inner, batch, HANDLE_BATCH, "commit");
     armdb_err err = adb_db_batch_commit(inner, options,
                                         refused_out != NULL ? refused_out : &refused);
     return err;

@@ -73,7 +73,7 @@ armdb_collection_create(armdb_db *db, const char *name, const armdb_collection_o
     struct collection *collection;
     API_NEED(collection_out, "create collection");
     *collection_out = NULL;
-    API_OBJECT(struct db, inner, db, HANDLE_DB, "create collection");
+    API_OBJECT_OUTSIDE(struct db, inner, db, HANDLE_DB, "create collection");
     API_NEED(name, "create collection");
     /* Made first: once the collection is there, nothing may fail any more. */
     struct adb_handle *fresh = new_handle("create collection");
@@ -95,7 +95,7 @@ armdb_collection_open(armdb_db *db, const char *name, const armdb_collection_opt
     struct collection *collection;
     API_NEED(collection_out, "open collection");
     *collection_out = NULL;
-    API_OBJECT(struct db, inner, db, HANDLE_DB, "open collection");
+    API_OBJECT_OUTSIDE(struct db, inner, db, HANDLE_DB, "open collection");
     API_NEED(name, "open collection");
     ADB_TRY(adb_collection_open(inner, name, options, &collection));
     return adb_handle_of_collection(db, collection, collection_out);
@@ -104,7 +104,7 @@ armdb_collection_open(armdb_db *db, const char *name, const armdb_collection_opt
 armdb_err
 armdb_collection_drop(armdb_db *db, const char *name)
 {
-    API_OBJECT(struct db, inner, db, HANDLE_DB, "drop collection");
+    API_OBJECT_OUTSIDE(struct db, inner, db, HANDLE_DB, "drop collection");
     API_NEED(name, "drop collection");
     return adb_collection_drop(inner, name);
 }
@@ -115,7 +115,7 @@ armdb_collection_list(armdb_db *db, armdb_collection_info *infos, size_t capacit
 {
     API_NEED(count_out, "list collections");
     *count_out = 0;
-    API_OBJECT(struct db, inner, db, HANDLE_DB, "list collections");
+    API_OBJECT_OUTSIDE(struct db, inner, db, HANDLE_DB, "list collections");
     if (capacity > 0)
         API_NEED(infos, "list collections");
     adb_collection_list(inner, infos, capacity, count_out);

@@ -102,6 +102,6 @@ armdb_err
 armdb_warm_up(armdb_collection *collection, const armdb_cursor_options *range,
               armdb_warm_up_fn on_progress, void *context)
 {
-    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "warm up");
+    API_OBJECT_OUTSIDE(struct collection, inner, collection, HANDLE_COLLECTION, "warm up");
     return adb_db_warm_up(inner, range, on_progress, context);
 }

@@ -48,7 +48,7 @@ armdb_close(armdb_db *db)
     bool is_closed;
     if (db == NULL)
         return ARMDB_OK;
-    API_OBJECT(struct db, inner, db, HANDLE_DB, "close");
+    API_OBJECT_OUTSIDE(struct db, inner, db, HANDLE_DB, "close");
     armdb_err err = adb_db_close(inner, &is_closed);
     if (is_closed)
         end_handles(db);
@@ -58,21 +58,21 @@ armdb_close(armdb_db *db)
 armdb_err
 armdb_flush(armdb_db *db)
 {
-    API_OBJECT(struct db, inner, db, HANDLE_DB, "flush");
+    API_OBJECT_OUTSIDE(struct db, inner, db, HANDLE_DB, "flush");
     return adb_db_flush(inner);
 }
 
 armdb_err
 armdb_sync(armdb_db *db)
 {
-    API_OBJECT(struct db, inner, db, HANDLE_DB, "sync");
+    API_OBJECT_OUTSIDE(struct db, inner, db, HANDLE_DB, "sync");
     return adb_db_sync(inner);
 }
 
 armdb_err
 armdb_set_cache_bytes(armdb_db *db, uint64_t cache_bytes)
 {
-    API_OBJECT(struct db, inner, db, HANDLE_DB, "set cache bytes");
+    API_OBJECT_OUTSIDE(struct db, inner, db, HANDLE_DB, "set cache bytes");
     return adb_db_set_cache_bytes(inner, cache_bytes);
 }
 
@@ -84,14 +84,14 @@ armdb_compact(armdb_db *db, const armdb_compact_options *options,
     if (progress_out == NULL)
         progress_out = &ignored;
     *progress_out = (armdb_compact_progress){0};
-    API_OBJECT(struct db, inner, db, HANDLE_DB, "compact");
+    API_OBJECT_OUTSIDE(struct db, inner, db, HANDLE_DB, "compact");
     return adb_db_compact(inner, options, progress_out);
 }
 
 armdb_err
 armdb_checkpoint(armdb_db *db, const char *destination)
 {
-    API_OBJECT(struct db, inner, db, HANDLE_DB, "checkpoint");
+    API_OBJECT_OUTSIDE(struct db, inner, db, HANDLE_DB, "checkpoint");
     API_NEED(destination, "checkpoint");
     return adb_db_checkpoint(inner, destination);
 }
@@ -99,7 +99,7 @@ armdb_checkpoint(armdb_db *db, const char *destination)
 armdb_err
 armdb_ticket_wait(armdb_db *db, const armdb_ticket *tickets, size_t n_tickets)
 {
-    API_OBJECT(struct db, inner, db, HANDLE_DB, "wait for tickets");
+    API_OBJECT_OUTSIDE(struct db, inner, db, HANDLE_DB, "wait for tickets");
     if (n_tickets > 0)
         API_NEED(tickets, "wait for tickets");
     return adb_db_ticket_wait(inner, tickets, n_tickets);
@@ -110,7 +110,7 @@ armdb_ticket_poll(armdb_db *db, const armdb_ticket *ticket, bool *is_synced_out)
 {
     API_NEED(is_synced_out, "poll ticket");
     *is_synced_out = false;
-    API_OBJECT(struct db, inner, db, HANDLE_DB, "poll ticket");
+    API_OBJECT_OUTSIDE(struct db, inner, db, HANDLE_DB, "poll ticket");
     API_NEED(ticket, "poll ticket");
     return adb_db_ticket_poll(inner, ticket, is_synced_out);
 }
@@ -133,7 +133,7 @@ armdb_get_stats(armdb_db *db, armdb_stats *stats)
 {
     API_NEED(stats, "stats");
     ADB_TRY(clear_struct("stats", stats, &stats->struct_bytes, sizeof *stats));
-    API_OBJECT(struct db, inner, db, HANDLE_DB, "stats");
+    API_OBJECT_OUTSIDE(struct db, inner, db, HANDLE_DB, "stats");
     adb_db_get_stats(inner, stats);
     return ARMDB_OK;
 }
@@ -143,7 +143,7 @@ armdb_get_shard_info(armdb_db *db, uint32_t shard, armdb_shard_info *info)
 {
     API_NEED(info, "shard info");
     ADB_TRY(clear_struct("shard info", info, &info->struct_bytes, sizeof *info));
-    API_OBJECT(struct db, inner, db, HANDLE_DB, "shard info");
+    API_OBJECT_OUTSIDE(struct db, inner, db, HANDLE_DB, "shard info");
     return adb_db_get_shard_info(inner, shard, info);
 }
 
@@ -157,7 +157,7 @@ armdb_file_list(armdb_db *db, uint32_t shard, armdb_file_info *infos, size_t cap
         API_NEED(infos, "list files");
         ADB_TRY(clear_struct("list files", infos, &infos->struct_bytes, sizeof *infos));
     }
-    API_OBJECT(struct db, inner, db, HANDLE_DB, "list files");
+    API_OBJECT_OUTSIDE(struct db, inner, db, HANDLE_DB, "list files");
     return adb_db_file_list(inner, shard, infos, capacity, count_out);
 }
 
@@ -187,7 +187,7 @@ armdb_verify_open(armdb_db *db, armdb_damage_fn on_damage, void *context,
     if (report_out == NULL)
         report_out = &unseen;
     memset(report_out, 0, sizeof *report_out);
-    API_OBJECT(struct db, inner, db, HANDLE_DB, "verify");
+    API_OBJECT_OUTSIDE(struct db, inner, db, HANDLE_DB, "verify");
     return adb_db_verify_open(inner, on_damage, context, report_out);
 }
 

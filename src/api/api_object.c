@@ -5,7 +5,7 @@ armdb_object_get(armdb_collection *collection, armdb_slice key, armdb_object *ob
 {
     API_NEED(object_out, "get object");
     memset(object_out, 0, sizeof *object_out);
-    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "get object");
+    API_OBJECT_OUTSIDE(struct collection, inner, collection, HANDLE_COLLECTION, "get object");
     ADB_TRY(adb_check_slice("get object", "key", key));
     return adb_db_object_get(inner, key, object_out);
 }
@@ -22,7 +22,7 @@ write_object(armdb_collection *collection, enum shard_verb verb, const char *ope
              armdb_slice key, void *object, const armdb_write_options *options)
 {
     adb_db_ticket_clear(options);
-    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, operation);
+    API_OBJECT_OUTSIDE(struct collection, inner, collection, HANDLE_COLLECTION, operation);
     ADB_TRY(adb_check_slice(operation, "key", key));
     API_NEED(object, operation);
     return adb_db_object_write(inner, verb, key, object, options);

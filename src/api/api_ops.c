@@ -17,7 +17,7 @@ write_one(armdb_collection *collection, enum shard_verb verb, const char *operat
           armdb_slice key, armdb_slice value, const armdb_write_options *options)
 {
     adb_db_ticket_clear(options);
-    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, operation);
+    API_OBJECT_OUTSIDE(struct collection, inner, collection, HANDLE_COLLECTION, operation);
     ADB_TRY(adb_check_slice(operation, "key", key));
     ADB_TRY(adb_check_slice(operation, "value", value));
     return adb_db_write(inner, verb, key, value, options);
@@ -60,7 +60,7 @@ armdb_cas(armdb_collection *collection, armdb_slice key, armdb_slice expected, a
     const struct db_cas cas = {key, expected, desired};
     adb_db_ticket_clear(options);
     clear_value(current_out);
-    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "cas");
+    API_OBJECT_OUTSIDE(struct collection, inner, collection, HANDLE_COLLECTION, "cas");
     ADB_TRY(adb_check_slice("cas", "key", key));
     if (!armdb_is_absent(expected))
         ADB_TRY(adb_check_slice("cas", "expected", expected));
@@ -77,7 +77,7 @@ armdb_update(armdb_collection *collection, armdb_slice key, armdb_update_fn fn, 
     adb_db_ticket_clear(options);
     clear_value(old_out);
     clear_value(new_out);
-    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "update");
+    API_OBJECT_OUTSIDE(struct collection, inner, collection, HANDLE_COLLECTION, "update");
     ADB_TRY(adb_check_slice("update", "key", key));
     API_NEED(fn, "update");
     return adb_db_update(inner, &update, options);
@@ -92,7 +92,7 @@ armdb_migrate(armdb_collection *collection, armdb_update_fn fn, void *context,
     if (progress_out == NULL)
         progress_out = &progress;
     memset(progress_out, 0, sizeof *progress_out);
-    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "migrate");
+    API_OBJECT_OUTSIDE(struct collection, inner, collection, HANDLE_COLLECTION, "migrate");
     API_NEED(fn, "migrate");
     return adb_db_migrate(inner, &what, progress_out);
 }
@@ -105,7 +105,7 @@ armdb_add(armdb_collection *collection, armdb_slice key, int64_t delta,
     adb_db_ticket_clear(options);
     if (sum_out != NULL)
         *sum_out = 0;
-    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "add");
+    API_OBJECT_OUTSIDE(struct collection, inner, collection, HANDLE_COLLECTION, "add");
     ADB_TRY(adb_check_slice("add", "key", key));
     ADB_TRY(adb_db_add(inner, key, delta, options, &sum));
     if (sum_out != NULL)

@@ -8,7 +8,7 @@ armdb_watch_open(armdb_collection *collection, const armdb_watch_options *option
     struct watch *watch;
     API_NEED(watch_out, "open watch");
     *watch_out = NULL;
-    API_OBJECT(struct collection, inner, collection, HANDLE_COLLECTION, "open watch");
+    API_OBJECT_OUTSIDE(struct collection, inner, collection, HANDLE_COLLECTION, "open watch");
     ADB_TRY(adb_watch_open(inner, collection, options, &watch));
     *watch_out = (armdb_watch *)adb_handle_new(sizeof **watch_out, HANDLE_WATCH, watch);
     if (*watch_out == NULL) {

@@ -46,6 +46,12 @@ adb_handle_refuse(const void *handle, const char *operation)
 {
     if (handle == NULL)
         return adb_fail(ARMDB_INVALID, operation, "the handle is NULL");
+    uint64_t kind = atomic_load_explicit(&((const struct adb_handle *)handle)->kind,
+                                         memory_order_relaxed);
+    if (adb_is_in_group && (kind == HANDLE_DB || kind == HANDLE_COLLECTION || kind == HANDLE_BATCH))
+        return adb_fail(ARMDB_INVALID, operation,
+                        "in the callback of a group, which has the lock of a shard: use the "
+                        "armdb_group_ functions");
     ADB_DEBUG_FAIL("closed or foreign handle");
     return adb_fail(ARMDB_CLOSED, operation, "the handle is closed, or of another kind");
 }

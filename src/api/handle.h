@@ -17,6 +17,7 @@
 #include "base/assert.h"
 #include "base/err.h"
 #include "db/db.h"
+#include "db/db_group.h"
 #include "os/thread.h"
 
 enum { HANDLES_KEPT = 1024 };
@@ -27,6 +28,7 @@ enum { HANDLES_KEPT = 1024 };
 #define HANDLE_CURSOR UINT64_C(0xa3d1f00db003bd13)
 #define HANDLE_WATCH UINT64_C(0xa3d1f00db00531b7)
 #define HANDLE_BATCH UINT64_C(0xa3d1f00db006f117)
+#define HANDLE_GROUP UINT64_C(0xa3d1f00db007d3b9)
 #define HANDLE_CLOSED UINT64_C(0xa3d1f00db004dead)
 
 struct adb_handle {
@@ -61,7 +63,8 @@ void *adb_handle_new(size_t bytes, uint64_t kind, void *object);
 /** Empties a handle; the memory is freed later. */
 void adb_handle_end(struct adb_handle *handle);
 
-/** The error of a call on a NULL, closed or foreign handle. Debug builds stop here. */
+/** The error of a call on a NULL, closed or foreign handle, where debug builds stop; or of one that
+ * a group does not allow in its callback. */
 ADB_MUST_USE ADB_COLD armdb_err adb_handle_refuse(const void *handle, const char *operation);
 
 /** The object of a handle, NULL if it is not an open one of that kind. */
@@ -87,6 +90,15 @@ ADB_MUST_USE ADB_COLD armdb_err adb_refuse_null(const char *operation, const cha
 
 #define API_OBJECT(type, name, handle_pointer, kind, operation)                                    \
     type *name = (type *)adb_handle_object((const struct adb_handle *)(handle_pointer), kind);     \
+    if (ADB_UNLIKELY(name == NULL))                                                                \
+    return adb_handle_refuse(handle_pointer, operation)
+
+/* The same, for what takes the lock of a shard: in the callback of a group it is refused. */
+#define API_OBJECT_OUTSIDE(type, name, handle_pointer, kind, operation)                            \
+    type *name = ADB_UNLIKELY(adb_is_in_group)                                                     \
+                     ? NULL                                                                        \
+                     : (type *)adb_handle_object((const struct adb_handle *)(handle_pointer),      \
+                                                 kind);                                            \
     if (ADB_UNLIKELY(name == NULL))                                                                \
     return adb_handle_refuse(handle_pointer, operation)
 

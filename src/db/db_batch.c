@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "db/db_private.h"
+#include "db/db_batch_private.h"
 #include "log/location.h"
 #include "log/log_writer.h"
 #include "os/rcu.h"
@@ -17,24 +17,6 @@ struct batch_block {
     size_t used;
     size_t capacity;
     unsigned char bytes[];
-};
-
-/* The operations of one shard. */
-struct batch_shard {
-    uint32_t first; /* UINT32_MAX: none */
-    uint32_t last;
-    uint32_t n_writes;
-    uint64_t bytes; /* of their records, at most */
-};
-
-struct batch {
-    struct db *db;              /* borrowed */
-    struct shard_batch_op *ops; /* owned; the objects of their writes are counted */
-    uint32_t count;
-    uint32_t capacity;
-    uint64_t bytes;
-    struct batch_block *blocks; /* owned */
-    struct batch_shard *shards; /* owned: of all shards */
 };
 
 /* ------------------------------------------------------------------------- life */
@@ -167,27 +149,47 @@ check(const struct batch *batch, const struct batch_addition *addition, uint64_t
     return ARMDB_OK;
 }
 
+/* Counts a write of the batch, once or (-1) once less. */
+static void
+count(struct batch *batch, struct batch_shard *shard, const struct shard_write *write, int32_t by)
+{
+    const struct log_entry entry = {.flags = write->deadline_ms != 0 ? LOG_FLAG_DEADLINE : 0,
+                                    .key = write->key,
+                                    .value = write->value};
+    uint64_t bytes = adb_log_part_bytes_most(&entry) * (uint64_t)(int64_t)by;
+    shard->n_writes += (uint32_t)by;
+    shard->bytes += bytes;
+    batch->bytes += bytes;
+}
+
+static struct batch_shard *
+shard_of(struct batch *batch, const struct shard_batch_op *op)
+{
+    return &batch->shards[adb_router_shard(&batch->db->router, op->write.key)];
+}
+
 /* Puts the newest operation behind the others of its shard. */
 static void
 link_newest(struct batch *batch)
 {
     uint32_t number = batch->count++;
-    struct shard_batch_op *op = &batch->ops[number];
-    struct batch_shard *shard = &batch->shards[adb_router_shard(&batch->db->router, op->write.key)];
+    const struct shard_batch_op *op = &batch->ops[number];
+    struct batch_shard *shard = shard_of(batch, op);
     if (shard->first == UINT32_MAX)
         shard->first = number;
     else
         batch->ops[shard->last].next = number;
     shard->last = number;
-    if (!op->is_write)
-        return;
-    const struct log_entry entry = {.flags = op->write.deadline_ms != 0 ? LOG_FLAG_DEADLINE : 0,
-                                    .key = op->write.key,
-                                    .value = op->write.value};
-    uint64_t bytes = adb_log_part_bytes_most(&entry);
-    shard->n_writes++;
-    shard->bytes += bytes;
-    batch->bytes += bytes;
+    if (op->is_write)
+        count(batch, shard, &op->write, 1);
+}
+
+void
+adb_batch_withdraw(struct batch *batch, uint32_t number)
+{
+    struct shard_batch_op *op = &batch->ops[number];
+    count(batch, shard_of(batch, op), &op->write, -1);
+    op->is_write = false;
 }
 
 armdb_err
@@ -276,24 +278,30 @@ read_all_expected(struct batch *batch, uint32_t *refused_out)
     return ARMDB_OK;
 }
 
+armdb_err
+adb_batch_part(const struct batch *batch, uint32_t number, struct shard_batch_part *part_out)
+{
+    const struct batch_shard *shard = &batch->shards[number];
+    uint64_t most = adb_shard_part_bytes_max(batch->db->shards[number]);
+    if (shard->bytes > most)
+        return adb_fail(ARMDB_LIMIT, "batch",
+                        "%" PRIu64 " bytes for shard %" PRIu32 ", which takes at most %" PRIu64
+                        " of one batch: raise max_file_bytes",
+                        shard->bytes, number, most);
+    *part_out = (struct shard_batch_part){.shard = batch->db->shards[number],
+                                          .first = shard->first,
+                                          .n_writes = shard->n_writes,
+                                          .bytes = shard->bytes};
+    return ARMDB_OK;
+}
+
 static armdb_err
 list_parts(const struct batch *batch, struct shard_batch *work)
 {
-    const struct db *db = batch->db;
     work->n_parts = 0;
-    for (uint32_t i = 0; i < db->settings.shards; i++) {
-        const struct batch_shard *shard = &batch->shards[i];
-        uint64_t most = adb_shard_part_bytes_max(db->shards[i]);
-        if (shard->bytes > most)
-            return adb_fail(ARMDB_LIMIT, "batch",
-                            "%" PRIu64 " bytes for shard %" PRIu32 ", which takes at most %" PRIu64
-                            " of one batch: raise max_file_bytes",
-                            shard->bytes, i, most);
-        if (shard->first != UINT32_MAX)
-            work->parts[work->n_parts++] = (struct shard_batch_part){.shard = db->shards[i],
-                                                                     .first = shard->first,
-                                                                     .n_writes = shard->n_writes,
-                                                                     .bytes = shard->bytes};
+    for (uint32_t i = 0; i < batch->db->settings.shards; i++) {
+        if (batch->shards[i].first != UINT32_MAX)
+            ADB_TRY(adb_batch_part(batch, i, &work->parts[work->n_parts++]));
     }
     return ARMDB_OK;
 }
@@ -313,27 +321,37 @@ commit(struct batch *batch, struct shard_batch *work)
 }
 
 armdb_err
+adb_batch_settle(const struct db *db, const armdb_write_options *options, struct shard_batch *work,
+                 struct batch_ticket *ticket_out)
+{
+    *ticket_out = (struct batch_ticket){0};
+    adb_db_ticket_clear(options);
+    ADB_TRY(adb_write_options_settle(options, db->settings.durability, &work->durability));
+    if (options == NULL)
+        return ARMDB_OK;
+    if (options->expires_at_ms != 0 || options->ttl_ms != 0)
+        return adb_fail(ARMDB_INVALID, "commit", "deadlines are set for each put of a batch");
+    if (options->ticket != NULL) {
+        work->ticket_out = &ticket_out->sequence;
+        work->ticket_part_out = &ticket_out->part;
+    }
+    return ARMDB_OK;
+}
+
+armdb_err
 adb_db_batch_commit(struct batch *batch, const armdb_write_options *options, size_t *refused_out)
 {
     struct shard_batch_part parts[ARMDB_SHARDS_MAX];
     struct shard_batch work = {.ops = batch->ops, .parts = parts, .refused = UINT32_MAX};
-    uint64_t sequence = 0;
-    uint32_t part = 0;
-    adb_db_ticket_clear(options);
-    ADB_TRY(adb_write_options_settle(options, batch->db->settings.durability, &work.durability));
-    if (options != NULL && (options->expires_at_ms != 0 || options->ttl_ms != 0))
-        return adb_fail(ARMDB_INVALID, "commit", "deadlines are set for each put of a batch");
-    if (options != NULL && options->ticket != NULL) {
-        work.ticket_out = &sequence;
-        work.ticket_part_out = &part;
-    }
+    struct batch_ticket ticket;
+    ADB_TRY(adb_batch_settle(batch->db, options, &work, &ticket));
     armdb_err err = commit(batch, &work);
     *refused_out = work.refused == UINT32_MAX ? SIZE_MAX : work.refused;
     adb_objects_reclaim(batch->db, OBJECTS_RETIRED_MAX);
-    if (err == ARMDB_OK && sequence != 0) {
+    if (err == ARMDB_OK && ticket.sequence != 0) {
         uint32_t number = adb_router_shard(&batch->db->router,
-                                           batch->ops[parts[part].first].write.key);
-        *options->ticket = (armdb_ticket){.sequence = sequence, .shard = number};
+                                           batch->ops[parts[ticket.part].first].write.key);
+        *options->ticket = (armdb_ticket){.sequence = ticket.sequence, .shard = number};
     }
     return err;
 }

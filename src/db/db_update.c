@@ -270,59 +270,65 @@ adb_db_cas(struct collection *collection, const struct db_cas *cas,
 
 /* ---------------------------------------------------------------------------- add */
 
-struct add {
-    int64_t delta;
-    int64_t sum;
-    unsigned char bytes[8]; /* of the sum, the lowest first */
-};
+armdb_err
+adb_collection_check_number(const struct collection *collection)
+{
+    const uint32_t width = collection->index.keys.value_bytes;
+    if (width == 1 || width == 2 || width == 4 || width == 8)
+        return ARMDB_OK;
+    return adb_fail(ARMDB_UNSUPPORTED, "add",
+                    "values of collection \"%.100s\" are no numbers: their length is not always 1, "
+                    "2, 4 or 8 bytes",
+                    collection->name);
+}
+
+armdb_err
+adb_number_add(armdb_slice number, uint32_t width, struct adb_addition *addition)
+{
+    const uint32_t unused = 64 - 8 * width;
+    const int64_t largest = INT64_MAX >> unused;
+    unsigned char bytes[8] = {0};
+    if (number.len > 0)
+        memcpy(bytes, number.data, width);
+    const int64_t now = (int64_t)(adb_load_u64(bytes) << unused) >> unused;
+    if (__builtin_add_overflow(now, addition->delta, &addition->sum) || addition->sum > largest ||
+        addition->sum < -largest - 1)
+        return adb_fail(ARMDB_OVERFLOW, "add",
+                        "%" PRId64 " added to %" PRId64 " does not fit %" PRIu32
+                        " bytes, which hold %" PRId64 "..%" PRId64,
+                        addition->delta, now, width, -largest - 1, largest);
+    adb_store_u64(addition->bytes, (uint64_t)addition->sum);
+    return ARMDB_OK;
+}
 
 static armdb_err
 decide_add(struct change *change)
 {
-    struct add *add = (struct add *)change->context;
-    const uint32_t width = (uint32_t)change->write.value.len;
-    const uint32_t unused = 64 - 8 * width;
-    const int64_t largest = INT64_MAX >> unused;
-    int64_t now = 0;
-    if (change->is_there) {
-        unsigned char bytes[8] = {0};
-        memcpy(bytes, armdb_value_bytes(&change->value).data, width);
-        now = (int64_t)(adb_load_u64(bytes) << unused) >> unused;
-    }
-    if (__builtin_add_overflow(now, add->delta, &add->sum) || add->sum > largest ||
-        add->sum < -largest - 1)
-        return adb_fail(ARMDB_OVERFLOW, "add",
-                        "%" PRId64 " added to %" PRId64 " does not fit %" PRIu32
-                        " bytes, which hold %" PRId64 "..%" PRId64,
-                        add->delta, now, width, -largest - 1, largest);
-    adb_store_u64(add->bytes, (uint64_t)add->sum);
-    return ARMDB_OK;
+    const armdb_slice none = {NULL, 0};
+    return adb_number_add(change->is_there ? armdb_value_bytes(&change->value) : none,
+                          (uint32_t)change->write.value.len,
+                          (struct adb_addition *)change->context);
 }
 
 armdb_err
 adb_db_add(struct collection *collection, armdb_slice key, int64_t delta,
            const armdb_write_options *options, int64_t *sum_out)
 {
-    const uint32_t width = collection->index.keys.value_bytes;
-    struct add add = {.delta = delta};
+    struct adb_addition addition = {.delta = delta};
     struct change change = {
         .options = options,
         .decide = decide_add,
-        .context = &add,
+        .context = &addition,
         .reads_all = true,
         .is_under_lock = true,
-        .write.value = {add.bytes, width},
+        .write.value = {addition.bytes, collection->index.keys.value_bytes},
     };
-    if (width != 1 && width != 2 && width != 4 && width != 8)
-        return adb_fail(ARMDB_UNSUPPORTED, "add",
-                        "values of collection \"%.100s\" are no numbers: their length is not "
-                        "always 1, 2, 4 or 8 bytes",
-                        collection->name);
+    ADB_TRY(adb_collection_check_number(collection));
     ADB_TRY(begin(&change, collection, key));
     armdb_err err = try_once(&change);
     forget(&change);
     if (err == ARMDB_OK)
-        *sum_out = add.sum;
+        *sum_out = addition.sum;
     return err;
 }
 

@@ -64,6 +64,20 @@ struct db_migrate {
 ADB_MUST_USE armdb_err adb_db_migrate(struct collection *collection, const struct db_migrate *what,
                                       armdb_migrate_progress *progress_out);
 
+/** An addition to a number. */
+struct adb_addition {
+    int64_t delta;
+    int64_t sum;
+    unsigned char bytes[8]; /* of the sum, the lowest first */
+};
+
+/** Adds to a number of 1, 2, 4 or 8 bytes; of none: to 0. ARMDB_OVERFLOW is raised. */
+ADB_MUST_USE armdb_err adb_number_add(armdb_slice number, uint32_t width,
+                                      struct adb_addition *addition);
+
+/** Whether the values of a collection are numbers: ARMDB_UNSUPPORTED is raised if not. */
+ADB_MUST_USE armdb_err adb_collection_check_number(const struct collection *collection);
+
 /** `sum_out` is not NULL. */
 ADB_MUST_USE armdb_err adb_db_add(struct collection *collection, armdb_slice key, int64_t delta,
                                   const armdb_write_options *options, int64_t *sum_out);

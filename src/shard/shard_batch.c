@@ -275,10 +275,11 @@ publish_all(struct shard_batch *batch)
         armdb_err err = publish_part(batch, &batch->parts[i]);
         if (err == ARMDB_OK)
             continue;
-        err = adb_fail(ARMDB_FAILED, "batch",
-                       "the batch is in the log, but there was no memory to show all of it: shard "
-                       "%" PRIu32 " and the others of it refuse writes; open the database anew",
-                       batch->parts[i].shard->identity.shard);
+        err =
+            adb_fail(ARMDB_FAILED, "batch",
+                     "the batch is in the log, but there was no memory to show all of it in shard "
+                     "%" PRIu32 ": its shards refuse writes; open the database anew",
+                     batch->parts[i].shard->identity.shard);
         fence_writers(batch);
         return err;
     }
@@ -322,9 +323,19 @@ make_room(const struct shard_batch *batch, struct shard **full_out)
 }
 
 static armdb_err
+gather(const struct shard_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->n_parts; i++)
+        ADB_TRY(adb_shard_failed(batch->parts[i].shard));
+    return batch->gather(batch->gather_context);
+}
+
+static armdb_err
 write_locked(struct shard_batch *batch, struct shard **full_out)
 {
     *full_out = NULL;
+    if (batch->gather != NULL)
+        ADB_TRY(gather(batch));
     for (uint32_t i = 0; i < batch->n_parts; i++)
         ADB_TRY(check_part(batch, &batch->parts[i]));
     ADB_TRY(make_room(batch, full_out));

@@ -53,6 +53,11 @@ struct shard_batch {
     uint64_t *ticket_out; /* as in struct shard_write: of the shard of *ticket_part_out; that one
                            * vouches for all */
     uint32_t *ticket_part_out;
+    /* NULL; or what fills in the operations and the parts, which name their shards already: called
+     * first under the locks, and again if these were left meanwhile. Any error of it is returned,
+     * and nothing was changed. */
+    armdb_err (*gather)(void *context);
+    void *gather_context;
     uint32_t refused; /* set: the operation whose condition was not met, or whose value has to be
                        * read; UINT32_MAX: none */
 };
@@ -63,12 +68,12 @@ uint64_t adb_shard_part_bytes_max(const struct shard *shard);
 /**
  * Does all writes of a batch, or none.
  *
- * Returns:  ARMDB_OK; ARMDB_NOT_FOUND, ARMDB_EXISTS, ARMDB_CHANGED (a condition was not met:
- *           `refused`); ARMDB_BUSY, not raised (the value for a SHARD_VALUE must be read, and
- *           expected_at set; if that names it already, it has moved); ARMDB_NO_SPACE,
- *           ARMDB_NO_MEMORY: nothing was changed; ARMDB_IO: it may be found after the next open, or
- *           not, and the shards refuse writes; or it is done, but not known to be on the device;
- *           ARMDB_FAILED.
+ * Returns:  ARMDB_OK; what `gather` returned; ARMDB_NOT_FOUND, ARMDB_EXISTS, ARMDB_CHANGED (a
+ *           condition was not met: `refused`); ARMDB_BUSY, not raised (the value for a SHARD_VALUE
+ *           must be read, and expected_at set; if that names it already, it has moved);
+ *           ARMDB_NO_SPACE, ARMDB_NO_MEMORY: nothing was changed; ARMDB_IO: it may be found after
+ *           the next open, or not, and the shards refuse writes; or it is done, but not known to be
+ *           on the device; ARMDB_FAILED.
  */
 ADB_MUST_USE armdb_err adb_shard_write_batch(struct shard_batch *batch);
 

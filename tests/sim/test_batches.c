@@ -1,10 +1,11 @@
 /*
  * test_batches.c: the power is cut, or the process killed, at each change of the disk that a seeded
- * workload of batches and single writes over several shards makes.
+ * workload of batches, groups and single writes over several shards makes.
  *
- * Each write is of keys that no other has, so what is there afterwards tells everything: a batch is
- * whole or not there at all; each shard has a front of its log; and all that was promised is there.
- * Then writing goes on, to another end, so that what was cut off would come back if it could.
+ * Each write is of keys that no other has, so what is there afterwards tells everything: a batch,
+ * or a group, is whole or not there at all; each shard has a front of its log; and all that was
+ * promised is there. Then writing goes on, to another end, so that what was cut off would come back
+ * if it could.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #include "db/db_batch.h"
+#include "db/db_group.h"
 #include "db/db_private.h"
 #include "sim/require.h"
 #include "support/os_sim_private.h"
@@ -27,8 +29,9 @@ static const enum sim_cut modes[MODES] = {SIM_CUT_LOSE,    SIM_CUT_KEEP,    SIM_
 /* What a write promises, once it has returned. */
 enum promise { NOTHING, SURVIVES_KILL, SURVIVES_CUT };
 
-/* A batch, or a single write: one key. */
+/* A batch, a group, or a single write: one key. */
 struct entry {
+    bool is_group; /* all keys belong to the shard of the first one */
     uint32_t n_keys;
     uint32_t value_len;
     bool is_over;    /* it has returned */
@@ -45,6 +48,7 @@ static struct {
     uint64_t ends;
     uint64_t batches_lost;
     uint64_t batches_found;
+    uint64_t groups;
 } totals;
 
 struct life {
@@ -56,21 +60,30 @@ struct life {
 };
 
 static armdb_slice
-key_of(uint32_t entry, uint32_t number, char *room)
+key_of(const struct life *life, uint32_t entry, uint32_t number, char *room)
 {
-    int len = snprintf(room, 32, "%02" PRIu32 "-%02" PRIu32, entry, number);
-    return (armdb_slice){room, (size_t)len};
+    const struct router *router = &life->db->router;
+    const bool is_group = life->history->entries[entry].is_group;
+    int len = snprintf(room, 32, "%02" PRIu32 "-00", entry);
+    const uint32_t shard = adb_router_shard(router, (armdb_slice){room, (size_t)len});
+    for (uint32_t i = 0;; i++) { /* the first with that number that belongs there */
+        len = snprintf(room, 32, "%02" PRIu32 "-%02" PRIu32, entry, number + 100 * i);
+        const armdb_slice key = {room, (size_t)len};
+        if (!is_group || adb_router_shard(router, key) == shard)
+            return key;
+    }
 }
 
 /* -------------------------------------------------------------------- checking */
 
 static bool
-is_there(struct collection *all, uint32_t entry, uint32_t number, uint32_t value_len)
+is_there(const struct life *life, uint32_t entry, uint32_t number, uint32_t value_len)
 {
+    struct collection *all = adb_db_default(life->db);
     char room[32];
     unsigned char value[8192];
     size_t len;
-    armdb_err err = adb_db_get(all, key_of(entry, number, room), value, sizeof value, &len);
+    armdb_err err = adb_db_get(all, key_of(life, entry, number, room), value, sizeof value, &len);
     if (err == ARMDB_NOT_FOUND)
         return false;
     REQUIRE(err == ARMDB_OK && len == value_len, "%s, %zu bytes", armdb_err_name(err), len);
@@ -85,21 +98,20 @@ check(struct life *life, enum promise kept)
 {
     struct history *history = life->history;
     bool has_ended[ARMDB_SHARDS_MAX] = {false};
-    struct collection *all = adb_db_default(life->db);
     char room[32];
     for (uint32_t i = 0; i < history->count; i++) {
         struct entry *entry = &history->entries[i];
         if (entry->n_keys == 0)
             continue;
-        bool is_here = is_there(all, i, 0, entry->value_len);
+        bool is_here = is_there(life, i, 0, entry->value_len);
         for (uint32_t k = 0; k < entry->n_keys; k++) {
-            uint32_t shard = adb_router_shard(&life->db->router, key_of(i, k, room));
-            REQUIRE(is_there(all, i, k, entry->value_len) == is_here,
+            uint32_t shard = adb_router_shard(&life->db->router, key_of(life, i, k, room));
+            REQUIRE(is_there(life, i, k, entry->value_len) == is_here,
                     "write %u of %u keys is there in part", i, entry->n_keys);
             REQUIRE(!is_here || !has_ended[shard], "write %u is there, an earlier one is not", i);
         }
         for (uint32_t k = 0; !is_here && !entry->is_refused && k < entry->n_keys; k++)
-            has_ended[adb_router_shard(&life->db->router, key_of(i, k, room))] = true;
+            has_ended[adb_router_shard(&life->db->router, key_of(life, i, k, room))] = true;
         REQUIRE(!is_here || !entry->is_refused, "write %u was refused, and is there", i);
         REQUIRE(is_here || entry->promise < kept, "write %u was promised, and is gone", i);
         totals.batches_lost += !is_here && entry->n_keys > 1;
@@ -126,7 +138,7 @@ write_batch(struct life *life, uint32_t number, const struct entry *entry,
     armdb_err err = adb_db_batch_new(life->db, &batch);
     for (uint32_t k = 0; err == ARMDB_OK && k < entry->n_keys; k++) {
         const struct batch_addition addition = {.collection = adb_db_default(life->db),
-                                                .key = key_of(number, k, room),
+                                                .key = key_of(life, number, k, room),
                                                 .is_write = true,
                                                 .verb = SHARD_PUT,
                                                 .condition = SHARD_ABSENT,
@@ -139,6 +151,57 @@ write_batch(struct life *life, uint32_t number, const struct entry *entry,
     return err;
 }
 
+/* What a group is to do. */
+struct group_work {
+    struct life *life;
+    uint32_t number;
+    const struct entry *entry;
+    bool is_dropped; /* it says no at the end */
+};
+
+/* Each key gets another value first. */
+static armdb_err
+do_group(void *context, struct group *group)
+{
+    const struct group_work *work = (const struct group_work *)context;
+    struct collection *all = adb_db_default(work->life->db);
+    unsigned char value[8192], found[8192];
+    char room[32];
+    const armdb_slice bytes = {value, work->entry->value_len};
+    for (size_t i = 0; i < work->entry->value_len; i++)
+        value[i] = (unsigned char)(work->number + i);
+    for (uint32_t k = 0; k < work->entry->n_keys; k++) {
+        const armdb_slice key = key_of(work->life, work->number, k, room);
+        armdb_read read = {.key = key, .buffer = found, .capacity = sizeof found};
+        ADB_TRY(adb_db_group_write(group, all, SHARD_INSERT, key, armdb_str("other"), NULL));
+        ADB_TRY(adb_db_group_write(group, all, SHARD_DELETE, key, armdb_str(""), NULL));
+        ADB_TRY(adb_db_group_write(group, all, SHARD_PUT, key, bytes, NULL));
+        ADB_TRY(adb_db_group_get(group, all, &read));
+        REQUIRE(read.len == bytes.len && memcmp(found, value, read.len) == 0, "another value");
+    }
+    return work->is_dropped ? ARMDB_END : ARMDB_OK;
+}
+
+static armdb_err
+write_group(struct life *life, uint32_t number, struct entry *entry,
+            const armdb_write_options *options)
+{
+    char room[32];
+    struct group_work work = {.life = life,
+                              .number = number,
+                              .entry = entry,
+                              .is_dropped = test_rng_below(&life->rng, 6) == 0};
+    const struct group_call call = {.collection = adb_db_default(life->db),
+                                    .key = key_of(life, number, 0, room),
+                                    .fn = do_group,
+                                    .context = &work};
+    armdb_err err = adb_db_group_run(&call, options);
+    REQUIRE(work.is_dropped || err != ARMDB_END, "a group was dropped");
+    REQUIRE(!work.is_dropped || err != ARMDB_OK, "a group was not dropped");
+    totals.groups += err == ARMDB_OK;
+    return err;
+}
+
 static armdb_err
 write_one(struct life *life, uint32_t number, const struct entry *entry,
           const armdb_write_options *options)
@@ -147,7 +210,7 @@ write_one(struct life *life, uint32_t number, const struct entry *entry,
     char room[32];
     for (size_t i = 0; i < entry->value_len; i++)
         value[i] = (unsigned char)(number + i);
-    return adb_db_write(adb_db_default(life->db), SHARD_PUT, key_of(number, 0, room),
+    return adb_db_write(adb_db_default(life->db), SHARD_PUT, key_of(life, number, 0, room),
                         (armdb_slice){value, entry->value_len}, options);
 }
 
@@ -184,11 +247,13 @@ step(struct life *life)
     history->count++;
     struct entry *entry = &history->entries[number];
     entry->n_keys = what < 9 ? 1 : 2 + (uint32_t)test_rng_below(rng, KEYS_MAX - 1);
+    entry->is_group = entry->n_keys > 1 && test_rng_below(rng, 3) == 0;
     entry->value_len = (uint32_t)test_rng_below(rng, test_rng_below(rng, 4) == 0 ? 5000 : 60);
     options.durability = (armdb_durability)(ARMDB_BUFFERED + test_rng_below(rng, 3));
     bool has_ticket = test_rng_below(rng, 4) == 0;
     options.ticket = has_ticket ? &ticket : NULL;
     armdb_err err = entry->n_keys == 1 ? write_one(life, number, entry, &options)
+                    : entry->is_group  ? write_group(life, number, entry, &options)
                                        : write_batch(life, number, entry, &options);
     if (err == ARMDB_OK && has_ticket && options.durability == ARMDB_SYNCED &&
         test_rng_below(rng, 2) == 0)
@@ -196,7 +261,9 @@ step(struct life *life)
     else if (has_ticket && options.durability == ARMDB_SYNCED)
         options.durability = ARMDB_BUFFERED; /* nothing is promised */
     entry->is_over = err == ARMDB_OK;
-    entry->is_refused = err == ARMDB_NO_SPACE || err == ARMDB_NO_MEMORY;
+    entry->is_refused = err == ARMDB_NO_SPACE || err == ARMDB_NO_MEMORY || err == ARMDB_END;
+    if (err == ARMDB_END) /* a group said no */
+        return ARMDB_OK;
     if (entry->is_over && options.durability != ARMDB_BUFFERED)
         entry->promise = options.durability == ARMDB_SYNCED ? SURVIVES_CUT : SURVIVES_KILL;
     return err;
@@ -347,8 +414,9 @@ main(void)
         while (cut_at(of_round, n))
             n++;
     }
-    printf("%" PRIu64 " ends, batches: %" PRIu64 " found, %" PRIu64 " lost\n", totals.ends,
-           totals.batches_found, totals.batches_lost);
-    REQUIRE(totals.batches_found > 0 && totals.batches_lost > 0, "nothing was tried");
+    printf("%" PRIu64 " ends, batches: %" PRIu64 " found, %" PRIu64 " lost; groups: %" PRIu64 "\n",
+           totals.ends, totals.batches_found, totals.batches_lost, totals.groups);
+    REQUIRE(totals.batches_found > 0 && totals.batches_lost > 0 && totals.groups > 0,
+            "nothing was tried");
     return 0;
 }

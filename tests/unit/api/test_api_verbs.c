@@ -406,6 +406,142 @@ do_keep(struct cell *cell)
     return ARMDB_OK;
 }
 
+/* --------------------------------------------------------------------- in groups */
+
+static armdb_err
+get_in_group(void *context, armdb_group *group)
+{
+    const struct cell *cell = (const struct cell *)context;
+    char buffer[VALUE_BYTES];
+    size_t len;
+    TRY(armdb_group_get(group, cell->collection, armdb_str("c"), buffer, sizeof buffer, &len));
+    assert_int_equal(len, VALUE_BYTES);
+    assert_memory_equal(buffer, VALUE[2], VALUE_BYTES);
+    return ARMDB_OK;
+}
+
+static armdb_err
+get_value_in_group(void *context, armdb_group *group)
+{
+    const struct cell *cell = (const struct cell *)context;
+    armdb_value value;
+    TRY(armdb_group_get_value(group, cell->collection, armdb_str("d"), &value));
+    assert_memory_equal(armdb_value_bytes(&value).data, VALUE[3], VALUE_BYTES);
+    armdb_value_release(&value);
+    return ARMDB_OK;
+}
+
+static armdb_err
+contains_in_group(void *context, armdb_group *group)
+{
+    const struct cell *cell = (const struct cell *)context;
+    bool found;
+    TRY(armdb_group_contains(group, cell->collection, armdb_str("a"), &found));
+    assert_true(found);
+    assert_ok(armdb_group_contains(group, cell->collection, armdb_str("z"), &found));
+    assert_false(found);
+    return ARMDB_OK;
+}
+
+static armdb_err
+put_in_group(void *context, armdb_group *group)
+{
+    const struct cell *cell = (const struct cell *)context;
+    char buffer[VALUE_BYTES];
+    size_t len;
+    TRY(armdb_group_put(group, cell->collection, armdb_str("c"), armdb_str("replaced"), NULL));
+    TRY(armdb_group_get(group, cell->collection, armdb_str("c"), buffer, sizeof buffer, &len));
+    assert_memory_equal(buffer, "replaced", VALUE_BYTES);
+    return ARMDB_OK;
+}
+
+static armdb_err
+insert_in_group(void *context, armdb_group *group)
+{
+    const struct cell *cell = (const struct cell *)context;
+    TRY(armdb_group_insert(group, cell->collection, armdb_str("f"), armdb_str("inserted"), NULL));
+    assert_int_equal(
+        armdb_group_insert(group, cell->collection, armdb_str("f"), armdb_str("again..."), NULL),
+        ARMDB_EXISTS);
+    return ARMDB_OK;
+}
+
+static armdb_err
+delete_in_group(void *context, armdb_group *group)
+{
+    const struct cell *cell = (const struct cell *)context;
+    TRY(armdb_group_delete(group, cell->collection, armdb_str("b")));
+    assert_int_equal(armdb_group_delete(group, cell->collection, armdb_str("b")), ARMDB_NOT_FOUND);
+    return ARMDB_OK;
+}
+
+static armdb_err
+add_in_group(void *context, armdb_group *group)
+{
+    const struct cell *cell = (const struct cell *)context;
+    int64_t sum;
+    TRY(armdb_group_add(group, cell->collection, armdb_str("a"), 1, &sum));
+    return armdb_group_add(group, cell->collection, armdb_str("a"), 1, &sum);
+}
+
+static armdb_err
+run_group(struct cell *cell, armdb_group_fn fn)
+{
+    return armdb_group_run(cell->collection, armdb_str("a"), fn, cell, NULL);
+}
+
+static armdb_err
+do_group_get(struct cell *cell)
+{
+    return run_group(cell, get_in_group);
+}
+
+static armdb_err
+do_group_get_value(struct cell *cell)
+{
+    return run_group(cell, get_value_in_group);
+}
+
+static armdb_err
+do_group_contains(struct cell *cell)
+{
+    return run_group(cell, contains_in_group);
+}
+
+static armdb_err
+do_group_put(struct cell *cell)
+{
+    TRY(run_group(cell, put_in_group));
+    expect_get(cell->collection, "c", "replaced");
+    return ARMDB_OK;
+}
+
+static armdb_err
+do_group_insert(struct cell *cell)
+{
+    TRY(run_group(cell, insert_in_group));
+    expect_get(cell->collection, "f", "inserted");
+    return ARMDB_OK;
+}
+
+static armdb_err
+do_group_delete(struct cell *cell)
+{
+    bool found;
+    TRY(run_group(cell, delete_in_group));
+    assert_ok(armdb_contains(cell->collection, armdb_str("b"), &found));
+    assert_false(found);
+    return ARMDB_OK;
+}
+
+static armdb_err
+do_group_add(struct cell *cell)
+{
+    TRY(run_group(cell, add_in_group));
+    expect_get(cell->collection, "a", "xalue--a");
+    return ARMDB_OK;
+}
+
 /* ---------------------------------------------------------------------- table */
 
 enum need { OF_ALL, OF_ORDER, OF_OBJECTS, OF_CONST };
@@ -437,6 +573,13 @@ static const struct verb {
     {"armdb_cursor_seek", do_seek, OF_ORDER},
     {"cursor of a range", do_range, OF_ORDER},
     {"cursor of a prefix", do_prefix, OF_ORDER},
+    {"armdb_group_get", do_group_get, OF_ALL},
+    {"armdb_group_get_value", do_group_get_value, OF_ALL},
+    {"armdb_group_contains", do_group_contains, OF_ALL},
+    {"armdb_group_put", do_group_put, OF_ALL},
+    {"armdb_group_insert", do_group_insert, OF_ALL},
+    {"armdb_group_delete", do_group_delete, OF_ALL},
+    {"armdb_group_add", do_group_add, OF_CONST},
     {"armdb_object_get", do_object_get, OF_OBJECTS},
     {"armdb_object_put", do_object_put, OF_OBJECTS},
     {"armdb_object_insert", do_object_insert, OF_OBJECTS},
