@@ -216,8 +216,8 @@ undo_all(const struct shard_batch *batch, armdb_err err)
     bool is_undone = true;
     for (uint32_t i = 0; i < batch->n_parts; i++) {
         const struct shard_batch_part *part = &batch->parts[i];
-        if (part->is_begun && adb_log_writer_undo_part(&part->shard->writer, part->at,
-                                                       part->before) != ARMDB_OK)
+        if (part->is_begun &&
+            adb_log_writer_undo_part(&part->shard->writer, part->at, part->before) != ARMDB_OK)
             is_undone = false;
     }
     if (is_undone || !is_harmless)

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/err.h"
+#include "db/db_batch.h"
 
 /* What the operations leave: two shards with two files each, the first one sealed. */
 const char *const golden_files[] = {"MANIFEST",
@@ -14,7 +15,7 @@ const char *const golden_files[] = {"MANIFEST",
                                     "shard-001/0000000002.log",
                                     NULL};
 
-enum { COLLECTIONS = 5, STEPS = 400, VALUE_BYTES_MAX = 500 };
+enum { COLLECTIONS = 5, STEPS = 400, VALUE_BYTES_MAX = 500, BATCH_WRITES_MAX = 6 };
 
 static const struct {
     const char *name;
@@ -78,28 +79,85 @@ make_value(uint32_t *random, unsigned char *value)
     return len;
 }
 
+/* A write that was drawn. */
+struct drawn {
+    unsigned char key[ARMDB_KEY_MAX];
+    unsigned char value[VALUE_BYTES_MAX];
+    uint32_t which;
+    size_t key_len;
+    size_t value_len;
+    enum shard_verb verb;
+    armdb_write_options options;
+};
+
+static void
+draw(uint32_t *random, struct drawn *drawn)
+{
+    static const armdb_durability levels[4] = {ARMDB_BUFFERED, ARMDB_WRITTEN, ARMDB_WRITTEN,
+                                               ARMDB_SYNCED};
+    drawn->which = next_random(random) % COLLECTIONS;
+    drawn->key_len = make_key(random, KINDS[drawn->which].key_bytes, drawn->key);
+    drawn->value_len = make_value(random, drawn->value);
+    uint32_t verb = next_random(random) % 8;
+    drawn->verb = verb < 2 ? SHARD_DELETE : verb == 2 ? SHARD_INSERT : SHARD_PUT;
+    if (verb < 2)
+        drawn->value_len = 0;
+    drawn->options = (armdb_write_options)ARMDB_WRITE_OPTIONS_INIT;
+    drawn->options.durability = levels[next_random(random) % 4];
+    uint32_t until = next_random(random);
+    if (verb >= 2 && until % 3 == 0)
+        drawn->options.expires_at_ms = UINT64_C(32503680000000) + until; /* the year 3000 */
+}
+
 static void
 step(struct collection *const *collections, uint32_t *random)
 {
-    unsigned char key[ARMDB_KEY_MAX], value[VALUE_BYTES_MAX];
-    uint32_t which = next_random(random) % COLLECTIONS;
-    size_t key_len = make_key(random, KINDS[which].key_bytes, key);
-    size_t value_len = make_value(random, value);
-    uint32_t verb = next_random(random) % 8;
-    armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
-    static const armdb_durability levels[4] = {ARMDB_BUFFERED, ARMDB_WRITTEN, ARMDB_WRITTEN,
-                                               ARMDB_SYNCED};
-    options.durability = levels[next_random(random) % 4];
-    uint32_t until = next_random(random);
-    if (verb >= 2 && until % 3 == 0)
-        options.expires_at_ms = UINT64_C(32503680000000) + until; /* the year 3000 */
-    armdb_err err = adb_db_write(collections[which],
-                                 verb < 2    ? SHARD_DELETE
-                                 : verb == 2 ? SHARD_INSERT
-                                             : SHARD_PUT,
-                                 armdb_bytes(key, key_len),
-                                 armdb_bytes(value, verb < 2 ? 0 : value_len), &options);
+    struct drawn drawn;
+    draw(random, &drawn);
+    armdb_err err = adb_db_write(collections[drawn.which], drawn.verb,
+                                 armdb_bytes(drawn.key, drawn.key_len),
+                                 armdb_bytes(drawn.value, drawn.value_len), &drawn.options);
     ADB_ASSERT(err == ARMDB_OK || err == ARMDB_NOT_FOUND || err == ARMDB_EXISTS);
+}
+
+/* A few writes together; the level is that of the last one. */
+static void
+step_batch(struct db *db, struct collection *const *collections, uint32_t *random)
+{
+    armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
+    uint32_t count = 1 + next_random(random) % BATCH_WRITES_MAX;
+    struct drawn drawn;
+    struct batch *batch;
+    size_t refused;
+    ADB_ASSERT(adb_db_batch_new(db, &batch) == ARMDB_OK);
+    for (uint32_t i = 0; i < count; i++) {
+        draw(random, &drawn);
+        options.durability = drawn.options.durability;
+        drawn.options.durability = ARMDB_DURABILITY_DEFAULT;
+        const struct batch_addition addition = {
+            .collection = collections[drawn.which],
+            .key = armdb_bytes(drawn.key, drawn.key_len),
+            .is_write = true,
+            .verb = drawn.verb == SHARD_DELETE ? SHARD_DELETE : SHARD_PUT,
+            .value = armdb_bytes(drawn.value, drawn.value_len),
+            .options = &drawn.options,
+        };
+        ADB_ASSERT(adb_db_batch_add(batch, &addition) == ARMDB_OK);
+    }
+    ADB_ASSERT(adb_db_batch_commit(batch, &options, &refused) == ARMDB_OK);
+    adb_db_batch_free(batch);
+}
+
+static void
+run(struct db *db, struct collection *const *collections, uint32_t *random, int steps,
+    enum golden_kind kind)
+{
+    for (int i = 0; i < steps; i++) {
+        if (kind == GOLDEN_BATCHES && i % BATCH_WRITES_MAX == 0)
+            step_batch(db, collections, random);
+        else
+            step(collections, random);
+    }
 }
 
 static void
@@ -137,7 +195,7 @@ rotate(struct sim *sim, struct collection *collection)
 }
 
 void
-golden_write(struct sim *sim)
+golden_write(struct sim *sim, enum golden_kind kind)
 {
     struct adb_os *os = sim_os(sim);
     struct adb_os_ops ops = *os->ops;
@@ -149,11 +207,9 @@ golden_write(struct sim *sim)
     ops.entropy = fixed_entropy;
     os->ops = &ops;
     create(os, &db, collections);
-    for (int i = 0; i < STEPS; i++)
-        step(collections, &random);
+    run(db, collections, &random, STEPS, kind);
     rotate(sim, collections[0]);
-    for (int i = 0; i < STEPS / 4; i++)
-        step(collections, &random);
+    run(db, collections, &random, STEPS / 4, kind);
     ADB_ASSERT(adb_collection_drop(db, "dropped") == ARMDB_OK);
     ADB_ASSERT(adb_db_close(db, &is_closed) == ARMDB_OK && is_closed);
     os->ops = plain_ops;

@@ -3,7 +3,7 @@
  *
  *     cmake --build build/dev --target golden_files
  *
- * does that for tests/golden/v3/. Only for a format that nobody has data of yet: once version 3 is
+ * does that for tests/golden/v3/ and v3-batches/. Only for a format that nobody has data of yet: once version 3 is
  * released, its files stay as they are, and a new version gets a directory of its own.
  */
 #include <errno.h>
@@ -49,12 +49,13 @@ write_dump(struct sim *sim, const char *directory)
 int
 main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fprintf(stderr, "usage: make_golden DIRECTORY\n");
+    bool has_batches = argc == 3 && strcmp(argv[2], "batches") == 0;
+    if (argc != 2 && !has_batches) {
+        fprintf(stderr, "usage: make_golden DIRECTORY [batches]\n");
         return 2;
     }
     struct sim *sim = sim_new(1);
-    golden_write(sim);
+    golden_write(sim, has_batches ? GOLDEN_BATCHES : GOLDEN_WRITES);
     for (size_t i = 0; golden_files[i] != NULL; i++) {
         char path[256];
         size_t len;

@@ -24,6 +24,7 @@
 #include "support/tmpdir.h"
 
 static const char *golden_directory;
+static enum golden_kind golden_kind = GOLDEN_WRITES;
 
 /* ------------------------------------------------------------------------- files */
 
@@ -127,7 +128,7 @@ test_golden__same_operations__same_bytes(void **state)
 {
     (void)state;
     struct sim *sim = sim_new(2);
-    golden_write(sim);
+    golden_write(sim, golden_kind);
     for (size_t i = 0; golden_files[i] != NULL; i++) {
         char path[256];
         size_t len, expected_len;
@@ -251,12 +252,14 @@ main(int argc, char **argv)
     };
     const char *version = argc == 3 ? argv[2] : "";
     golden_directory = argv[1];
-    if (argc == 2)
+    if (strcmp(version, "batches") == 0)
+        golden_kind = GOLDEN_BATCHES;
+    if (argc == 2 || golden_kind == GOLDEN_BATCHES)
         return cmocka_run_group_tests(tests, NULL, NULL);
     if (strcmp(version, "v2") == 0)
         return cmocka_run_group_tests(v2_tests, NULL, NULL);
     if (strcmp(version, "v1") == 0)
         return cmocka_run_group_tests(v1_tests, NULL, NULL);
-    fprintf(stderr, "usage: golden DIRECTORY [v1|v2]\n");
+    fprintf(stderr, "usage: golden DIRECTORY [v1|v2|batches]\n");
     return 2;
 }

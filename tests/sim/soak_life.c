@@ -141,8 +141,7 @@ explain(struct life *life, armdb_err err)
         return;
     bool is_unsynced = life->work.is_unsynced;
     bool by_space = life->is_full && (err == ARMDB_NO_SPACE || is_unsynced);
-    bool is_lack = by_memory &&
-                   (err == ARMDB_NO_MEMORY || is_unsynced || life->work.is_half_shown);
+    bool is_lack = by_memory && (err == ARMDB_NO_MEMORY || is_unsynced || life->work.is_half_shown);
     REQUIRE(by_fault || is_lack || by_space || life->failed != 0, "%s, but nothing has failed",
             armdb_err_name(err));
     if (is_lack)
