@@ -113,7 +113,8 @@ ARMDB_API armdb_err armdb_open(const char *path, const armdb_options *options, a
  *           call is made in a hook; nothing happened);
  *           ARMDB_IO, ARMDB_NO_SPACE (buffered writes may be lost: they were never promised),
  *           ARMDB_FAILED (a shard had failed before; the detail says how).
- * Threads:  no other call on this database may be running or follow.
+ * Threads:  no other call on this database may be running or follow; nor any write to another
+ *           database whose hooks write to this one.
  * Durable:  on return, everything.
  */
 ARMDB_API armdb_err armdb_close(armdb_db *db);

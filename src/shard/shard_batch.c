@@ -89,6 +89,7 @@ static armdb_err
 prepare_part(struct shard_batch *batch, struct shard_batch_part *part)
 {
     part->is_begun = false;
+    part->is_to_be_told = false;
     if (part->n_writes == 0)
         return ARMDB_OK;
     EACH_OP(batch, part, i)
@@ -236,7 +237,6 @@ publish_part(const struct shard_batch *batch, struct shard_batch_part *part)
 {
     struct shard *shard = part->shard;
     uint64_t sequence = part->before;
-    part->is_to_be_told = false;
     EACH_OP(batch, part, i)
     {
         struct shard_batch_op *op = &batch->ops[i];
@@ -392,8 +392,8 @@ adb_shard_write_batch(struct shard_batch *batch)
         if (full != NULL)
             ADB_TRY(adb_shard_rotate_bound(full, full_id));
     } while (full != NULL);
+    tell_and_pay(batch); /* also of what was shown before memory ran out */
     ADB_TRY(err);
-    tell_and_pay(batch);
     if (batch->durability != ARMDB_SYNCED || batch->ticket_out != NULL)
         return ARMDB_OK;
     for (uint32_t i = 0; i < batch->n_parts; i++) {

@@ -262,6 +262,58 @@ test_db_batch_shards__watched_collection_before_a_hooked_one__each_keeps_its_own
     adb_watch_close(watched, watch);
 }
 
+enum { MANY_KEYS = 600 };
+
+/* An on_change. */
+static void
+count_change(void *context, const armdb_change *change)
+{
+    (void)change;
+    ++*(unsigned *)context;
+}
+
+/* Puts many keys, while the n-th allocation fails. */
+static armdb_err
+put_many(struct db_fixture *fixture, uint64_t n)
+{
+    struct batch_of_test test = begin(fixture);
+    char key[KEY_BYTES + 1];
+    for (int i = 0; i < MANY_KEYS; i++) {
+        snprintf(key, sizeof key, "key%013d", i);
+        put_in(&test, key, "x");
+    }
+    adb_mem_fail_at(n, false);
+    armdb_err err = commit(&test, ARMDB_WRITTEN);
+    adb_mem_fail_at(0, false);
+    return err;
+}
+
+/* Writes to its shard are refused from then on, so there is nobody else to tell of them. */
+static void
+test_db_batch_shards__no_memory_to_show_all__what_is_seen_is_told(void **state)
+{
+    armdb_hook hook = ARMDB_HOOK_INIT;
+    armdb_err err = ARMDB_NO_MEMORY;
+    unsigned heard = 0;
+    uint64_t count = 0;
+    hook.on_change = count_change;
+    hook.context = &heard;
+    /* One for each change that is prepared, at least. */
+    for (uint64_t n = MANY_KEYS; err == ARMDB_NO_MEMORY; n++) {
+        if (n > MANY_KEYS)
+            tear_down_db(state);
+        set_up_db(state);
+        struct db_fixture *fixture = (struct db_fixture *)*state;
+        assert_ok(adb_collection_set_hook(fixture->collection, HANDLE, &hook));
+        err = put_many(fixture, n);
+        assert_ok(adb_db_count(fixture->collection, &count));
+        assert_int_equal(heard, count);
+    }
+    assert_int_equal(err, ARMDB_FAILED);
+    expect_detail(ARMDB_FAILED, "no memory to show all", NULL);
+    assert_true(count > 0 && count < MANY_KEYS);
+}
+
 int
 main(void)
 {
@@ -276,6 +328,8 @@ main(void)
         cmocka_unit_test_setup_teardown(
             test_db_batch_shards__watched_collection_before_a_hooked_one__each_keeps_its_own,
             set_up_many, tear_down_db),
+        cmocka_unit_test_teardown(test_db_batch_shards__no_memory_to_show_all__what_is_seen_is_told,
+                                  tear_down_db),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
