@@ -22,14 +22,24 @@ is_full(const struct bench_turn *turn)
     return strcmp(turn->options->profile, "full") == 0;
 }
 
+/* Marks of the workloads that the quick profile runs for an engine. */
+static uint32_t
+shown_by(const struct bench_engine *engine)
+{
+    if ((engine->traits & BENCH_VARIANT) == 0)
+        return UINT32_MAX;
+    if ((engine->traits & (BENCH_CONST_VALUES | BENCH_OBJECTS)) == 0)
+        return BENCH_SET_VARIANTS;
+    return BENCH_SET_VARIANTS | BENCH_SET_KINDS | BENCH_SET_COUNTERS;
+}
+
 bool
 bench_turn_has(const struct bench_turn *turn, const struct bench_workload *workload)
 {
     const uint32_t sets = workload->sets;
     const bool is_of_counters = (sets & BENCH_SET_COUNTERS) != 0 && turn->value_bytes == 8 &&
                                 (turn->set & (BENCH_SET_MAIN | BENCH_SET_VALUES)) != 0;
-    if ((turn->engine->traits & BENCH_VARIANT) != 0 && !is_full(turn) &&
-        turn->options->workloads == NULL && (sets & (BENCH_SET_VARIANTS | BENCH_SET_COUNTERS)) == 0)
+    if (turn->options->workloads == NULL && !is_full(turn) && (sets & shown_by(turn->engine)) == 0)
         return false;
     return ((sets & turn->set) != 0 || is_of_counters) &&
            bench_options_has(turn->options->workloads, workload->name) &&
@@ -43,8 +53,9 @@ bench_turn_is_wanted(const struct bench_turn *turn)
     const struct bench_workload *workloads = bench_workloads(&count);
     if ((turn->engine->traits & BENCH_CONST_VALUES) && turn->value_bytes > 256)
         return false;
-    /* Only one size: reading an object costs the same for each. */
-    if ((turn->engine->traits & BENCH_OBJECTS) && turn->set == BENCH_SET_VALUES && !is_full(turn))
+    /* One size shows a variant; but numbers are for values of one length. */
+    if ((turn->engine->traits & BENCH_VARIANT) && turn->set == BENCH_SET_VALUES &&
+        !(turn->engine->traits & BENCH_CONST_VALUES) && !is_full(turn))
         return false;
     for (size_t i = 0; i < count; i++) {
         if (bench_turn_has(turn, &workloads[i]))
@@ -88,10 +99,12 @@ keys_of(const struct bench_turn *turn)
     uint64_t fitting;
     if (turn->set == BENCH_SET_DURABLE)
         return keys < DURABLE_KEYS ? keys : DURABLE_KEYS;
-    /* Order costs nobody anything, so fewer keys show as much; and the two rows of the buffered set
-     * are to be compared with each other. */
-    if (turn->set == BENCH_SET_SEQUENTIAL || turn->set == BENCH_SET_BUFFERED)
+    /* Order costs nobody anything, so fewer keys show as much. */
+    if (turn->set == BENCH_SET_SEQUENTIAL)
         return keys / 4;
+    /* Its rows are to be compared with each other. */
+    if (turn->set == BENCH_SET_BUFFERED)
+        return keys / 10;
     if (turn->set != BENCH_SET_VALUES)
         return keys;
     /* About as many bytes for each size; fewer of the short ones. */

@@ -15,6 +15,7 @@ enum {
     VALUES = BENCH_SET_VALUES,
     BUFFERED = BENCH_SET_BUFFERED,
     VARIANTS = BENCH_SET_VARIANTS,
+    KINDS = BENCH_SET_KINDS,
     ONE = 1,
     TWO = 2,
     BOTH = 3
@@ -30,11 +31,11 @@ static const struct bench_workload workloads[] = {
     {"get-uniform", "gets, each key as likely", bench_op_get_uniform, BENCH_READ,
      MAIN | VALUES | VARIANTS, BOTH, 1},
     {"get-zipf", "gets, some keys far more likely (zipf, 0.99)", bench_op_get_zipf, BENCH_READ,
-     MAIN, BOTH, 1},
+     MAIN, TWO, 1},
     {"get-missing", "gets of keys that are not there", bench_op_get_missing, BENCH_READ, MAIN, ONE,
      1},
     {"multi-get", "gets of 32 keys, by one call if there is one; counted in keys",
-     bench_op_multi_get, BENCH_READ, MAIN | VARIANTS, ONE, BENCH_MULTI_GET_KEYS},
+     bench_op_multi_get, BENCH_READ, MAIN | KINDS, ONE, BENCH_MULTI_GET_KEYS},
     {"scan", "walks over 100 keys with their values", bench_op_scan, BENCH_SCAN, MAIN, ONE, 1},
     {"scan-keys", "walks over 100 keys alone", bench_op_scan_keys, BENCH_SCAN, MAIN, ONE, 1},
     {"scan-back", "walks over 100 keys with their values, backwards", bench_op_scan_back,
@@ -44,13 +45,13 @@ static const struct bench_workload workloads[] = {
     {"overwrite-uniform", "puts of keys that are there", bench_op_overwrite_uniform, BENCH_UPDATE,
      MAIN | VALUES | VARIANTS, BOTH, 1},
     {"overwrite-zipf", "puts of keys that are there, some far more likely", bench_op_overwrite_zipf,
-     BENCH_UPDATE, MAIN, BOTH, 1},
+     BENCH_UPDATE, MAIN, TWO, 1},
     {"batch", "puts of keys that are there, 100 as one; counted in keys", bench_op_batch,
-     BENCH_BATCHES, MAIN | VARIANTS, ONE, BENCH_BATCH_RECORDS},
-    {"rmw", "read, change and write one record, atomically", bench_op_rmw, BENCH_READ,
-     MAIN | VARIANTS, BOTH, 1},
-    {"cas", "get, then put if the value is still that one", bench_op_cas, BENCH_READ,
-     MAIN | VARIANTS, ONE, 1},
+     BENCH_BATCHES, MAIN | KINDS, ONE, BENCH_BATCH_RECORDS},
+    {"rmw", "read, change and write one record, atomically", bench_op_rmw, BENCH_READ, MAIN | KINDS,
+     BOTH, 1},
+    {"cas", "get, then put if the value is still that one", bench_op_cas, BENCH_READ, MAIN | KINDS,
+     ONE, 1},
     {"add", "adds 1 to a number of 8 bytes, atomically", bench_op_add, BENCH_READ,
      BENCH_SET_COUNTERS, BOTH, 1},
     {"ycsb-a", "half gets, half puts (zipf)", bench_op_ycsb_a, BENCH_READ, MAIN, TWO, 1},
@@ -98,7 +99,7 @@ bench_workload_is_possible(const struct bench_workload *workload, const struct b
     if (workload->sets == BENCH_SET_DURABLE && (engine->traits & BENCH_NEVER_SYNCED) != 0)
         return false;
     if (workload->sets == BENCH_SET_BUFFERED &&
-        (engine->traits & (BENCH_BUFFERS | BENCH_IN_PROCESS)) == 0)
+        (engine->batch == NULL || (engine->traits & (BENCH_BUFFERS | BENCH_IN_PROCESS)) == 0))
         return false;
     if (workload->kind == BENCH_SCAN)
         return engine->scan != NULL;

@@ -17,7 +17,8 @@ enum {
     BENCH_SET_BUFFERED = 16,  /* fewer keys; puts may stay in the process */
     /* marks of a workload */
     BENCH_SET_COUNTERS = 32, /* where values have 8 bytes */
-    BENCH_SET_VARIANTS = 64  /* what shows a variant: the quick profile runs it for those too */
+    BENCH_SET_VARIANTS = 64, /* what shows a variant: the quick profile runs it for those too */
+    BENCH_SET_KINDS = 128    /* likewise, for those of const values and objects alone */
 };
 
 typedef enum bench_kind {
