@@ -81,7 +81,9 @@ armdb_err
 adb_shard_prepare_change(struct shard *shard, const struct shard_write *write)
 {
     const struct shard_listener *listener = write->index->listener;
-    uint32_t depth = thread_teller != NULL ? thread_teller->depth + 1 : 1;
+    /* That a key expires follows from no change, also if a hook has it found. */
+    bool is_of_hook = thread_teller != NULL && write->verb != SHARD_EXPIRE;
+    uint32_t depth = is_of_hook ? thread_teller->depth + 1 : 1;
     if (listener->hook.on_change == NULL)
         return ARMDB_OK;
     if (depth > ARMDB_HOOK_DEPTH_MAX)

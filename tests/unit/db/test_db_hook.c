@@ -290,6 +290,46 @@ test_db_hook__changes_too_deep__are_refused(void **state)
     expect_heard(&hearer, "put b=2;.");
 }
 
+struct sweeper {
+    struct db_fixture *fixture;
+    armdb_err err; /* of compacting at the greatest depth */
+    unsigned expired;
+};
+
+/* An on_change: goes as deep as it may, and compacts there. */
+static void
+go_deep_and_compact(void *context, const armdb_change *change)
+{
+    struct sweeper *sweeper = (struct sweeper *)context;
+    armdb_compact_progress progress;
+    sweeper->expired += change->kind == ARMDB_CHANGE_EXPIRE;
+    if (change->kind != ARMDB_CHANGE_EXPIRE &&
+        write_at_level(sweeper->fixture->collection, SHARD_PUT, "inner", "x", ARMDB_WRITTEN) ==
+            ARMDB_LIMIT)
+        sweeper->err = adb_db_compact(sweeper->fixture->db, NULL, &progress);
+}
+
+/* That a key expires is no change that a hook makes. */
+static void
+test_db_hook__compacting_in_the_deepest__expires_keys(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    struct sweeper sweeper = {.fixture = fixture, .err = ARMDB_BUSY};
+    armdb_hook hook = ARMDB_HOOK_INIT;
+    armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
+    options.ttl_ms = 1000;
+    sim_set_wall_ms(fixture->sim, UINT64_C(2000000000000));
+    assert_ok(
+        adb_db_write(fixture->collection, SHARD_PUT, armdb_str("swept"), armdb_str("1"), &options));
+    sim_set_wall_ms(fixture->sim, UINT64_C(2000000001000));
+    hook.on_change = go_deep_and_compact;
+    hook.context = &sweeper;
+    assert_ok(adb_collection_set_hook(fixture->collection, HANDLE, &hook));
+    put(fixture->collection, "a", "1");
+    assert_ok(sweeper.err);
+    assert_int_equal(sweeper.expired, 1);
+}
+
 static void
 test_db_hook__wrong_use_in_it__is_busy(void **state)
 {
@@ -477,6 +517,7 @@ main(void)
         DB_TEST(test_db_hook__old_value_cannot_be_read__is_told),
         DB_TEST(test_db_hook__writes_in_it__are_told_after_it),
         DB_TEST(test_db_hook__changes_too_deep__are_refused),
+        DB_TEST(test_db_hook__compacting_in_the_deepest__expires_keys),
         DB_TEST(test_db_hook__wrong_use_in_it__is_busy),
         DISK_TEST(test_db_hook__more_than_one_shard__all_are_told),
         DB_TEST(test_db_hook__taken_away__is_told_nothing),
