@@ -66,7 +66,7 @@ gen_kind(struct gen *gen)
         [OP_GET_VALUE] = 30, [OP_CONTAINS] = 15, [OP_VALUE_LEN] = 15, [OP_COUNT] = 10,
         [OP_MULTI_GET] = 20, [OP_ENDS] = 10,     [OP_WALK] = 25,      [OP_FLUSH] = 4,
         [OP_SYNC] = 3,       [OP_CREATE] = 2,    [OP_DROP] = 1,       [OP_OPEN_COLLECTION] = 3,
-        [OP_BAD] = 5,        [OP_MODIFY] = 40};
+        [OP_BAD] = 5,        [OP_MODIFY] = 40,   [OP_BATCH] = 12};
     uint32_t sum = 0;
     int kind = 0;
     if (test_rng_one_in(&gen->rng, gen->profile.reopen_one_in))

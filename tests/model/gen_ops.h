@@ -13,6 +13,7 @@ enum op_kind {
     OP_INSERT,
     OP_DELETE,
     OP_MODIFY, /* compare and swap, update, add */
+    OP_BATCH,
     OP_GET,
     OP_GET_VALUE,
     OP_CONTAINS,

@@ -11,6 +11,7 @@
 
 #include "db/db.h"
 #include "model/gen_ops.h"
+#include "model/model_batch.h"
 #include "model/model_cursor.h"
 #include "model/model_kv.h"
 #include "model/model_modify.h"
@@ -264,6 +265,22 @@ do_modify(struct runner *runner)
     options.durability = gen_durability(&runner->gen);
     modify.deadline_ms = choose_deadline(runner, &options);
     model_modify(&modify);
+}
+
+static void
+do_batch(struct runner *runner)
+{
+    const struct model_batch how = {
+        .db = runner->db,
+        .opened = runner->opened,
+        .models = runner->models,
+        .gen = &runner->gen,
+        .value = runner->value,
+        .file_bytes = runner->options.max_file_bytes,
+        .now_ms = adb_os_wall_ms(runner->os),
+        .has_clock = runner->sim != NULL,
+    };
+    model_batch(&how);
 }
 
 /* ---------------------------------------------------------------------- reads */
@@ -625,6 +642,9 @@ do_operation(struct runner *runner, enum op_kind kind)
         break;
     case OP_MODIFY:
         do_modify(runner);
+        break;
+    case OP_BATCH:
+        do_batch(runner);
         break;
     case OP_GET:
     case OP_GET_VALUE:
