@@ -350,14 +350,16 @@ ARMDB_API armdb_err armdb_collection_create(armdb_db *db, const char *name,
                                             armdb_collection **collection_out);
 
 /**
- * Finds a collection that exists.
+ * Finds a collection that exists, and brings it to the schema version that the options ask for.
  *
- * @param options  NULL or zero fields: whatever is stored; other fields must be as stored.
+ * @param options  NULL or zero fields: whatever is stored; other fields must be as stored. Of a
+ *                 schema version, 0 is one like any other: see armdb_schema.
  * @param collection_out  belongs to the database; valid until armdb_close(). Opening a collection
  *                 twice gives the same pointer.
  *
  * Returns:  ARMDB_OK; ARMDB_NO_COLLECTION; ARMDB_MISMATCH (names setting, stored and asked value);
- *           ARMDB_INVALID (option out of range); ARMDB_NO_MEMORY.
+ *           ARMDB_INVALID (option out of range); ARMDB_NO_MEMORY; if its schema version is brought
+ *           to another one, or is just then, also what armdb_schema says.
  */
 ARMDB_API armdb_err armdb_collection_open(armdb_db *db, const char *name,
                                           const armdb_collection_options *options,
@@ -368,6 +370,7 @@ ARMDB_API armdb_err armdb_collection_open(armdb_db *db, const char *name,
  * on it, and steps of its cursors, return ARMDB_NO_COLLECTION.
  *
  * Returns:  ARMDB_OK; ARMDB_NO_COLLECTION; ARMDB_INVALID (the default one cannot be dropped);
+ *           ARMDB_BUSY (it is being brought to another schema version);
  *           ARMDB_NO_SPACE, ARMDB_IO (the collection is still there; or, if the failure came late,
  *           all writes are refused from now on, and the next open finds it or does not).
  * Durable:  on return.
@@ -380,9 +383,10 @@ typedef struct armdb_collection_info {
     uint32_t id;        /* 0 is the default collection; ids are never reused */
     uint32_t key_bytes; /* 1..256, or ARMDB_KEY_VARIABLE */
     armdb_order order;
-    uint32_t value_bytes; /* 1..256: kept in the index; or ARMDB_VALUE_VARIABLE, _OBJECT */
-    uint64_t keys;        /* live now */
-    uint64_t index_bytes; /* memory of its index */
+    uint32_t value_bytes;    /* 1..256: kept in the index; or ARMDB_VALUE_VARIABLE, _OBJECT */
+    uint64_t keys;           /* live now */
+    uint64_t index_bytes;    /* memory of its index */
+    uint32_t schema_version; /* 0: none */
 } armdb_collection_info;
 
 /**
@@ -589,6 +593,73 @@ typedef struct armdb_migrate_options {
 ARMDB_API armdb_err armdb_migrate(armdb_collection *collection, armdb_update_fn fn, void *context,
                                   const armdb_migrate_options *options,
                                   armdb_migrate_progress *progress_out);
+
+/** One step of a collection, from a schema version to the next one. */
+typedef struct armdb_schema_step {
+    uint32_t from; /* the version that it begins with; it leads to from + 1 */
+    /* says what becomes of each pair; its `old` is never NULL, and each pair comes once. NULL: all
+     * pairs are kept. */
+    armdb_update_fn fn;
+    void *context; /* for fn */
+    /* what the collection is from then on, as in armdb_collection_options; 0: what it was */
+    uint32_t key_bytes;
+    armdb_order order;
+    uint32_t value_bytes;
+} armdb_schema_step;
+
+/** How far a step has come. */
+typedef struct armdb_schema_progress {
+    uint32_t from;     /* it leads from this version to the next one */
+    uint32_t to;       /* the last step leads to this one */
+    uint64_t pairs;    /* done by now */
+    uint64_t of_pairs; /* of so many; expired ones that are not deleted yet included */
+    uint32_t is_done;  /* the collection has version from + 1, for good */
+} armdb_schema_progress;
+
+/** Called after each 8192 pairs or so, and when a step is done, without any lock. */
+typedef void (*armdb_schema_fn)(void *context, const armdb_schema_progress *progress);
+
+/**
+ * The steps by which armdb_collection_open() brings a collection to the schema version that the
+ * program knows, if a lower one is stored.
+ *
+ * Steps are done one after the other, before the handle is given out. Each is done as a whole or
+ * not at all, whatever happens meanwhile: it fills a new collection, syncs that, and puts it in the
+ * place of the old one, which is dropped. So a step may change the length of keys and values, and
+ * the order. If one fails, the collection stays as it was before that step; steps that are done
+ * stay done. A step with neither `fn` nor another shape just stores the version.
+ *
+ * In objects steps see the encoded bytes. Deadlines are kept. Keys stay as they are: if their
+ * length is to be fixed, all must have it. Hooks and watches are not told: nobody can have any yet.
+ *
+ * Nobody else may use the collection, or have it open: a handle that was given out since the
+ * database was opened is ARMDB_BUSY, and so is opening or dropping it while a step is done.
+ *
+ * Returns of armdb_collection_open() (nothing was changed by the first two):
+ *           ARMDB_MISMATCH (the stored version is greater, or no step leads on from one; versions
+ *           are named); ARMDB_BUSY; what the callback returned; what writes and reads return;
+ *           ARMDB_KEY_LENGTH, ARMDB_VALUE_LENGTH (a pair does not fit the new shape); ARMDB_INVALID
+ *           (the callback asks for what does not exist); ARMDB_LIMIT, and what else
+ *           armdb_collection_create() and armdb_collection_drop() return.
+ * Durable:  each step, when it is done.
+ * Cost:     a step of a cursor and a put for each pair, and two changes of the manifest. On disk
+ *           and in memory the collection is there twice until the step is done; its space on disk
+ *           is given back as that of a dropped one.
+ * Source:   docs/guide/schema.md.
+ */
+struct armdb_schema {
+    uint32_t struct_bytes; /* sizeof(armdb_schema); filled by the _INIT macro */
+    uint32_t n_steps;
+    const armdb_schema_step
+        *steps;                  /* [n_steps], in any order; those not needed are not looked at */
+    armdb_schema_fn on_progress; /* or NULL */
+    void *context;               /* for it */
+};
+
+#define ARMDB_SCHEMA_INIT                                                                          \
+    {                                                                                              \
+        sizeof(armdb_schema), 0, NULL, NULL, NULL                                                  \
+    }
 
 /**
  * Adds to a number: the value of `key` in a collection whose values have 1, 2, 4 or 8 bytes. They

@@ -54,6 +54,8 @@ typedef enum armdb_io_mode {
 /** value_bytes of a collection whose values have 0..ARMDB_VALUE_MAX bytes on disk, and are decoded
  * in memory: see object.h. */
 #define ARMDB_VALUE_OBJECT (UINT32_MAX - 1)
+/** schema_version of a program that reads collections of any. */
+#define ARMDB_SCHEMA_ANY UINT32_MAX
 /** An interval that never comes. */
 #define ARMDB_NEVER UINT32_MAX
 /** cache_bytes of a database without a block cache: each read of a value reads the file. */
@@ -71,7 +73,8 @@ typedef enum armdb_verify_reads {
     ARMDB_VERIFY_NEVER = 3 /* damage is handed out as it is */
 } armdb_verify_reads;
 
-/** How a collection is made; every field is fixed at its creation and stored. */
+/** How a collection is made; every field is fixed at its creation and stored, unless it says
+ * otherwise. */
 typedef struct armdb_collection_options {
     uint32_t struct_bytes; /* sizeof(armdb_collection_options); filled by the _INIT macro */
     /* bytes of each key: 1..256, or ARMDB_KEY_VARIABLE (1..1024, each its own length).
@@ -86,11 +89,18 @@ typedef struct armdb_collection_options {
     /* by which values are decoded, if value_bytes is ARMDB_VALUE_OBJECT: borrowed for the call, and
      * copied. NULL: they are bytes. Not stored: it may change at each open, once no more. */
     const armdb_codec *codec;
+    /* the schema version that the program knows, 1..ARMDB_SCHEMA_VERSION_MAX; stored. On opening, a
+     * collection of a lower one is brought to it (armdb_schema in armdb.h), one of a greater one is
+     * ARMDB_MISMATCH. 0: the program knows of none, which is less than 1. ARMDB_SCHEMA_ANY: on
+     * opening whatever is stored, on creation 0. The default collection has none. */
+    uint32_t schema_version;
+    /* the steps that lead to it, on opening: borrowed for the call. NULL: there are none. */
+    const armdb_schema *schema;
 } armdb_collection_options;
 
 #define ARMDB_COLLECTION_OPTIONS_INIT                                                              \
     {                                                                                              \
-        sizeof(armdb_collection_options), 0, ARMDB_ORDER_DEFAULT, 0, NULL                          \
+        sizeof(armdb_collection_options), 0, ARMDB_ORDER_DEFAULT, 0, NULL, 0, NULL                 \
     }
 
 /** How far opening a database has come. */

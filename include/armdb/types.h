@@ -23,6 +23,8 @@
 #define ARMDB_VALUE_MAX 268435456u
 /** Longest value of a collection whose values have one length and are kept in the index, bytes. */
 #define ARMDB_CONST_VALUE_MAX 256u
+/** Greatest schema version of a collection. */
+#define ARMDB_SCHEMA_VERSION_MAX 65535u
 /** Longest collection name, bytes. */
 #define ARMDB_NAME_MAX 255u
 /** Most shards of a database. */
@@ -36,6 +38,8 @@ typedef struct armdb_db armdb_db;
 typedef struct armdb_collection armdb_collection;
 /** How values become objects of a program: object.h. */
 typedef struct armdb_codec armdb_codec;
+/** How a collection comes to a newer schema version: armdb.h. */
+typedef struct armdb_schema armdb_schema;
 /** A position in a collection, opened by armdb_cursor_open(), ended by armdb_cursor_close(). */
 typedef struct armdb_cursor armdb_cursor;
 

@@ -87,6 +87,7 @@ new_collection(struct db *db, const struct manifest_collection *stored,
     collection->order = stored->order;
     collection->index.collection_id = stored->id;
     collection->index.key_bytes = stored->key_bytes;
+    collection->schema_version = stored->schema_version;
     memcpy(collection->name, stored->name, sizeof collection->name);
     armdb_err err = init_index(db, stored, &collection->index.keys);
     if (err != ARMDB_OK) {
@@ -200,14 +201,20 @@ adb_db_default(struct db *db)
     return db->default_collection;
 }
 
-/* The live collection of that name; NULL if there is none. Under collections_lock. */
-static struct collection *
-find_live(const struct db *db, const char *name)
+/* Whether it is one of those that there are. */
+static bool
+is_listed(const struct collection *collection)
+{
+    return !collection->is_hidden &&
+           !atomic_load_explicit(&collection->index.is_dropped, memory_order_relaxed);
+}
+
+struct collection *
+adb_collections_find_name(const struct db *db, const char *name)
 {
     for (uint32_t i = 0; i < db->collection_count; i++) {
         struct collection *collection = db->collections[i];
-        if (!atomic_load_explicit(&collection->index.is_dropped, memory_order_relaxed) &&
-            strcmp(collection->name, name) == 0)
+        if (is_listed(collection) && strcmp(collection->name, name) == 0)
             return collection;
     }
     return NULL;
@@ -259,44 +266,47 @@ fence_all(struct db *db)
         adb_shard_fence(db->shards[i]);
 }
 
+/* Puts `next` in force; if it may be or not, writes end. */
 static armdb_err
-create_locked(struct db *db, const char *name, const armdb_collection_options *options,
-              struct collection **collection_out)
+store_manifest(struct db *db, struct manifest *next)
+{
+    armdb_err err = switch_manifest(db, next);
+    if (err != ARMDB_OK && db->is_manifest_unsure)
+        fence_all(db);
+    return err;
+}
+
+armdb_err
+adb_collection_add(struct db *db, struct manifest_collection *entry, bool is_hidden,
+                   const armdb_codec *codec, struct collection **collection_out)
 {
     struct manifest next;
     struct collection *collection;
-    uint32_t id = db->manifest.next_collection_id;
-    if (find_live(db, name) != NULL)
-        return ARMDB_EXISTS;
-    if (id > LOG_COLLECTION_ID_MAX)
+    entry->id = db->manifest.next_collection_id;
+    if (entry->id > LOG_COLLECTION_ID_MAX)
         return adb_fail(ARMDB_LIMIT, "create collection",
                         "%d collections were created in the life of this database, the most there "
                         "can be",
                         LOG_COLLECTION_ID_MAX);
     ADB_TRY(grow_list(db));
     ADB_TRY(adb_collections_copy_manifest(db, &next));
-    struct manifest_collection *entry = &next.collections[next.collection_count++];
-    next.next_collection_id = id + 1;
-    adb_options_describe(options, name, id, entry);
+    next.next_collection_id = entry->id + 1;
+    if (!is_hidden)
+        next.collections[next.collection_count++] = *entry;
     armdb_err err = new_collection(db, entry, &collection);
-    if (err == ARMDB_OK && options->codec != NULL) {
-        err = adb_codec_new(db->account, options->codec, &collection->codecs);
+    if (err == ARMDB_OK && codec != NULL) {
+        err = adb_codec_new(db->account, codec, &collection->codecs);
         atomic_store_explicit(&collection->codec, collection->codecs, memory_order_release);
-        if (err != ARMDB_OK)
-            free_collection(collection);
     }
-    if (err != ARMDB_OK)
-        goto out;
-    err = switch_manifest(db, &next);
-    if (err != ARMDB_OK) {
+    if (err == ARMDB_OK)
+        err = store_manifest(db, &next);
+    if (err == ARMDB_OK) {
+        collection->is_hidden = is_hidden;
+        db->collections[db->collection_count++] = collection;
+        *collection_out = collection;
+    } else if (collection != NULL) {
         free_collection(collection);
-        if (db->is_manifest_unsure)
-            fence_all(db);
-        goto out;
     }
-    db->collections[db->collection_count++] = collection;
-    *collection_out = collection;
-out:
     adb_manifest_fini(&next);
     return err;
 }
@@ -306,11 +316,17 @@ adb_collection_create(struct db *db, const char *name, const armdb_collection_op
                       struct collection **collection_out)
 {
     armdb_collection_options checked;
+    struct manifest_collection entry;
+    armdb_err err = ARMDB_EXISTS;
     *collection_out = NULL;
     ADB_TRY(adb_collection_name_check(name));
     ADB_TRY(adb_collection_options_check(options, &checked));
+    adb_options_describe(&checked, name, 0, &entry);
     adb_mutex_lock(&db->collections_lock);
-    armdb_err err = create_locked(db, name, &checked, collection_out);
+    if (adb_collections_find_name(db, name) == NULL)
+        err = adb_collection_add(db, &entry, false, checked.codec, collection_out);
+    if (err == ARMDB_OK)
+        (*collection_out)->is_open = true;
     adb_mutex_unlock(&db->collections_lock);
     return err;
 }
@@ -321,19 +337,52 @@ no_such_collection(const char *operation, const char *name)
     return adb_fail(ARMDB_NO_COLLECTION, operation, "there is no collection \"%.100s\"", name);
 }
 
+/* Under collections_lock. */
+static armdb_err
+find_free(const struct db *db, const char *operation, const char *name,
+          struct collection **collection_out)
+{
+    struct collection *collection = adb_collections_find_name(db, name);
+    *collection_out = collection;
+    if (collection == NULL)
+        return no_such_collection(operation, name);
+    if (!collection->is_migrating)
+        return ARMDB_OK;
+    return adb_fail(ARMDB_BUSY, operation,
+                    "collection \"%.100s\" is being brought to another schema version", name);
+}
+
+/* Finds it to be given out, or claimed by who brings it to another schema version. */
+static armdb_err
+open_locked(struct db *db, const char *name, const armdb_collection_options *options,
+            struct collection **collection_out)
+{
+    struct manifest_collection entry;
+    ADB_TRY(find_free(db, "open collection", name, collection_out));
+    struct collection *collection = *collection_out;
+    if (options->schema_version != ARMDB_SCHEMA_ANY &&
+        options->schema_version > collection->schema_version)
+        return adb_collection_claim(collection, options);
+    adb_collection_entry(collection, &entry);
+    ADB_TRY(adb_collection_options_compare(options, &entry));
+    collection->is_open = true;
+    return ARMDB_OK;
+}
+
 armdb_err
 adb_collection_open(struct db *db, const char *name, const armdb_collection_options *options,
                     struct collection **collection_out)
 {
     armdb_collection_options checked;
+    struct collection *collection;
     *collection_out = NULL;
     ADB_TRY(adb_collection_options_check(options, &checked));
     adb_mutex_lock(&db->collections_lock);
-    struct collection *collection = find_live(db, name);
-    armdb_err err = collection == NULL ? no_such_collection("open collection", name)
-                                       : adb_collection_options_compare(
-                                             &checked, adb_manifest_find(&db->manifest, name));
+    armdb_err err = open_locked(db, name, &checked, &collection);
+    const bool is_claimed = err == ARMDB_OK && !collection->is_open;
     adb_mutex_unlock(&db->collections_lock);
+    if (is_claimed)
+        err = adb_collection_migrate(&collection, &checked);
     if (err == ARMDB_OK && checked.codec != NULL)
         err = adb_objects_attach(collection, checked.codec);
     if (err == ARMDB_OK)
@@ -341,26 +390,55 @@ adb_collection_open(struct db *db, const char *name, const armdb_collection_opti
     return err;
 }
 
-/* Stores a manifest without the collection, while no writer is running: a write that is
- * acknowledged is either in the log before, or refused after. */
+/* Puts a successor where its id belongs: others may have been created since it was. */
+static void
+insert_entry(struct manifest *manifest, const struct collection *collection)
+{
+    uint32_t at = manifest->collection_count++;
+    struct manifest_collection *entries = manifest->collections;
+    for (; entries[at - 1].id > collection->index.collection_id; at--)
+        entries[at] = entries[at - 1];
+    adb_collection_entry(collection, &entries[at]);
+}
+
+static uint32_t
+place_of(const struct manifest *manifest, const struct collection *collection)
+{
+    uint32_t at = 0;
+    while (manifest->collections[at].id != collection->index.collection_id)
+        at++;
+    return at;
+}
+
 static armdb_err
-drop_stopped(struct db *db, struct collection *collection)
+switch_entries(struct db *db, const struct collection *collection,
+               const struct collection *successor)
 {
     struct manifest next;
-    uint32_t at = 0;
     ADB_TRY(adb_collections_copy_manifest(db, &next));
-    while (next.collections[at].id != collection->index.collection_id)
-        at++;
+    uint32_t at = place_of(&next, collection);
     next.collection_count--;
     memmove(&next.collections[at], &next.collections[at + 1],
             (next.collection_count - at) * sizeof *next.collections);
+    if (successor != NULL)
+        insert_entry(&next, successor);
     armdb_err err = switch_manifest(db, &next);
     adb_manifest_fini(&next);
-    if (err == ARMDB_OK)
-        atomic_store_explicit(&collection->index.is_dropped, true, memory_order_release);
-    if (err == ARMDB_OK)
-        adb_watches_end(collection->listener.watches);
     return err;
+}
+
+/* Stores a manifest without the collection, while no writer is running: a write that is
+ * acknowledged is either in the log before, or refused after. */
+static armdb_err
+drop_stopped(struct db *db, struct collection *collection, struct collection *successor)
+{
+    if (!collection->is_hidden)
+        ADB_TRY(switch_entries(db, collection, successor));
+    if (successor != NULL)
+        successor->is_hidden = false;
+    atomic_store_explicit(&collection->index.is_dropped, true, memory_order_release);
+    adb_watches_end(collection->listener.watches);
+    return ARMDB_OK;
 }
 
 /* Counts the record of a key that nobody can reach any more as dead. */
@@ -377,22 +455,18 @@ release_all(struct db *db)
         adb_shard_release(db->shards[i]);
 }
 
-static armdb_err
-drop_locked(struct db *db, const char *name)
+armdb_err
+adb_collection_replace(struct db *db, struct collection *collection, struct collection *successor)
 {
     struct adb_index other; /* empty until it is swapped */
-    struct collection *collection = find_live(db, name);
-    if (collection == NULL)
-        return no_such_collection("drop collection", name);
-    if (collection == db->default_collection)
-        return adb_fail(ARMDB_INVALID, "drop collection",
-                        "the default collection cannot be dropped");
-    ADB_TRY(init_index(db, adb_manifest_find(&db->manifest, name), &other));
+    struct manifest_collection entry;
+    adb_collection_entry(collection, &entry);
+    ADB_TRY(init_index(db, &entry, &other));
     for (uint32_t i = 0; i < db->settings.shards; i++) {
         adb_shard_lock(db->shards[i]);
         adb_shard_hold(db->shards[i]); /* the dropped index names places in their files */
     }
-    armdb_err err = drop_stopped(db, collection);
+    armdb_err err = drop_stopped(db, collection, successor);
     const armdb_error_detail detail = *adb_err_detail();
     for (uint32_t i = db->settings.shards; i > 0; i--)
         adb_shard_unlock(db->shards[i - 1]);
@@ -416,12 +490,37 @@ drop_locked(struct db *db, const char *name)
     return ARMDB_OK;
 }
 
+static armdb_err
+drop_locked(struct db *db, const char *name)
+{
+    struct collection *collection;
+    ADB_TRY(find_free(db, "drop collection", name, &collection));
+    if (collection == db->default_collection)
+        return adb_fail(ARMDB_INVALID, "drop collection",
+                        "the default collection cannot be dropped");
+    return adb_collection_replace(db, collection, NULL);
+}
+
 armdb_err
 adb_collection_drop(struct db *db, const char *name)
 {
     adb_mutex_lock(&db->collections_lock);
     armdb_err err = drop_locked(db, name);
     adb_mutex_unlock(&db->collections_lock);
+    return err;
+}
+
+armdb_err
+adb_collection_set_version(struct collection *collection, uint32_t version)
+{
+    struct db *db = collection->db;
+    struct manifest next;
+    ADB_TRY(adb_collections_copy_manifest(db, &next));
+    next.collections[place_of(&next, collection)].schema_version = version;
+    armdb_err err = store_manifest(db, &next);
+    adb_manifest_fini(&next);
+    if (err == ARMDB_OK)
+        collection->schema_version = version;
     return err;
 }
 
@@ -435,6 +534,19 @@ value_bytes_of(const struct adb_index *keys)
     return keys->value_bytes != 0 ? keys->value_bytes : ARMDB_VALUE_VARIABLE;
 }
 
+void
+adb_collection_entry(const struct collection *collection, struct manifest_collection *entry_out)
+{
+    *entry_out = (struct manifest_collection){
+        .id = collection->index.collection_id,
+        .key_bytes = collection->index.key_bytes,
+        .order = collection->order,
+        .value_bytes = value_bytes_of(&collection->index.keys),
+        .schema_version = collection->schema_version,
+    };
+    memcpy(entry_out->name, collection->name, sizeof entry_out->name);
+}
+
 static void
 describe(const struct collection *collection, armdb_collection_info *info_out)
 {
@@ -445,6 +557,7 @@ describe(const struct collection *collection, armdb_collection_info *info_out)
         .value_bytes = value_bytes_of(&collection->index.keys),
         .keys = adb_index_count(&collection->index.keys),
         .index_bytes = adb_index_bytes(&collection->index.keys),
+        .schema_version = collection->schema_version,
     };
     memcpy(info_out->name, collection->name, sizeof info_out->name);
 }
@@ -456,7 +569,7 @@ adb_collection_list(struct db *db, armdb_collection_info *infos, size_t capacity
     adb_mutex_lock(&db->collections_lock);
     for (uint32_t i = 0; i < db->collection_count; i++) {
         const struct collection *collection = db->collections[i];
-        if (atomic_load_explicit(&collection->index.is_dropped, memory_order_relaxed))
+        if (!is_listed(collection))
             continue;
         if (count < capacity)
             describe(collection, &infos[count]);

@@ -69,6 +69,15 @@ check_codec(const armdb_collection_options *options)
     return ARMDB_OK;
 }
 
+static armdb_err
+check_schema(const armdb_schema *schema)
+{
+    ADB_TRY(check_struct_bytes("armdb_schema", schema->struct_bytes, sizeof *schema));
+    if (schema->n_steps > 0 && schema->steps == NULL)
+        return adb_fail(ARMDB_INVALID, "options", "the steps of the schema are NULL");
+    return ARMDB_OK;
+}
+
 armdb_err
 adb_collection_options_check(const armdb_collection_options *options,
                              armdb_collection_options *options_out)
@@ -84,6 +93,11 @@ adb_collection_options_check(const armdb_collection_options *options,
         ADB_TRY(check_range("value_bytes", options->value_bytes, 1, ARMDB_CONST_VALUE_MAX));
     if (options->codec != NULL)
         ADB_TRY(check_codec(options));
+    if (options->schema_version != ARMDB_SCHEMA_ANY)
+        ADB_TRY(
+            check_range("schema_version", options->schema_version, 1, ARMDB_SCHEMA_VERSION_MAX));
+    if (options->schema != NULL)
+        ADB_TRY(check_schema(options->schema));
     *options_out = *options;
     return ARMDB_OK;
 }
@@ -107,6 +121,10 @@ adb_options_check(const armdb_options *options, armdb_options *options_out)
     ADB_TRY(check_range("shards", options->shards, 1, ARMDB_SHARDS_MAX));
     ADB_TRY(check_range("shard_prefix_bits", options->shard_prefix_bits, 1, PREFIX_BITS_MAX));
     ADB_TRY(adb_collection_options_check(&options->default_collection, &collection));
+    if (collection.schema_version != 0 && collection.schema_version != ARMDB_SCHEMA_ANY)
+        return adb_fail(ARMDB_UNSUPPORTED, "options",
+                        "schema_version is %" PRIu32 ", but the default collection has none",
+                        collection.schema_version);
     ADB_TRY(check_range("open_mode", (uint64_t)options->open_mode, ARMDB_OPEN_EXISTING,
                         ARMDB_CREATE_NEW));
     ADB_TRY(check_range("durability", (uint64_t)options->durability, ARMDB_BUFFERED, ARMDB_SYNCED));
@@ -213,6 +231,7 @@ adb_options_describe(const armdb_collection_options *options, const char *name, 
         .key_bytes = options->key_bytes != 0 ? options->key_bytes : ARMDB_KEY_VARIABLE,
         .order = options->order != ARMDB_ORDER_DEFAULT ? options->order : ARMDB_ASCENDING,
         .value_bytes = options->value_bytes != 0 ? options->value_bytes : ARMDB_VALUE_VARIABLE,
+        .schema_version = options->schema_version != ARMDB_SCHEMA_ANY ? options->schema_version : 0,
     };
     memcpy(collection_out->name, name, strlen(name) + 1);
 }
@@ -270,6 +289,11 @@ armdb_err
 adb_collection_options_compare(const armdb_collection_options *options,
                                const struct manifest_collection *stored)
 {
+    if (options->schema_version < stored->schema_version)
+        return adb_fail(ARMDB_MISMATCH, "open",
+                        "collection \"%.100s\" has schema version %" PRIu32 ", newer than %" PRIu32
+                        ", that of this program",
+                        stored->name, stored->schema_version, options->schema_version);
     ADB_TRY(compare_length("key_bytes", stored->name, stored->key_bytes, options->key_bytes));
     ADB_TRY(compare_length("value_bytes", stored->name, stored->value_bytes, options->value_bytes));
     if (options->order != ARMDB_ORDER_DEFAULT && options->order != stored->order)

@@ -36,6 +36,11 @@ struct collection {
      * bytes. It stays as long as the collection, being in the next one. */
     _Atomic(struct object_codec *) codec;
     struct object_codec *codecs; /* owned: all there were; guarded by objects_lock */
+    /* guarded by collections_lock */
+    uint32_t schema_version; /* it only changes while nobody has the collection open */
+    bool is_hidden;          /* it is not in the manifest: what fills it is under way, or failed */
+    bool is_open;            /* it was given out */
+    bool is_migrating;       /* it is on its way to another schema version */
 };
 
 struct db {
@@ -152,6 +157,53 @@ void adb_collection_settle_listener(struct collection *collection);
  * changes a key by what it has. */
 ADB_MUST_USE armdb_err adb_db_write_as(struct collection *collection, struct shard_write *write,
                                        const armdb_write_options *options);
+
+/* ------------------- for those who change a collection as a whole; under collections_lock */
+
+/** The live collection of that name; NULL if there is none. */
+struct collection *adb_collections_find_name(const struct db *db, const char *name);
+
+/** What the manifest says of a collection, or would. */
+void adb_collection_entry(const struct collection *collection,
+                          struct manifest_collection *entry_out);
+
+/**
+ * Makes a collection under the next id. A hidden one is not in the manifest: the next open drops
+ * it.
+ *
+ * @param entry  its id is set.
+ *
+ * Returns:  as armdb_collection_create().
+ */
+ADB_MUST_USE armdb_err adb_collection_add(struct db *db, struct manifest_collection *entry,
+                                          bool is_hidden, const armdb_codec *codec,
+                                          struct collection **collection_out);
+
+/**
+ * Drops a collection, and gives its name to another one in the same moment.
+ *
+ * @param successor  hidden, until that; everything in it is on the device. NULL: none.
+ *
+ * Returns:  ARMDB_OK; why the manifest could not be stored: then nothing has changed, or, if
+ *           db->is_manifest_unsure is set, the next open has either of the two.
+ */
+ADB_MUST_USE armdb_err adb_collection_replace(struct db *db, struct collection *collection,
+                                              struct collection *successor);
+
+/** Stores another schema version of a collection. Returns as adb_collection_replace(). */
+ADB_MUST_USE armdb_err adb_collection_set_version(struct collection *collection, uint32_t version);
+
+/** Keeps a collection for who brings it to the schema version of checked options, which is greater
+ * than its own. Returns ARMDB_OK; as armdb_schema says if that can't be. */
+ADB_MUST_USE armdb_err adb_collection_claim(struct collection *collection,
+                                            const armdb_collection_options *options);
+
+/* ------------------------------------------------------------------------- */
+
+/** Brings a collection that is claimed to the schema version of checked options, and opens it; ends
+ * the claim. Replaces the pointer by that of the newest version. Returns as armdb_schema says. */
+ADB_MUST_USE armdb_err adb_collection_migrate(struct collection **collection,
+                                              const armdb_collection_options *options);
 
 /** Makes the collections of db->manifest. */
 ADB_MUST_USE armdb_err adb_collections_load(struct db *db);

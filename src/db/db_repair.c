@@ -586,9 +586,11 @@ open_destination(struct repair *repair)
     ADB_TRY(create_destination(repair));
     ADB_TRY(describe_destination(repair));
     ADB_TRY(adb_db_open(repair->os, repair->destination_path, &options, &repair->db));
+    armdb_collection_options any = ARMDB_COLLECTION_OPTIONS_INIT;
+    any.schema_version = ARMDB_SCHEMA_ANY;
     for (uint32_t i = 0; i < all->count; i++)
         ADB_TRY(
-            adb_collection_open(repair->db, all->list[i].stored.name, NULL, &all->list[i].target));
+            adb_collection_open(repair->db, all->list[i].stored.name, &any, &all->list[i].target));
     return rename_manifest(repair, true);
 }
 

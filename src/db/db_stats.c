@@ -39,8 +39,10 @@ add_collections(struct db *db, armdb_stats *stats)
         const struct shard_index *index = &db->collections[i]->index;
         if (atomic_load_explicit(&index->is_dropped, memory_order_relaxed))
             continue;
-        stats->collections++;
-        stats->keys += adb_index_count(&index->keys);
+        if (!db->collections[i]->is_hidden) {
+            stats->collections++;
+            stats->keys += adb_index_count(&index->keys);
+        }
         stats->index_bytes += adb_index_bytes(&index->keys);
     }
     adb_mutex_unlock(&db->collections_lock);

@@ -87,6 +87,8 @@ add_entry(struct repair *repair, const struct manifest_collection *entry)
 {
     struct manifest_collection stored = *entry;
     stored.name[0] = '\0';
+    if (stored.id == 0)
+        stored.schema_version = 0;
     ADB_TRY(add(repair, &stored, false));
     struct repair_collection *added = &repair->collections.list[repair->collections.count - 1];
     if (entry->id == 0 || adb_collection_name_check(entry->name) != ARMDB_OK)

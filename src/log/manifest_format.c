@@ -18,10 +18,11 @@
  * 56  reserved             8   zero
  * 64  collections, each:
  *      +0  id              4
- *      +4  key bytes       4   0 = variable
+ *      +4  key bytes       2   0 = variable
+ *      +6  schema version  2   0 = none
  *      +8  direction       1   1 = ascending, 2 = descending, 0 = none
  *      +9  order           1   0 = tree, 1 = map
- *     +10  value           1   0 = var, 1 = const
+ *     +10  value           1   0 = var, 1 = const, 2 = object
  *     +11  storage         1   0 = log
  *     +12  name length     2
  *     +14  value bytes     2   of a const, else zero
@@ -85,7 +86,8 @@ encode_collection(const struct manifest_collection *collection, unsigned char *t
     size_t name_len = strlen(collection->name);
     uint32_t key_bytes = collection->key_bytes == ARMDB_KEY_VARIABLE ? 0 : collection->key_bytes;
     adb_store_u32(to, collection->id);
-    adb_store_u32(to + 4, key_bytes);
+    adb_store_u16(to + 4, (uint16_t)key_bytes);
+    adb_store_u16(to + 6, (uint16_t)collection->schema_version);
     bool is_map = collection->order == ARMDB_UNORDERED;
     to[8] = is_map ? 0 : (unsigned char)collection->order;
     to[9] = is_map ? ORDER_MAP : ORDER_TREE;
@@ -104,7 +106,8 @@ static uint32_t
 version_of(const struct manifest *manifest)
 {
     for (uint32_t i = 0; i < manifest->collection_count; i++) {
-        if (manifest->collections[i].value_bytes == ARMDB_VALUE_OBJECT)
+        if (manifest->collections[i].value_bytes == ARMDB_VALUE_OBJECT ||
+            manifest->collections[i].schema_version != 0)
             return MANIFEST_FORMAT_VERSION;
     }
     return LOG_FORMAT_VERSION;
@@ -190,7 +193,8 @@ decode_collection(const unsigned char *from, size_t end, const char *file, size_
     if (name_len == 0 || name_len > ARMDB_NAME_MAX || end - *at < entry_bytes(name_len))
         return damaged(file, *at + 12, "bad length of a collection name");
     collection->id = adb_load_u32(entry);
-    collection->key_bytes = adb_load_u32(entry + 4);
+    collection->key_bytes = adb_load_u16(entry + 4);
+    collection->schema_version = adb_load_u16(entry + 6);
     if (collection->key_bytes > ARMDB_FIXED_KEY_MAX)
         return damaged(file, *at + 4, "bad key length of a collection");
     if (collection->key_bytes == 0)
@@ -218,6 +222,8 @@ decode_collections(const unsigned char *from, size_t len, const char *file,
                                  : collection->id > manifest->collections[i - 1].id;
         if (!is_ordered || collection->id >= manifest->next_collection_id)
             return damaged(file, entry_at, "collection ids out of order");
+        if (i == 0 && collection->schema_version != 0)
+            return damaged(file, entry_at + 6, "a schema version of the default collection");
     }
     if (at != len - TRAILER_BYTES)
         return damaged(file, at, "bytes behind the last collection");

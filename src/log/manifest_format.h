@@ -17,10 +17,11 @@ enum {
 
 /** One collection, as stored. */
 struct manifest_collection {
-    uint32_t id;          /* 0 = the default one; never reused */
-    uint32_t key_bytes;   /* 1..ARMDB_FIXED_KEY_MAX, or ARMDB_KEY_VARIABLE */
-    armdb_order order;    /* not the default */
-    uint32_t value_bytes; /* 1..ARMDB_CONST_VALUE_MAX, or ARMDB_VALUE_VARIABLE or _OBJECT */
+    uint32_t id;             /* 0 = the default one; never reused */
+    uint32_t key_bytes;      /* 1..ARMDB_FIXED_KEY_MAX, or ARMDB_KEY_VARIABLE */
+    armdb_order order;       /* not the default */
+    uint32_t value_bytes;    /* 1..ARMDB_CONST_VALUE_MAX, or ARMDB_VALUE_VARIABLE or _OBJECT */
+    uint32_t schema_version; /* 1..ARMDB_SCHEMA_VERSION_MAX, or 0: none */
     char name[ARMDB_NAME_MAX + 1];
 };
 

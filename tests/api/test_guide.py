@@ -4,8 +4,8 @@
     test_guide.py SOURCE_DIR VERBS_PROGRAM
 
 Each ```c block is an excerpt of the example that the line above it names, part by part between
-empty lines, and that is a test of its own. Each kind of collection has a page. The cells of
-verbs.md are those that VERBS_PROGRAM (tests/unit/api/test_api_verbs.c) runs.
+empty lines, and that is a test of its own. Each kind of collection has a page, and schema versions
+have one. The cells of verbs.md are those that VERBS_PROGRAM (tests/unit/api/test_api_verbs.c) runs.
 """
 
 import os
@@ -14,6 +14,7 @@ import subprocess
 import sys
 
 KINDS = [f"{order}-{value}.md" for order in ("tree", "map") for value in ("var", "const", "object")]
+PAGES = KINDS + ["schema.md"]
 EXCERPT = re.compile(r"^From \[`(examples/\w+\.c)`\]\(\.\./\.\./(examples/\w+\.c)\):\n\n"
                      r"```c\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -52,9 +53,9 @@ def check_verbs(source, program):
 
 
 def main(source, program):
-    found = [check_page(source, name) for name in KINDS] + [check_verbs(source, program)]
+    found = [check_page(source, name) for name in PAGES] + [check_verbs(source, program)]
     problems = [problem for problem in found if problem is not None]
-    print("\n".join(problems) or f"{len(KINDS)} pages and the table: ok")
+    print("\n".join(problems) or f"{len(PAGES)} pages and the table: ok")
     return 1 if problems else 0
 
 

@@ -708,6 +708,23 @@ class SetTest(CommandTest):
         self.assertEqual(self.ok("collections", self.path("backup")),
                          b"default\t0\tvariable\tasc\t1\tobject\n")
 
+    def test_schema_version(self):
+        """The command reads collections of any version, and makes such for a load."""
+        self.ok("create", self.db, "--collection", "things", "--schema", "7")
+        self.ok("put", self.db, "a", "one", "--collection", "things")
+        self.assertEqual(self.ok("dump", self.db, "--collection", "things"), b"a\tone\n")
+        versions = {each["name"]: each["schema_version"] for each in self.stat()["collection_list"]}
+        self.assertEqual(versions, {"default": 0, "things": 7})
+        self.assertRegex(self.ok("stat", self.db).decode(), r"index_bytes +value +schema\n")
+        self.assertRegex(self.ok("stat", self.db).decode(), r"things .* 7\n")
+        self.fails(USAGE, "create", self.path("other"), "--schema", "7", says=["--collection"])
+        self.fails(USAGE, "create", self.db, "--collection", "b", "--schema", "65536",
+                   says=["--schema", "65535"])
+        self.ok("repair", self.db, self.path("repaired"))
+        self.assertRegex(self.ok("stat", self.path("repaired")).decode(), r"things .* 7\n")
+        self.ok("backup", self.db, self.path("backup"))
+        self.assertRegex(self.ok("stat", self.path("backup")).decode(), r"things .* 7\n")
+
     def test_collections(self):
         self.ok("create", self.db, "--collection", "first", "--key-size", "2", "--shards", "2")
         self.ok("create", self.db, "--collection", "zweite mit ö", "--order", "desc")

@@ -23,7 +23,8 @@ assert_same(const struct manifest *a, const struct manifest *b)
         const struct manifest_collection *x = &a->collections[i];
         const struct manifest_collection *y = &b->collections[i];
         ADB_ASSERT(x->id == y->id && x->key_bytes == y->key_bytes && x->order == y->order &&
-                   x->value_bytes == y->value_bytes && strcmp(x->name, y->name) == 0);
+                   x->value_bytes == y->value_bytes && x->schema_version == y->schema_version &&
+                   strcmp(x->name, y->name) == 0);
         ADB_ASSERT(strlen(x->name) >= 1 && strlen(x->name) <= ARMDB_NAME_MAX);
     }
 }

@@ -54,11 +54,11 @@ drop_pair(struct collection *collection, uint32_t id, uint32_t number)
 static void
 fill(struct db *db)
 {
-    const armdb_collection_options fixed = {sizeof fixed, FUZZ_KEY_BYTES, ARMDB_DESCENDING, 0,
-                                            NULL};
-    const armdb_collection_options map = {sizeof map, 0, ARMDB_UNORDERED, 0, NULL};
-    const armdb_collection_options constant = {sizeof map, FUZZ_KEY_BYTES, ARMDB_UNORDERED,
-                                               CONST_BYTES, NULL};
+    const armdb_collection_options fixed = {
+        sizeof fixed, FUZZ_KEY_BYTES, ARMDB_DESCENDING, 0, NULL, 0, NULL};
+    const armdb_collection_options map = {sizeof map, 0, ARMDB_UNORDERED, 0, NULL, 0, NULL};
+    const armdb_collection_options constant = {
+        sizeof map, FUZZ_KEY_BYTES, ARMDB_UNORDERED, CONST_BYTES, NULL, 0, NULL};
     struct collection *collections[COLLECTIONS] = {adb_db_default(db)};
     ADB_ASSERT(adb_collection_create(db, "fixed", &fixed, &collections[1]) == ARMDB_OK);
     ADB_ASSERT(adb_collection_create(db, "gone", NULL, &collections[2]) == ARMDB_OK);
@@ -270,11 +270,13 @@ static void
 check_contents(struct db *db, bool is_forged)
 {
     armdb_collection_info infos[64];
+    armdb_collection_options any = ARMDB_COLLECTION_OPTIONS_INIT;
     size_t count;
+    any.schema_version = ARMDB_SCHEMA_ANY;
     adb_collection_list(db, infos, 64, &count);
     for (size_t i = 0; i < count && i < 64; i++) {
         struct collection *collection;
-        ADB_ASSERT(adb_collection_open(db, infos[i].name, NULL, &collection) == ARMDB_OK ||
+        ADB_ASSERT(adb_collection_open(db, infos[i].name, &any, &collection) == ARMDB_OK ||
                    is_forged);
         if (is_forged)
             read_everything(collection != NULL ? collection : adb_db_default(db));

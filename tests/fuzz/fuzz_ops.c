@@ -36,10 +36,10 @@ static const char *const NAMES[COLLECTIONS] = {"default", "fixed", "down", "map"
 
 static const armdb_collection_options KINDS[COLLECTIONS] = {
     ARMDB_COLLECTION_OPTIONS_INIT,
-    {sizeof KINDS[0], FUZZ_KEY_BYTES, ARMDB_ASCENDING, 0, NULL},
-    {sizeof KINDS[0], ARMDB_KEY_VARIABLE, ARMDB_DESCENDING, 0, NULL},
-    {sizeof KINDS[0], ARMDB_KEY_VARIABLE, ARMDB_UNORDERED, 0, NULL},
-    {sizeof KINDS[0], FUZZ_KEY_BYTES, ARMDB_UNORDERED, 24, NULL}};
+    {sizeof KINDS[0], FUZZ_KEY_BYTES, ARMDB_ASCENDING, 0, NULL, 0, NULL},
+    {sizeof KINDS[0], ARMDB_KEY_VARIABLE, ARMDB_DESCENDING, 0, NULL, 0, NULL},
+    {sizeof KINDS[0], ARMDB_KEY_VARIABLE, ARMDB_UNORDERED, 0, NULL, 0, NULL},
+    {sizeof KINDS[0], FUZZ_KEY_BYTES, ARMDB_UNORDERED, 24, NULL, 0, NULL}};
 
 static armdb_slice
 key_of(uint32_t id, uint32_t number, char room[32])

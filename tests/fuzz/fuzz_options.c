@@ -55,6 +55,7 @@ check_collection(const armdb_collection_options *checked)
     ADB_ASSERT(described.value_bytes == ARMDB_VALUE_VARIABLE ||
                described.value_bytes == ARMDB_VALUE_OBJECT ||
                is_within(described.value_bytes, 1, ARMDB_CONST_VALUE_MAX));
+    ADB_ASSERT(described.schema_version <= ARMDB_SCHEMA_VERSION_MAX);
     ADB_ASSERT(adb_collection_options_compare(checked, &described) == ARMDB_OK);
 }
 
@@ -86,6 +87,7 @@ fuzz_database(struct fuzz_input *input, bool is_sized)
     uint64_t memory = MEMORY[take_below(input, MEMORY_COUNT)];
     take_bytes(input, &options, sizeof options);
     options.default_collection.codec = NULL;
+    options.default_collection.schema = NULL;
     options.on_open_progress = NULL;
     if (is_sized) {
         options.struct_bytes = sizeof options;
@@ -107,6 +109,7 @@ fuzz_collection(struct fuzz_input *input, bool is_sized)
     armdb_collection_options checked;
     take_bytes(input, &options, sizeof options);
     options.codec = NULL;
+    options.schema = NULL;
     if (is_sized)
         options.struct_bytes = sizeof options;
     if (is_accepted(adb_collection_options_check(&options, &checked)))

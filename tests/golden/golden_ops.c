@@ -172,8 +172,8 @@ create(struct adb_os *os, struct db **db_out, struct collection **collections)
     ADB_ASSERT(adb_db_open(os, GOLDEN_PATH, &options, db_out) == ARMDB_OK);
     collections[0] = adb_db_default(*db_out);
     for (int i = 1; i < COLLECTIONS; i++) {
-        const armdb_collection_options how = {sizeof how, KINDS[i].key_bytes, KINDS[i].order, 0,
-                                              NULL};
+        const armdb_collection_options how = {
+            sizeof how, KINDS[i].key_bytes, KINDS[i].order, 0, NULL, 0, NULL};
         ADB_ASSERT(adb_collection_create(*db_out, KINDS[i].name, &how, &collections[i]) ==
                    ARMDB_OK);
     }

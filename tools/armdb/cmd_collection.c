@@ -15,6 +15,7 @@ collection_options(const struct args *args)
     options.key_bytes = (uint32_t)args->number[OPTION_KEY_SIZE];
     options.order = (armdb_order)args->number[OPTION_ORDER];
     options.value_bytes = (uint32_t)args->number[OPTION_VALUE];
+    options.schema_version = (uint32_t)args->number[OPTION_SCHEMA];
     return options;
 }
 
@@ -26,6 +27,8 @@ cmd_create(const struct args *args)
     const armdb_collection_options collection = collection_options(args);
     const char *name = args_collection(args);
     bool is_default = strcmp(name, "default") == 0;
+    if (is_default && args->is_set[OPTION_SCHEMA])
+        return report(STATUS_USAGE, "--schema is for a collection: name it: --collection NAME");
     options.shards = (uint32_t)args->number[OPTION_SHARDS];
     options.open_mode = is_default ? ARMDB_CREATE_NEW : ARMDB_OPEN_OR_CREATE;
     if (is_default)

@@ -203,24 +203,25 @@ print_collection(bool is_json, bool is_first, const armdb_collection_info *info)
     const char *key_size = collections_key_size(info, key_text);
     const char *value = collections_value(info, value_text);
     if (!is_json) {
-        printf("%-20s %7" PRIu32 " %8s %5s %14" PRIu64 " %14" PRIu64 " %10s\n", info->name,
-               info->id, key_size, collections_order(info), info->keys, info->index_bytes, value);
+        printf("%-20s %7" PRIu32 " %8s %5s %14" PRIu64 " %14" PRIu64 " %10s %6" PRIu32 "\n",
+               info->name, info->id, key_size, collections_order(info), info->keys,
+               info->index_bytes, value, info->schema_version);
         return;
     }
     fputs(is_first ? "{" : ",{", stdout);
     print_json_member(stdout, "name", armdb_str(info->name));
     printf(",\"id\":%" PRIu32 ",\"key_size\":%s,\"order\":\"%s\",\"keys\":%" PRIu64
-           ",\"index_bytes\":%" PRIu64 ",\"value\":\"%s\"}",
+           ",\"index_bytes\":%" PRIu64 ",\"value\":\"%s\",\"schema_version\":%" PRIu32 "}",
            info->id, info->key_bytes == ARMDB_KEY_VARIABLE ? "null" : key_size,
-           collections_order(info), info->keys, info->index_bytes, value);
+           collections_order(info), info->keys, info->index_bytes, value, info->schema_version);
 }
 
 static void
 print_collections(const struct collections *list, bool is_json)
 {
     if (!is_json)
-        printf("\n%-20s %7s %8s %5s %14s %14s %10s\n", "collection", "id", "key size", "order",
-               "keys", "index_bytes", "value");
+        printf("\n%-20s %7s %8s %5s %14s %14s %10s %6s\n", "collection", "id", "key size", "order",
+               "keys", "index_bytes", "value", "schema");
     for (size_t i = 0; i < list->count; i++)
         print_collection(is_json, i == 0, &list->infos[i]);
 }

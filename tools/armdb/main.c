@@ -31,10 +31,10 @@ static const struct command COMMANDS[] = {
      "make a database, or a collection in it",
      "Without --collection it makes the database DIR, and --key-size, --value and --order are\n"
      "those of its default collection. With --collection it makes that collection (and the\n"
-     "database, if it is not there). What is made is fixed for good. It is an error if it is\n"
-     "there already.\n",
+     "database, if it is not there), of schema version --schema. What is made is fixed for good.\n"
+     "It is an error if it is there already.\n",
      {BIT(OPTION_SHARDS) | BIT(OPTION_KEY_SIZE) | BIT(OPTION_VALUE) | BIT(OPTION_ORDER) |
-          BIT(OPTION_COLLECTION),
+          BIT(OPTION_SCHEMA) | BIT(OPTION_COLLECTION),
       1, 1, "DIR"},
      cmd_create},
     {"put",

@@ -21,6 +21,15 @@ session_open(struct session *session, const struct args *args, const armdb_optio
     return err == ARMDB_OK ? STATUS_DONE : report_library(err, session->path);
 }
 
+/* Whatever its keys and values mean to the program that made them. */
+static armdb_err
+open_collection(struct session *session, const char *name)
+{
+    armdb_collection_options options = ARMDB_COLLECTION_OPTIONS_INIT;
+    options.schema_version = ARMDB_SCHEMA_ANY;
+    return armdb_collection_open(session->db, name, &options, &session->collection);
+}
+
 int
 session_open_collection(struct session *session, const struct args *args)
 {
@@ -29,8 +38,7 @@ session_open_collection(struct session *session, const struct args *args)
     int status = session_open(session, args, &options);
     if (status != STATUS_DONE)
         return status;
-    armdb_err err = armdb_collection_open(session->db, args_collection(args), NULL,
-                                          &session->collection);
+    armdb_err err = open_collection(session, args_collection(args));
     if (err == ARMDB_OK)
         return STATUS_DONE;
     return session_close(session, report_library(err, session->path));
@@ -44,7 +52,7 @@ session_make_collection(struct session *session, const struct args *args)
     int status = session_open(session, args, &options);
     if (status != STATUS_DONE)
         return status;
-    armdb_err err = armdb_collection_open(session->db, name, NULL, &session->collection);
+    armdb_err err = open_collection(session, name);
     if (err == ARMDB_NO_COLLECTION)
         err = armdb_collection_create(session->db, name, NULL, &session->collection);
     if (err == ARMDB_OK)

@@ -115,6 +115,25 @@ do_migrate(struct cell *cell)
 }
 
 static armdb_err
+do_schema(struct cell *cell)
+{
+    const armdb_schema_step step = {.fn = renew};
+    armdb_schema schema = ARMDB_SCHEMA_INIT;
+    armdb_collection_options options = ARMDB_COLLECTION_OPTIONS_INIT;
+    armdb_collection_info info;
+    options.schema_version = schema.n_steps = 1;
+    options.schema = &schema;
+    schema.steps = &step;
+    close_db(cell->fixture);
+    open_db(cell->fixture);
+    TRY(armdb_collection_open(cell->fixture->db, "kind", &options, &cell->collection));
+    assert_ok(armdb_collection_get_info(cell->collection, &info));
+    assert_int_equal(info.schema_version, 1);
+    expect_get(cell->collection, "a", "replaced");
+    return ARMDB_OK;
+}
+
+static armdb_err
 do_ticket(struct cell *cell)
 {
     armdb_ticket ticket;
@@ -586,6 +605,7 @@ static const struct verb {
     {"armdb_hook_set", do_hook, OF_ALL},
     {"armdb_watch_open", do_watch, OF_ALL},
     {"armdb_compact", do_keep, OF_ALL},
+    {"armdb_schema", do_schema, OF_ALL},
 };
 
 enum { N_VERBS = sizeof VERBS / sizeof *VERBS, N_KINDS = 6 };

@@ -36,6 +36,7 @@ make_manifest(uint32_t count)
         collection->value_bytes = i % 4 == 1   ? 1 + i * 5 % ARMDB_CONST_VALUE_MAX
                                   : i % 4 == 3 ? ARMDB_VALUE_OBJECT
                                                : ARMDB_VALUE_VARIABLE;
+        collection->schema_version = i % 5 == 3 ? ARMDB_SCHEMA_VERSION_MAX - i : 0;
         /* Names of 1, 8, 9 ... bytes: around the padding. */
         size_t len = i == 0 ? 7 : 1 + (i * 7) % ARMDB_NAME_MAX;
         memset(collection->name, 'a' + (int)(i % 26), len);
@@ -59,6 +60,7 @@ assert_same_manifest(const struct manifest *a, const struct manifest *b)
         assert_int_equal(a->collections[i].key_bytes, b->collections[i].key_bytes);
         assert_int_equal(a->collections[i].order, b->collections[i].order);
         assert_int_equal(a->collections[i].value_bytes, b->collections[i].value_bytes);
+        assert_int_equal(a->collections[i].schema_version, b->collections[i].schema_version);
         assert_string_equal(a->collections[i].name, b->collections[i].name);
     }
 }

@@ -224,13 +224,24 @@ test_manifest_format__version__is_what_its_reader_must_know(void **state)
     (void)state;
     struct manifest manifest = make_manifest(2);
     size_t len;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
+        manifest.collections[1].value_bytes = i == 1 ? ARMDB_VALUE_OBJECT : ARMDB_VALUE_VARIABLE;
+        manifest.collections[1].schema_version = i == 2 ? 1 : 0;
         unsigned char *bytes = encode_manifest(&manifest, &len);
         assert_int_equal(adb_load_u32(bytes + 8), i == 0 ? LOG_FORMAT_VERSION : 3);
         free(bytes);
-        manifest.collections[1].value_bytes = ARMDB_VALUE_OBJECT;
     }
     adb_manifest_fini(&manifest);
+}
+
+static void
+test_manifest_format__schema_version__of_any_but_the_default(void **state)
+{
+    (void)state;
+    assert_int_equal(decode_changed(70, 2, 0), ARMDB_OK);
+    assert_int_equal(decode_changed(70, 2, 1), ARMDB_CORRUPT);
+    assert_non_null(strstr(adb_err_detail()->message, "schema version"));
+    assert_int_equal(decode_changed(94, 2, ARMDB_SCHEMA_VERSION_MAX), ARMDB_OK);
 }
 
 static void
@@ -346,6 +357,7 @@ main(void)
         cmocka_unit_test(test_manifest_format__bad_collection__refused),
         cmocka_unit_test(test_manifest_format__kinds__only_those_that_can_be),
         cmocka_unit_test(test_manifest_format__version__is_what_its_reader_must_know),
+        cmocka_unit_test(test_manifest_format__schema_version__of_any_but_the_default),
         cmocka_unit_test(test_manifest_format__ids_out_of_order__refused),
         cmocka_unit_test(test_manifest_format__find__by_exact_name),
         cmocka_unit_test(test_manifest_format__no_memory__said_and_nothing_left),
