@@ -165,7 +165,7 @@ run_steps(struct run *run)
                         sim_open_count(run->sim));
         } else {
             err = workload_step(work);
-            if (work->is_half_shown) { /* for lack of memory; all of it is there when it is opened */
+            if (work->is_half_shown) { /* for lack of memory; the next open finds all of it */
                 adb_db_abandon(work->db);
                 work->db = NULL;
             }

@@ -3,6 +3,7 @@
  * must agree after each; with kills and power cuts in between, before which all is made durable.
  * Some writes have a deadline; the clock moves only where the input says so.
  */
+#include "db/db_batch.h"
 #include "fuzz/fuzz_db.h"
 #include "fuzz/fuzz_input.h"
 #include "support/os_sim.h"
@@ -13,6 +14,7 @@ enum {
     OPERATIONS_MAX = 400,
     READS_MAX = 48, /* of a multi-get */
     READ_BYTES = 256,
+    BATCH_WRITES_MAX = 12,
     TTL_MAX = 4000
 };
 
@@ -171,6 +173,50 @@ write_pair(struct state *state, struct fuzz_input *input, enum shard_verb verb)
     expire(state);
 }
 
+/* Puts and deletes together; with a condition on the first key, which half of the time holds. */
+static void
+write_batch(struct state *state, struct fuzz_input *input)
+{
+    armdb_write_options options = ARMDB_WRITE_OPTIONS_INIT;
+    struct model after = state->model;
+    unsigned char value[FUZZ_VALUE_MAX];
+    char room[32];
+    struct batch *batch;
+    size_t refused;
+    armdb_err expected = ARMDB_OK;
+    uint32_t how = take_u8(input);
+    uint32_t count = 1 + (uint32_t)take_below(input, BATCH_WRITES_MAX);
+    options.durability = (armdb_durability)(how % 4);
+    ADB_ASSERT(adb_db_batch_new(state->db, &batch) == ARMDB_OK);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t id = (uint32_t)take_below(input, COLLECTIONS);
+        uint32_t number = (uint32_t)take_below(input, KEYS);
+        size_t len = take_u8(input);
+        bool is_put = len % 4 != 0;
+        if (KINDS[id].value_bytes != 0)
+            len = KINDS[id].value_bytes;
+        struct batch_addition addition = {.collection = state->collections[id],
+                                          .key = key_of(id, number, room),
+                                          .is_write = true,
+                                          .verb = is_put ? SHARD_PUT : SHARD_DELETE};
+        bool is_there = state->model.pair[id][number] != 0;
+        if (i == 0 && is_put && how / 4 % 2 == 0) {
+            addition.condition = SHARD_ABSENT;
+            expected = is_there ? ARMDB_EXISTS : ARMDB_OK;
+        }
+        fuzz_value(id, number, ++state->version, value, len);
+        addition.value = (armdb_slice){value, is_put ? len : 0};
+        ADB_ASSERT(adb_db_batch_add(batch, &addition) == ARMDB_OK);
+        after.pair[id][number] = is_put ? (uint64_t)state->version << 16 | (len + 1) : 0;
+        after.deadline_ms[id][number] = 0;
+    }
+    ADB_ASSERT(adb_db_batch_commit(batch, &options, &refused) == expected);
+    ADB_ASSERT(refused == (expected == ARMDB_OK ? SIZE_MAX : 0));
+    adb_db_batch_free(batch);
+    if (expected == ARMDB_OK)
+        state->model = after;
+}
+
 /* Checks what a read found of a key, as armdb_get() says it. */
 static void
 check_read(const struct state *state, uint32_t id, uint32_t number, const armdb_read *read)
@@ -263,7 +309,7 @@ renew(struct state *state, uint32_t id)
 static void
 operate(struct state *state, struct fuzz_input *input)
 {
-    switch (take_u8(input) % 16) {
+    switch (take_u8(input) % 17) {
     case 0:
     case 1:
     case 2:
@@ -298,6 +344,9 @@ operate(struct state *state, struct fuzz_input *input)
         break;
     case 14:
         reopen(state, take_u8(input));
+        break;
+    case 16:
+        write_batch(state, input);
         break;
     default:
         renew(state, (uint32_t)take_below(input, COLLECTIONS));

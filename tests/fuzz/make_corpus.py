@@ -42,6 +42,14 @@ def meta(kind, says=0):
     return record(b"", bytes([kind]) + bytes(7) + struct.pack("<Q", says), 0x10)
 
 
+def group_of(part, sequence, others=(), count=None):
+    """A GROUP in front of a part: the others are shards, and the last numbers of their parts."""
+    value = struct.pack("<QQQII", 3, len(part), sequence,
+                        len(others) if count is None else count, 0)
+    return record(b"", value + b"".join(struct.pack("<IIQ", shard, 0, last)
+                                        for shard, last in others), 0x10)
+
+
 def records():
     plain = record(b"k", b"") + record(b"key", b"value" * 9) + record(b"gone", b"", 1)
     everything = plain + meta(0) + record(b"x" * 1024, b"y" * 300, 0, 7) + meta(1, 64)
@@ -66,6 +74,18 @@ def records():
     write("record", "deadline_torn", bytes([put_right]) + plain +
           record(b"k", b"v" * 99, deadline=9)[:28])
     write("record", "large", bytes([put_right]) + record(b"k", b"v" * 6000))
+    whole = group_of(plain, 6, [(1, 9), (2, 4)]) + plain
+    write("record", "batch", bytes([put_right]) + plain + whole + plain)
+    write("record", "batch_of_one_shard", bytes([put_right]) + group_of(plain, 3) + plain)
+    write("record", "batch_sealed", bytes([CRC | SEQUENCE]) + plain + whole + meta(2))
+    write("record", "batch_cut", bytes([put_right]) + plain + whole[:-8])
+    write("record", "batch_sealed_cut", bytes([CRC | SEQUENCE]) + plain + whole[:-24] + meta(2))
+    write("record", "batch_without_records", bytes([put_right]) + plain + group_of(plain, 6))
+    write("record", "batch_too_long", bytes([put_right]) + group_of(plain * 2, 6) + plain)
+    write("record", "batch_of_wrong_sequence", bytes([put_right]) + group_of(plain, 9) + plain)
+    write("record", "batch_in_a_batch", bytes([put_right]) + group_of(whole, 6) + whole)
+    write("record", "batch_participants_cut", bytes([put_right]) +
+          group_of(plain, 3, [(1, 9)], count=2) + plain)
 
 
 # ------------------------------------------------------------------- file header
@@ -298,6 +318,14 @@ def operations():
     large = b"".join(bytes([0, 0, k]) + struct.pack("<H", 8000 + 4 * k) + bytes([k % 4])
                      for k in range(24))
     write("ops", "many_files", header + large + bytes([14, 0]) + large + bytes([14, 1]) + large)
+    batches = b"".join(bytes([16, 5 + k % 3, 7]) + b"".join(
+        bytes([c % 5, (3 * k + c) % 24, (37 * c + k) % 256]) for c in range(8)) for k in range(24))
+    for name, how in (("close", 0), ("kill", 1), ("cut_power", 2)):
+        write("ops", f"batches_and_{name}",
+              header + put + batches + bytes([13, 14, how, 13]) + batches + bytes([14, how, 13]))
+        write("ops", f"batches_over_shards_and_{name}",
+              bytes([2]) + header[1:4] + bytes([2]) + batches + bytes([14, how, 13]) + put + batches +
+              bytes([14, how, 13]))
     soon, passed, never = 32 << 2, 56 << 2, 60 << 2
     until = b"".join(bytes([0, c, k]) + struct.pack("<H", 40 * k) +
                      (bytes([soon]) + struct.pack("<H", 150 * k) if k % 4 < 2 else

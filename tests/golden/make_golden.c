@@ -3,8 +3,9 @@
  *
  *     cmake --build build/dev --target golden_files
  *
- * does that for tests/golden/v3/ and v3-batches/. Only for a format that nobody has data of yet: once version 3 is
- * released, its files stay as they are, and a new version gets a directory of its own.
+ * does that for tests/golden/v3/ and v3-batches/. Only for a format that nobody has data of yet:
+ * once version 3 is released, its files stay as they are, and a new version gets a directory of its
+ * own.
  */
 #include <errno.h>
 #include <stdlib.h>

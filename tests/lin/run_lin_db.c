@@ -3,11 +3,11 @@
  * linearizability.
  *
  * In each round some threads make a few calls each, through the public functions, on two keys of
- * one collection, or batches over both: a tree, a map without order, a tree that keeps its values, or a map of numbers.
- * Another thread
- * writes and reads other keys meanwhile, so that write buffers move on, data files change and
- * blocks leave the cache. Then the history of each key is checked. Now and then the database is
- * closed and opened between two rounds. ARMDB_SEED=n repeats the calls, not the interleaving.
+ * one collection, or batches over both: a tree, a map without order, a tree that keeps its values,
+ * or a map of numbers. Another thread writes and reads other keys meanwhile, so that write buffers
+ * move on, data files change and blocks leave the cache. Then the history of each key is checked.
+ * Now and then the database is closed and opened between two rounds. ARMDB_SEED=n repeats the
+ * calls, not the interleaving.
  */
 #include <inttypes.h>
 #include <sched.h>
