@@ -57,8 +57,8 @@ armdb_err
 armdb_group_get(armdb_group *group, armdb_collection *collection, armdb_slice key, void *buffer,
                 size_t capacity, size_t *len_out)
 {
-    struct group *inner;
-    struct collection *of;
+    struct group *inner = NULL;
+    struct collection *of = NULL;
     armdb_read read = {.key = key, .buffer = buffer, .capacity = capacity};
     API_NEED(len_out, "group");
     *len_out = 0;
@@ -74,8 +74,8 @@ armdb_err
 armdb_group_get_value(armdb_group *group, armdb_collection *collection, armdb_slice key,
                       armdb_value *value_out)
 {
-    struct group *inner;
-    struct collection *of;
+    struct group *inner = NULL;
+    struct collection *of = NULL;
     API_NEED(value_out, "group");
     memset(value_out, 0, sizeof *value_out);
     ADB_TRY(enter(group, collection, key, nothing, &inner, &of));
@@ -86,8 +86,8 @@ armdb_err
 armdb_group_contains(armdb_group *group, armdb_collection *collection, armdb_slice key,
                      bool *found_out)
 {
-    struct group *inner;
-    struct collection *of;
+    struct group *inner = NULL;
+    struct collection *of = NULL;
     API_NEED(found_out, "group");
     *found_out = false;
     ADB_TRY(enter(group, collection, key, nothing, &inner, &of));
@@ -98,8 +98,8 @@ static armdb_err
 write_one(armdb_group *group, armdb_collection *collection, enum shard_verb verb, armdb_slice key,
           armdb_slice value, const armdb_write_options *options)
 {
-    struct group *inner;
-    struct collection *of;
+    struct group *inner = NULL;
+    struct collection *of = NULL;
     ADB_TRY(enter(group, collection, key, value, &inner, &of));
     return adb_db_group_write(inner, of, verb, key, value, options);
 }
@@ -128,8 +128,8 @@ armdb_err
 armdb_group_add(armdb_group *group, armdb_collection *collection, armdb_slice key, int64_t delta,
                 int64_t *sum_out)
 {
-    struct group *inner;
-    struct collection *of;
+    struct group *inner = NULL;
+    struct collection *of = NULL;
     int64_t sum = 0;
     if (sum_out != NULL)
         *sum_out = 0;

@@ -228,9 +228,12 @@ adb_db_group_add(struct group *group, struct collection *collection, armdb_slice
     armdb_err err = look(group, collection, key, &found);
     if (err != ARMDB_OK && err != ARMDB_NOT_FOUND)
         return err;
-    const bool is_there = err == ARMDB_OK;
-    ADB_TRY(adb_number_add((armdb_slice){found.value, is_there ? width : 0}, width, &sum));
-    options.expires_at_ms = is_there ? found.deadline_ms : 0;
+    armdb_slice number = {NULL, 0}; /* it counts as 0 */
+    if (err == ARMDB_OK) {
+        number = (armdb_slice){found.value, width};
+        options.expires_at_ms = found.deadline_ms;
+    }
+    ADB_TRY(adb_number_add(number, width, &sum));
     ADB_TRY(add(group, &(struct batch_addition){.collection = collection,
                                                 .key = key,
                                                 .is_write = true,

@@ -72,11 +72,12 @@ struct adb_addition {
 };
 
 /** Adds to a number of 1, 2, 4 or 8 bytes; of none: to 0. ARMDB_OVERFLOW is raised. */
-ADB_MUST_USE armdb_err adb_number_add(armdb_slice number, uint32_t width,
-                                      struct adb_addition *addition);
+ADB_MUST_USE ADB_NO_INLINE armdb_err adb_number_add(armdb_slice number, uint32_t width,
+                                                    struct adb_addition *addition);
 
 /** Whether the values of a collection are numbers: ARMDB_UNSUPPORTED is raised if not. */
-ADB_MUST_USE armdb_err adb_collection_check_number(const struct collection *collection);
+ADB_MUST_USE ADB_NO_INLINE armdb_err
+adb_collection_check_number(const struct collection *collection);
 
 /** `sum_out` is not NULL. */
 ADB_MUST_USE armdb_err adb_db_add(struct collection *collection, armdb_slice key, int64_t delta,

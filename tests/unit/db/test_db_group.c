@@ -518,11 +518,11 @@ static armdb_err
 do_pair(struct test *test)
 {
     char key[24];
-    for (char first = 'a'; first <= 'b'; first++) {
-        snprintf(key, sizeof key, "%c%u", first, (unsigned)test->n);
+    for (const char *first = "ab"; *first != '\0'; first++) {
+        snprintf(key, sizeof key, "%c%u", *first, (unsigned)test->n);
         ADB_TRY(try_write(test, SHARD_PUT, key, "x"));
-        ADB_TRY(try_write(test, SHARD_INSERT, (const char[]){first, '\0'}, "x"));
-        ADB_TRY(try_write(test, SHARD_DELETE, (const char[]){first, '\0'}, ""));
+        ADB_TRY(try_write(test, SHARD_INSERT, (const char[]){*first, '\0'}, "x"));
+        ADB_TRY(try_write(test, SHARD_DELETE, (const char[]){*first, '\0'}, ""));
     }
     return ARMDB_OK;
 }
