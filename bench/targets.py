@@ -41,6 +41,11 @@ class Checks:
         cell = self.results.rows.get((workload, threads, 100, unit), {}).get(engine)
         return cell.value if cell else None
 
+    def median_us(self, engine, workload):
+        """The median time of one call by one thread, or None."""
+        cell = self.results.rows.get((workload, 1, 100, "ops/s"), {}).get(engine)
+        return cell.latencies[0] if cell else None
+
     def best_peer(self, workload, threads):
         """The median of the best peer, whatever its kind, or None."""
         cells = self.results.rows.get((workload, threads, 100, "ops/s"), {})
@@ -118,13 +123,17 @@ def check_puts(checks):
 
 
 def check_batches(checks):
-    """A batch of 100 costs at most 1.3 times what 100 puts cost; where it spares syncs, less."""
-    for batch, put, target in (("buffered-batch", "buffered-put", 0.77),
-                               ("batch", "overwrite-uniform", 0.77),
-                               ("durable-batch", "durable-put", 3)):
-        for engine in ("armdb", "armdb-map"):
-            checks.times(f"{engine}, {batch}, in keys", target, checks.value(engine, batch),
-                         checks.value(engine, put), f"its {put}, 1 T")
+    """A batch of 100 costs little more than 100 puts; where it spares syncs, it is faster.
+
+    Costs are compared by medians: the rates of both have in them what writers wait for compaction
+    to catch up with the rows before."""
+    for engine in ("armdb", "armdb-map"):
+        for batch, put in (("buffered-batch", "buffered-put"), ("batch", "overwrite-uniform")):
+            cost, single = checks.median_us(engine, batch), checks.median_us(engine, put)
+            checks.at_most(f"{engine}, {batch} of 100 by 100 times its {put}, medians",
+                           cost / (100 * single) if cost and single else None, 1.3, "x")
+        checks.times(f"{engine}, durable-batch, in keys", 3, checks.value(engine, "durable-batch"),
+                     checks.value(engine, "durable-put"), "its durable-put, 1 T")
 
 
 def check_scans(checks):
