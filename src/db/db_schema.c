@@ -7,6 +7,7 @@
  */
 #include <inttypes.h>
 
+#include "base/assert.h"
 #include "base/err.h"
 #include "db/db_private.h"
 #include "log/location.h"
@@ -166,6 +167,7 @@ static armdb_err
 do_step(struct stepping *stepping)
 {
     struct manifest_collection before, after;
+    ADB_ASSERT(stepping->step != NULL); /* check_steps() has found all */
     adb_collection_entry(stepping->from, &before);
     after = before;
     ADB_TRY(take_shape(stepping->step, &after));
