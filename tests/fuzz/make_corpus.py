@@ -318,14 +318,16 @@ def operations():
     large = b"".join(bytes([0, 0, k]) + struct.pack("<H", 8000 + 4 * k) + bytes([k % 4])
                      for k in range(24))
     write("ops", "many_files", header + large + bytes([14, 0]) + large + bytes([14, 1]) + large)
-    batches = b"".join(bytes([16, 5 + k % 3, 7]) + b"".join(
-        bytes([c % 5, (3 * k + c) % 24, (37 * c + k) % 256]) for c in range(8)) for k in range(24))
+    batches = b"".join(
+        bytes([16, 5 + k % 3, 7]) +
+        b"".join(bytes([c % 5, (3 * k + c) % 24, (37 * c + k) % 256]) for c in range(8))
+        for k in range(24))
     for name, how in (("close", 0), ("kill", 1), ("cut_power", 2)):
         write("ops", f"batches_and_{name}",
               header + put + batches + bytes([13, 14, how, 13]) + batches + bytes([14, how, 13]))
         write("ops", f"batches_over_shards_and_{name}",
-              bytes([2]) + header[1:4] + bytes([2]) + batches + bytes([14, how, 13]) + put + batches +
-              bytes([14, how, 13]))
+              bytes([2]) + header[1:4] + bytes([2]) + batches + bytes([14, how, 13]) + put +
+              batches + bytes([14, how, 13]))
     soon, passed, never = 32 << 2, 56 << 2, 60 << 2
     until = b"".join(bytes([0, c, k]) + struct.pack("<H", 40 * k) +
                      (bytes([soon]) + struct.pack("<H", 150 * k) if k % 4 < 2 else
