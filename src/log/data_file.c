@@ -119,17 +119,31 @@ temporary_path(const char *directory, const struct data_file *file, char **path_
     return adb_filename_join(directory, name, FILENAME_TEMPORARY_SUFFIX, path_out);
 }
 
+static armdb_err
+open_temporary(struct adb_os *os, const char *temporary, const char *from,
+               struct adb_file **file_out)
+{
+    if (from != NULL) {
+        ADB_TRY(adb_os_rename(os, from, temporary));
+        armdb_err err = adb_os_open(os, temporary, ADB_OPEN_READ_WRITE, file_out);
+        return err == ARMDB_NOT_FOUND
+                   ? adb_fail_at(ARMDB_IO, "open data file", temporary, 0, "file is missing")
+                   : err;
+    }
+    armdb_err err = adb_os_unlink(os, temporary); /* of a crash; usually there is none */
+    if (err != ARMDB_OK && err != ARMDB_NOT_FOUND)
+        return err;
+    return adb_os_open(os, temporary, ADB_OPEN_CREATE_NEW, file_out);
+}
+
 /* Writes the header under the temporary name. */
 static armdb_err
-begin_temporary(struct adb_os *os, const char *temporary, struct data_file *file)
+begin_temporary(struct adb_os *os, const char *temporary, const char *from, struct data_file *file)
 {
     unsigned char bytes[LOG_FILE_HEADER_BYTES];
     const struct iovec iov = {bytes, sizeof bytes};
     size_t written;
-    armdb_err err = adb_os_unlink(os, temporary); /* of a crash; usually there is none */
-    if (err != ARMDB_OK && err != ARMDB_NOT_FOUND)
-        return err;
-    ADB_TRY(adb_os_open(os, temporary, ADB_OPEN_CREATE_NEW, &file->file));
+    ADB_TRY(open_temporary(os, temporary, from, &file->file));
     adb_log_encode_file_header(&file->header, bytes);
     return adb_file_write(file->file, &iov, 1, 0, &written);
 }
@@ -165,7 +179,7 @@ remove_names(struct adb_os *os, const char *temporary, const struct data_file *f
 
 armdb_err
 adb_data_file_begin(struct adb_os *os, const char *directory, const struct log_file_header *header,
-                    struct data_file **file_out)
+                    const char *from, struct data_file **file_out)
 {
     char *temporary;
     struct data_file *file;
@@ -173,7 +187,7 @@ adb_data_file_begin(struct adb_os *os, const char *directory, const struct log_f
     ADB_TRY(new_data_file(directory, header, &file));
     armdb_err err = temporary_path(directory, file, &temporary);
     if (err == ARMDB_OK)
-        err = begin_temporary(os, temporary, file);
+        err = begin_temporary(os, temporary, from, file);
     if (err == ARMDB_OK)
         set_size(file, LOG_FILE_HEADER_BYTES);
     else if (temporary != NULL)
@@ -184,6 +198,22 @@ adb_data_file_begin(struct adb_os *os, const char *directory, const struct log_f
         return err;
     }
     *file_out = file;
+    return ARMDB_OK;
+}
+
+armdb_err
+adb_data_file_reserve(struct data_file *file, uint64_t bytes)
+{
+    const armdb_error_detail before = *adb_err_detail();
+    if (bytes == 0)
+        return ARMDB_OK;
+    armdb_err err = adb_file_allocate(file->file, file->allocated, bytes);
+    if (err == ARMDB_NO_SPACE)
+        return err;
+    /* Any other failure only means that there is no promise: if the disk is in trouble, the write
+     * will say so. A call that succeeds leaves no trace of it. */
+    ADB_IGNORE(adb_err_restore(&before));
+    file->allocated += bytes;
     return ARMDB_OK;
 }
 
@@ -219,7 +249,7 @@ adb_data_file_create(struct adb_os *os, const char *directory, const struct log_
 {
     struct data_file *file;
     *file_out = NULL;
-    ADB_TRY(adb_data_file_begin(os, directory, header, &file));
+    ADB_TRY(adb_data_file_begin(os, directory, header, NULL, &file));
     armdb_err err = adb_data_file_publish(os, directory, file);
     if (err != ARMDB_OK) {
         adb_data_file_abandon(os, directory, file);

@@ -130,6 +130,8 @@ ADB_MUST_USE armdb_err adb_data_file_create(struct adb_os *os, const char *direc
  * Makes a data file under a temporary name, with its header, for those who fill it before it gets
  * its own.
  *
+ * @param from      NULL; or a file of that directory that becomes it, with the space that it has.
+ *                  It is gone if this fails.
  * @param file_out  end it with adb_data_file_publish() and adb_data_file_close(), or with
  *                  adb_data_file_abandon().
  *
@@ -137,7 +139,14 @@ ADB_MUST_USE armdb_err adb_data_file_create(struct adb_os *os, const char *direc
  */
 ADB_MUST_USE armdb_err adb_data_file_begin(struct adb_os *os, const char *directory,
                                            const struct log_file_header *header,
-                                           struct data_file **file_out);
+                                           const char *from, struct data_file **file_out);
+
+/**
+ * Reserves `bytes` more behind what is reserved, or written, of a file that is being filled.
+ *
+ * Returns:  ARMDB_OK, too where the file system can't promise it; ARMDB_NO_SPACE.
+ */
+ADB_MUST_USE armdb_err adb_data_file_reserve(struct data_file *file, uint64_t bytes);
 
 /** Syncs such a file and gives it its name, durably. After an error it has one name or the other:
  * abandon it. Returns as adb_data_file_create(). */

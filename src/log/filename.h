@@ -12,6 +12,7 @@
 #define FILENAME_MANIFEST "MANIFEST"
 #define FILENAME_UNFINISHED "MANIFEST.unfinished" /* of a copy that is being made */
 #define FILENAME_BUFFER "buffer"
+#define FILENAME_RESERVE "reserve" /* with the suffix below */
 #define FILENAME_TEMPORARY_SUFFIX ".tmp"
 
 enum { FILENAME_BYTES_MAX = 32 }; /* room for any name below, its end included */

@@ -14,7 +14,7 @@ _Static_assert(LOG_SCAN_VALUE_MAX + ARMDB_KEY_MAX + LOG_RECORD_HEAD_MAX < BUFFER
 
 armdb_err
 adb_log_copy_begin(struct log_copy *copy, struct adb_os *os, const char *directory,
-                   const struct log_file_header *header)
+                   const struct log_file_header *header, const char *from, uint64_t bytes)
 {
     *copy = (struct log_copy){.os = os, .directory = directory, .end = LOG_FILE_HEADER_BYTES};
     ADB_ASSERT(header->is_copy && header->last_sequence > header->base_sequence);
@@ -22,7 +22,9 @@ adb_log_copy_begin(struct log_copy *copy, struct adb_os *os, const char *directo
     if (copy->buffer == NULL)
         return adb_fail(ARMDB_NO_MEMORY, "compact", "no memory for a buffer of %d bytes",
                         BUFFER_BYTES);
-    armdb_err err = adb_data_file_begin(os, directory, header, &copy->file);
+    armdb_err err = adb_data_file_begin(os, directory, header, from, &copy->file);
+    if (err == ARMDB_OK)
+        err = adb_data_file_reserve(copy->file, bytes);
     if (err != ARMDB_OK)
         adb_log_copy_abandon(copy);
     return err;
@@ -166,6 +168,7 @@ adb_log_copy_seal(struct log_copy *copy)
     adb_log_encode_mark(file->seed, offset, LOG_META_SEAL, file->header.last_sequence,
                         LOG_FILE_HEADER_BYTES, to);
     ADB_TRY(write_buffer(copy));
+    ADB_TRY(adb_file_truncate(file->file, copy->end)); /* gives back what was reserved */
     return adb_file_sync(file->file);
 }
 

@@ -23,12 +23,15 @@ struct log_copy {
  * Begins a copy under a temporary name.
  *
  * @param header  with is_copy and its range of sequence numbers.
+ * @param from    as in adb_data_file_begin().
+ * @param bytes   space for so many is reserved at once.
  *
  * Returns:  as adb_data_file_begin().
  */
 ADB_MUST_USE armdb_err adb_log_copy_begin(struct log_copy *copy, struct adb_os *os,
                                           const char *directory,
-                                          const struct log_file_header *header);
+                                          const struct log_file_header *header, const char *from,
+                                          uint64_t bytes);
 
 /**
  * Adds a record as it was found, with a checksum for its new place.

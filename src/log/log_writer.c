@@ -129,6 +129,17 @@ adb_log_writer_is_full(const struct log_writer *writer, const struct log_entry *
     return end + adb_log_record_bytes(&record) > writer->max_file_bytes;
 }
 
+bool
+adb_log_writer_keeps_room(const struct log_writer *writer, const struct log_entry *entry)
+{
+    const struct data_file *file = writer->active;
+    const struct log_record record = record_of(writer, entry);
+    /* A MARK before it, and the SEAL. */
+    uint64_t end = file->end + adb_log_record_bytes(&record) + 2 * LOG_MARK_RECORD_BYTES;
+    return record.flags == LOG_FLAG_TOMBSTONE && !file->is_sealed && end <= file->allocated &&
+           end <= LOCATION_OFFSET_LIMIT;
+}
+
 /* ---------------------------------------------------------------------- space */
 
 /* Makes sure that [file->end, end) can be written. */
@@ -145,19 +156,8 @@ reserve(struct log_writer *writer, uint64_t end)
         ahead = RESERVE_BYTES_MAX;
     uint64_t need = adb_round_up(end, RESERVE_UNIT) - file->allocated;
     uint64_t bytes = need > ahead ? need : ahead;
-    const armdb_error_detail before = *adb_err_detail();
-    armdb_err err = adb_file_allocate(file->file, file->allocated, bytes);
-    if (err == ARMDB_NO_SPACE && bytes > need) {
-        bytes = need;
-        err = adb_file_allocate(file->file, file->allocated, bytes);
-    }
-    if (err == ARMDB_NO_SPACE)
-        return err;
-    /* Any other failure only means that there is no promise: if the disk is in trouble, the write
-     * will say so. A call that succeeds leaves no trace of it. */
-    ADB_IGNORE(adb_err_restore(&before));
-    file->allocated += bytes;
-    return ARMDB_OK;
+    armdb_err err = adb_data_file_reserve(file, bytes);
+    return err == ARMDB_NO_SPACE && bytes > need ? adb_data_file_reserve(file, need) : err;
 }
 
 /* The newest failure as one after which nothing is known about the file: ARMDB_IO, whatever the
@@ -398,9 +398,11 @@ adb_log_writer_append(struct log_writer *writer, const struct log_entry *entry,
     /* Room for what may come before the record, too. */
     uint64_t most = adb_log_record_bytes(&record) + LOG_MARK_RECORD_BYTES +
                     (is_large ? 2 * LOCATION_LARGE_ALIGNMENT : 0);
+    /* Behind a tombstone, for the SEAL; behind others, for tombstones. */
+    uint64_t kept = record.flags == LOG_FLAG_TOMBSTONE ? LOG_MARK_RECORD_BYTES : writer->kept_bytes;
     *offset_out = 0;
     check_record(writer, &record);
-    ADB_TRY(reserve(writer, writer->active->end + most));
+    ADB_TRY(reserve(writer, writer->active->end + most + kept));
     ADB_TRY(append_mark_if_due(writer));
     return append_record(writer, &record, entry, offset_out);
 }
@@ -459,7 +461,7 @@ armdb_err
 adb_log_writer_reserve_part(struct log_writer *writer, uint64_t bytes)
 {
     uint64_t beside = LOG_MARK_RECORD_BYTES + adb_log_group_bytes(LOG_PARTICIPANTS_MAX);
-    return reserve(writer, writer->active->end + bytes + beside);
+    return reserve(writer, writer->active->end + bytes + beside + writer->kept_bytes);
 }
 
 armdb_err
@@ -664,6 +666,21 @@ finish_with_mark(struct log_writer *writer)
     if (err == ARMDB_NO_SPACE)
         return ARMDB_OK;
     return err == ARMDB_OK ? flush_and_sync(writer) : err;
+}
+
+armdb_err
+adb_log_writer_give_back(struct log_writer *writer)
+{
+    struct data_file *file = writer->active;
+    if (file->is_sealed)
+        return ARMDB_OK;
+    ADB_TRY(adb_log_writer_flush(writer));
+    if (adb_file_truncate(file->file, file->end) != ARMDB_OK)
+        return as_broken();
+    file->allocated = file->end;
+    if (file->prewritten > file->end)
+        file->prewritten = file->end;
+    return ARMDB_OK;
 }
 
 armdb_err

@@ -26,6 +26,8 @@ struct log_writer {
     uint64_t max_file_bytes;
     uint32_t tail_bytes;
 
+    uint64_t kept_bytes; /* reserved behind whatever is appended, for tombstones alone */
+
     struct data_file *active;  /* borrowed from the shard's table; NULL before the first append */
     struct log_buffer buffer;  /* owned; one window is active->tail, the other is free */
     uint64_t sequence;         /* of the newest record */
@@ -59,6 +61,10 @@ struct log_entry {
 
 /** Whether an entry needs a new file first. */
 bool adb_log_writer_is_full(const struct log_writer *writer, const struct log_entry *entry);
+
+/** Whether an entry that needs a new file, for which there is no space, can do without: it is a
+ * tombstone, and fits into what is reserved. */
+bool adb_log_writer_keeps_room(const struct log_writer *writer, const struct log_entry *entry);
 
 /**
  * Appends a record with the next sequence number. Not visible to readers before its location is.
@@ -144,6 +150,9 @@ ADB_MUST_USE armdb_err adb_log_writer_undo_part(struct log_writer *writer, uint6
 
 /** Hands everything appended to the system. On ARMDB_NO_SPACE all is still in the tail. */
 ADB_MUST_USE armdb_err adb_log_writer_flush(struct log_writer *writer);
+
+/** Flushes, and gives back what is reserved behind that. Returns as adb_log_writer_flush(). */
+ADB_MUST_USE armdb_err adb_log_writer_give_back(struct log_writer *writer);
 
 /** Appends SEAL, flushes and syncs; then a new file may begin. Nothing to do if it is sealed. */
 ADB_MUST_USE armdb_err adb_log_writer_seal(struct log_writer *writer);

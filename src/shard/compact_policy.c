@@ -5,6 +5,10 @@
 #define PIECE_PART_INV 16
 #define PIECE_BYTES_MIN (UINT64_C(4) << 20)
 
+/* What a copy has beside records; and the part of a file that MARKs may take, which are not copied. */
+#define COPY_BYTES_BESIDE 128
+#define MARKS_PART_INV 100
+
 /* How much more garbage there is than that at which compaction begins, when writers begin to wait
  * for it; and when they wait for TOLL_NS for each MiB. */
 #define TOLL_BEGIN 1.0625
@@ -52,6 +56,18 @@ adb_compact_find_garbage(struct compact_file *files, uint32_t n_files)
     return sum;
 }
 
+uint64_t
+adb_compact_copy_bytes(const struct compact_file *files, uint32_t count)
+{
+    uint64_t bytes = COPY_BYTES_BESIDE;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t left = files[i].bytes - files[i].garbage;
+        uint64_t marks = files[i].bytes / MARKS_PART_INV;
+        bytes += left > marks ? left - marks : 0;
+    }
+    return bytes;
+}
+
 /* -------------------------------------------------------------------- totals */
 
 struct totals {
@@ -87,7 +103,8 @@ half(const struct compact_rule *rule)
 static bool
 may_run(const struct compact_file *file, const struct compact_rule *rule)
 {
-    return !file->is_unfit && (rule->thorough_up_to == 0 || file->as_of <= rule->thorough_up_to);
+    return !file->is_unfit && (rule->room == 0 || adb_compact_copy_bytes(file, 1) <= rule->room) &&
+           (rule->thorough_up_to == 0 || file->as_of <= rule->thorough_up_to);
 }
 
 static uint64_t
@@ -132,6 +149,13 @@ struct run {
     uint32_t count;
     uint64_t live;
 };
+
+/* How much of `bytes` a copy may have. */
+static uint64_t
+within(const struct compact_rule *rule, uint64_t bytes)
+{
+    return rule->room == 0 || bytes < rule->room ? bytes : rule->room;
+}
 
 static struct run
 begin_run(const struct compact_file *files, uint32_t n_files, uint32_t first, uint64_t limit)
@@ -184,14 +208,14 @@ free_tombstones(const struct compact_file *files, uint32_t n_files, const struct
     }
     for (uint32_t i = 0; i + 1 < n_files; i++) {
         const struct compact_file *file = &files[i];
-        if (file->dead_bytes > 0 && !file->is_unfit && file->as_of < last) {
+        if (file->dead_bytes > 0 && may_run(file, rule) && file->as_of < last) {
             last = file->as_of;
             chosen = i;
         }
     }
     if (chosen == n_files)
         return (struct compact_choice){COMPACT_NOTHING, 0, 0};
-    return grow(begin_run(files, n_files, chosen, totals->piece), half(rule));
+    return grow(begin_run(files, n_files, chosen, within(rule, totals->piece)), half(rule));
 }
 
 /* Makes one of the two neighbours that have the least in them, and of those beside them. */
@@ -225,7 +249,7 @@ choose_worst(const struct compact_file *files, uint32_t n_files, const struct to
     if (totals->worst == n_files ||
         !is_at_least(files[totals->worst].garbage, files[totals->worst].bytes, percent))
         return (struct compact_choice){COMPACT_NOTHING, 0, 0};
-    return grow(begin_run(files, n_files, totals->worst, limit), half(rule));
+    return grow(begin_run(files, n_files, totals->worst, within(rule, limit)), half(rule));
 }
 
 static struct compact_choice
@@ -263,7 +287,7 @@ adb_compact_choose(struct compact_file *files, uint32_t n_files, const struct co
     if (choice.what == COMPACT_NOTHING &&
         is_at_least(totals.needed_tombstones, totals.bytes, half(rule)))
         choice = free_tombstones(files, n_files, &totals, rule);
-    if (choice.what == COMPACT_NOTHING && n_files > FEW_FILES &&
+    if (choice.what == COMPACT_NOTHING && n_files > FEW_FILES && rule->room == 0 &&
         totals.bytes / n_files < totals.piece / 2)
         choice = merge(files, n_files, &totals);
     return choice;

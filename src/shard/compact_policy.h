@@ -27,6 +27,7 @@ struct compact_rule {
     /* Not 0: each file with so much garbage is to be compacted, but for those that know of later
      * sequence numbers already (so that it ends). 0: if the whole log has as much. */
     uint64_t thorough_up_to;
+    uint64_t room; /* bytes that a copy may have; 0: as many as it needs */
 };
 
 enum compact_what {
@@ -53,6 +54,9 @@ bool adb_compact_is_worth_looking(uint64_t bytes, uint64_t garbage, uint64_t new
  */
 struct compact_choice adb_compact_choose(struct compact_file *files, uint32_t n_files,
                                          const struct compact_rule *rule);
+
+/** How many bytes the copy of `count` files may have, once `garbage` is filled in. */
+uint64_t adb_compact_copy_bytes(const struct compact_file *files, uint32_t count);
 
 /** That function, or another one in its place. */
 typedef struct compact_choice (*adb_choose_fn)(struct compact_file *files, uint32_t n_files,

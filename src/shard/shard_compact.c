@@ -25,6 +25,7 @@ struct shard_pass {
     struct data_file **run; /* owned array; the files belong to the shard */
     uint32_t n_run;
     uint64_t run_bytes;
+    uint64_t copy_bytes; /* at most */
 
     /* Tombstones up to this sequence number are needed no more. */
     uint64_t tombstone_floor;
@@ -128,6 +129,7 @@ new_pass(struct shard *shard, const struct survey *survey, const struct compact_
         pass->run[i] = survey->files[choice->first + i];
         pass->run_bytes += pass->run[i]->end;
     }
+    pass->copy_bytes = adb_compact_copy_bytes(survey->figures + choice->first, choice->count);
     pass->tombstone_floor = adb_compact_tombstone_floor(survey->figures, choice->first);
     pass->as_of = shard->writer.sequence;
     shard->reserved_slots++;
@@ -192,6 +194,21 @@ note_success(struct shard *shard)
     shard->compaction.failure_detail = (armdb_error_detail){0};
     adb_mutex_unlock(&shard->lock);
     shard->retry.delay_ns = 0;
+    shard->room = 0;
+}
+
+/* A pass was given up because there is no space for its copy; whether a smaller one is to be tried
+ * at once: half as large, but not smaller than the reserve, which there is for that. */
+static bool
+is_to_try_smaller(struct shard *shard, uint64_t copy_bytes)
+{
+    uint64_t room = copy_bytes / 2;
+    if (room < shard->reserve_bytes)
+        room = shard->reserve_bytes;
+    if (room >= copy_bytes)
+        room = 0;
+    shard->room = room;
+    return room != 0;
 }
 
 /* ---------------------------------------------------------------------- begin */
@@ -199,7 +216,8 @@ note_success(struct shard *shard)
 static struct compact_rule
 rule_of(const struct shard *shard, const struct shard_compaction *how)
 {
-    return (struct compact_rule){how->percent, shard->writer.max_file_bytes, how->thorough_up_to};
+    return (struct compact_rule){how->percent, shard->writer.max_file_bytes, how->thorough_up_to,
+                                 shard->room};
 }
 
 /*
@@ -301,6 +319,25 @@ remove_leftover(struct shard *shard)
     return ARMDB_OK;
 }
 
+/* Begins the copy of the pass, in the reserve if there is no other space. */
+static armdb_err
+begin_copy(struct shard *shard, const struct log_file_header *header)
+{
+    struct shard_pass *pass = shard->pass;
+    const armdb_error_detail before = *adb_err_detail();
+    char *path;
+    armdb_err err = adb_log_copy_begin(&pass->copy, shard->os, shard->path, header, NULL,
+                                       pass->copy_bytes);
+    if (err != ARMDB_NO_SPACE || pass->copy_bytes > shard->reserve_bytes)
+        return err;
+    ADB_TRY(adb_shard_take_reserve(shard, &path));
+    err = adb_log_copy_begin(&pass->copy, shard->os, shard->path, header, path, pass->copy_bytes);
+    adb_mem_free(path);
+    if (err == ARMDB_OK)
+        ADB_IGNORE(adb_err_restore(&before));
+    return err;
+}
+
 static armdb_err
 begin(struct shard *shard, const struct shard_compaction *how, struct shard_compact_step *step)
 {
@@ -309,17 +346,22 @@ begin(struct shard *shard, const struct shard_compaction *how, struct shard_comp
     armdb_err err = ARMDB_OK;
     ADB_TRY(remove_leftover(shard));
     adb_mutex_lock(&shard->lock);
+    uint64_t reserve_bytes = adb_shard_plan_reserve(shard);
     step->is_idle = how->percent == 0 || !is_worth_looking(shard, how);
     if (!step->is_idle)
         err = look(shard, how, step, &header, &seal);
     adb_mutex_unlock(&shard->lock);
+    adb_shard_fill_reserve(shard, reserve_bytes);
+    if (err == ARMDB_OK && step->is_idle && shard->room != 0)
+        err = adb_fail_at(ARMDB_NO_SPACE, "compact", shard->path, 0,
+                          "no space for a copy of any file");
     if (err != ARMDB_OK || step->is_idle)
         return err;
     if (seal)
         return adb_shard_seal(shard);
     ADB_ASSERT(shard->pass != NULL);
     shard->pass->is_called = how->thorough_up_to != 0;
-    return adb_log_copy_begin(&shard->pass->copy, shard->os, shard->path, &header);
+    return begin_copy(shard, &header);
 }
 
 /* ----------------------------------------------------------------------- copy */
@@ -602,6 +644,7 @@ step_locked(struct shard *shard, const struct shard_compaction *how,
 {
     adb_shard_sweep(shard);
     bool is_background = how->thorough_up_to == 0;
+    const armdb_error_detail before = *adb_err_detail();
     if (is_background && !adb_retry_is_due(&shard->retry, shard->os)) {
         done->is_idle = true;
         return ARMDB_OK;
@@ -619,10 +662,16 @@ step_locked(struct shard *shard, const struct shard_compaction *how,
     if (err == ARMDB_OK)
         return ARMDB_OK;
     adb_shard_set_toll(shard, 0); /* there is nothing to wait for */
-    note_failure(shard, err);
     /* Once some keys have been moved, the only way is forward: later. */
-    if (shard->pass != NULL && shard->pass->phase != PHASE_MOVE)
+    bool is_given_up = shard->pass != NULL && shard->pass->phase != PHASE_MOVE;
+    uint64_t copy_bytes = is_given_up ? shard->pass->copy_bytes : 0;
+    if (is_given_up)
         adb_shard_end_pass(shard, true);
+    if (err == ARMDB_NO_SPACE && is_to_try_smaller(shard, copy_bytes)) {
+        ADB_IGNORE(adb_err_restore(&before));
+        return ARMDB_OK;
+    }
+    note_failure(shard, err);
     return err;
 }
 

@@ -103,6 +103,7 @@ adb_shard_finish(struct shard *shard)
     adb_shard_end_pass(shard, true);
     adb_shard_end_expiry(shard);
     adb_shard_sweep(shard);
+    adb_shard_drop_reserve(shard);
     adb_mutex_unlock(&shard->compact_lock);
     adb_mutex_lock(&shard->lock);
     armdb_err err = adb_err_first(settle_err, adb_shard_failed(shard));

@@ -94,6 +94,9 @@ struct shard {
     bool is_behind;              /* as in struct shard_compact_step, at that time */
     bool is_busy;                /* the same */
     struct shard_retry retry;    /* of the background */
+    uint64_t room;               /* as in struct compact_rule: since a pass found no space */
+    uint64_t reserve_bytes;      /* of the reserve (shard_reserve.c); 0: there is none */
+    struct shard_retry reserve_retry;
     uint64_t leftover_id; /* of a copy that may have its name though its pass failed; 0: none */
     struct shard_hint_pass *hint_pass; /* owned; NULL: none is under way */
     struct shard_retry hint_retry;
@@ -192,7 +195,10 @@ void adb_shard_init_source(struct shard *shard, const _Atomic(bool) *is_direct);
  * bound; adb_shard_rotate_bound() does it, without the lock. */
 ADB_MUST_USE armdb_err adb_shard_rotate(struct shard *shard);
 
-/** The same, after a sync without the lock, so that little is left to be synced under it. */
+/** The same on a full disk, where the space kept for tombstones is what the new file needs. */
+ADB_MUST_USE armdb_err adb_shard_rotate_full(struct shard *shard);
+
+/** Goes on in a new file, after a sync without the lock, so that little is left to be synced under it. */
 ADB_MUST_USE armdb_err adb_shard_seal(struct shard *shard);
 
 /** Raises synced_sequence. */
@@ -286,6 +292,24 @@ ADB_MUST_USE armdb_err adb_shard_expire(struct shard *shard, const struct shard_
 
 /** Frees it. */
 void adb_shard_end_expiry(struct shard *shard);
+
+/* ------------------------------------------------- the reserve (shard_reserve.c)
+ *
+ * Under compact_lock, but for the first. */
+
+/** Finds how much space is to be kept, and lets the writer keep as much for tombstones. Under lock.
+ */
+uint64_t adb_shard_plan_reserve(struct shard *shard);
+
+/** Makes the reserve, or a larger one; what fails is tried again later. */
+void adb_shard_fill_reserve(struct shard *shard, uint64_t wanted);
+
+/** Hands the reserve, which there is, to somebody who uses its file up: its path, to be freed with
+ * adb_mem_free(). ARMDB_NO_MEMORY is raised. */
+ADB_MUST_USE armdb_err adb_shard_take_reserve(struct shard *shard, char **path_out);
+
+/** Gives it back to the disk. */
+void adb_shard_drop_reserve(struct shard *shard);
 
 /* ------------------------------------------------------- pacing (shard_pace.c) */
 

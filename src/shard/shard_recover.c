@@ -447,5 +447,6 @@ adb_shard_load_settle(struct shard_load *load)
     adb_log_writer_use(&shard->writer, newest);
     if (shard->found.newest_id > shard->newest_file_id)
         shard->newest_file_id = shard->found.newest_id; /* of a file that was replaced */
+    (void)adb_shard_plan_reserve(shard);
     return ARMDB_OK;
 }

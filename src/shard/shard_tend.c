@@ -82,6 +82,8 @@ rotate(struct shard *shard, bool must_be)
     armdb_err err = adb_shard_failed(shard);
     if (err == ARMDB_OK && (must_be || is_nearly_full(shard)))
         err = adb_shard_rotate(shard);
+    if (err == ARMDB_NO_SPACE && must_be)
+        err = adb_shard_rotate_full(shard);
     adb_mutex_unlock(&shard->lock);
     return err == ARMDB_BUSY ? adb_shard_rotate_bound(shard, full_id) : err;
 }

@@ -61,6 +61,20 @@ adb_shard_unlock(struct shard *shard)
 
 /* ------------------------------------------------------------------- rotation */
 
+/* Seals the active file, and gives the new one its name. */
+static armdb_err
+go_on_in(struct shard *shard, struct data_file *file)
+{
+    ADB_TRY(adb_shard_fence_unless_harmless(shard, adb_log_writer_seal(&shard->writer)));
+    if (shard->writer.active != NULL)
+        adb_shard_note_synced(shard, shard->writer.sequence);
+    ADB_TRY(adb_data_file_publish(shard->os, shard->path, file));
+    adb_shard_add_file(shard, file);
+    adb_log_writer_use(&shard->writer, file);
+    (void)adb_shard_plan_reserve(shard);
+    return ARMDB_OK;
+}
+
 armdb_err
 adb_shard_rotate(struct shard *shard)
 {
@@ -72,16 +86,28 @@ adb_shard_rotate(struct shard *shard)
                         "shard %" PRIu32 " has %d data files, the most there can be: raise "
                         "max_file_bytes",
                         shard->identity.shard, LOCATION_SLOTS);
-    ADB_TRY(adb_shard_fence_unless_harmless(shard, adb_log_writer_seal(&shard->writer)));
-    if (shard->writer.active != NULL)
-        adb_shard_note_synced(shard, shard->writer.sequence);
     struct log_file_header header = shard->identity;
     header.file_id = shard->newest_file_id + 1;
     header.base_sequence = shard->writer.sequence;
-    ADB_TRY(adb_data_file_create(shard->os, shard->path, &header, &file));
-    adb_shard_add_file(shard, file);
-    adb_log_writer_use(&shard->writer, file);
-    return ARMDB_OK;
+    /* Before the old one takes nothing more: there may be no space for it. */
+    ADB_TRY(adb_data_file_begin(shard->os, shard->path, &header, NULL, &file));
+    armdb_err err = adb_data_file_reserve(file, shard->writer.kept_bytes);
+    if (err == ARMDB_OK)
+        err = go_on_in(shard, file);
+    if (err != ARMDB_OK)
+        adb_data_file_abandon(shard->os, shard->path, file);
+    return err;
+}
+
+armdb_err
+adb_shard_rotate_full(struct shard *shard)
+{
+    uint64_t kept = shard->writer.kept_bytes;
+    ADB_TRY(adb_shard_fence_unless_harmless(shard, adb_log_writer_give_back(&shard->writer)));
+    shard->writer.kept_bytes = 0;
+    armdb_err err = adb_shard_rotate(shard);
+    shard->writer.kept_bytes = kept;
+    return err;
 }
 
 /* ---------------------------------------------------------------------- write */
@@ -195,13 +221,25 @@ adb_shard_entry_of(const struct shard_write *write)
     };
 }
 
+/* Goes on in a new file, or, on a full disk, with a tombstone in the old one. */
+static armdb_err
+rotate_for(struct shard *shard, const struct log_entry *entry)
+{
+    const armdb_error_detail before = *adb_err_detail();
+    armdb_err err = adb_shard_rotate(shard);
+    if (err != ARMDB_NO_SPACE || !adb_log_writer_keeps_room(&shard->writer, entry))
+        return err;
+    ADB_IGNORE(adb_err_restore(&before));
+    return ARMDB_OK;
+}
+
 /* Appends the record, as far as the durability level wants it before it is seen. */
 static armdb_err
 append(struct shard *shard, const struct shard_write *write, uint64_t *offset_out)
 {
     const struct log_entry entry = adb_shard_entry_of(write);
     if (adb_log_writer_is_full(&shard->writer, &entry))
-        ADB_TRY(adb_shard_rotate(shard));
+        ADB_TRY(rotate_for(shard, &entry));
     if (write->durability == ARMDB_SYNCED)
         ADB_TRY(adb_shard_fence_unless_harmless(shard, adb_log_writer_prewrite(&shard->writer)));
     ADB_TRY(adb_shard_fence_unless_harmless(

@@ -123,18 +123,11 @@ test_db_compact__again_and_again__leaves_nothing_behind(void **state)
     assert_int_equal(sim_open_count(fixture->sim), 0);
 }
 
-/* Deletes and compaction need some room too. What a full disk refuses changes nothing, and with
- * room for one file more compaction gives back the rest. */
+/* Puts until the disk is full, with not a block to spare. */
 static void
-test_db_compact__full_disk__loses_nothing_and_needs_room_for_one_file(void **state)
+fill_disk(struct db_fixture *fixture)
 {
-    struct db_fixture *fixture = (struct db_fixture *)*state;
-    armdb_compact_progress done;
     armdb_err err = ARMDB_OK;
-    fixture->options.max_file_bytes = 65536;
-    fixture->options.compaction_percent = ARMDB_NEVER;
-    open_db(fixture);
-    put_all(fixture->collection, 'a');
     sim_set_capacity(fixture->sim, 600000);
     for (int i = 0; err == ARMDB_OK; i++) {
         assert_true(i < 2000);
@@ -142,8 +135,45 @@ test_db_compact__full_disk__loses_nothing_and_needs_room_for_one_file(void **sta
     }
     assert_int_equal(err, ARMDB_NO_SPACE);
     sim_set_capacity(fixture->sim, sim_used_bytes(fixture->sim));
+}
+
+static void
+open_without_background(struct db_fixture *fixture)
+{
+    fixture->options.max_file_bytes = 65536;
+    fixture->options.compaction_percent = ARMDB_NEVER;
+    open_db(fixture);
+    put_all(fixture->collection, 'a');
+}
+
+static void
+test_db_compact__full_disk__space_comes_back(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    armdb_compact_progress done;
+    open_without_background(fixture);
+    adb_compact_step(fixture->db); /* makes the reserve */
+    fill_disk(fixture);
+    assert_ok(try_delete(fixture->collection, "key0"));
+    assert_ok(adb_db_compact(fixture->db, NULL, &done));
+    assert_true(done.freed_bytes > 400000);
+    assert_int_equal(figures(fixture->db).dead_bytes, 0);
+    assert_int_equal(try_delete(fixture->collection, "key0"), ARMDB_NOT_FOUND);
+    put_all(fixture->collection, 'b');
+    expect_all(fixture->collection, 'b');
+    expect_bytes(fixture->collection, armdb_str("over and over"), 900, 7);
+}
+
+/* What a full disk refuses changes nothing, and with room for one file more compaction gives back
+ * the rest. */
+static void
+test_db_compact__full_disk_without_a_reserve__loses_nothing_and_needs_room(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    armdb_compact_progress done;
+    open_without_background(fixture);
+    fill_disk(fixture);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(try_delete(fixture->collection, "key0"), ARMDB_NO_SPACE);
         assert_int_equal(adb_db_compact(fixture->db, NULL, &done), ARMDB_NO_SPACE);
         expect_all(fixture->collection, 'a');
         expect_bytes(fixture->collection, armdb_str("over and over"), 900, 7);
@@ -249,8 +279,8 @@ static void
 test_db_compact__one_shard_fails__the_others_are_compacted(void **state)
 {
     struct db_fixture *fixture = (struct db_fixture *)*state;
-    const struct sim_fault fault = {
-        .kind = SIM_FAULT_ERROR, .fail_at = 1, .ops = SIM_BIT(SIM_OP_CREATE)};
+    const struct sim_fault fault = {/* the first file is the reserve */
+        .kind = SIM_FAULT_ERROR, .fail_at = 2, .ops = SIM_BIT(SIM_OP_CREATE)};
     armdb_compact_progress done;
     fixture->options.shards = 3;
     open_db(fixture);
@@ -337,7 +367,8 @@ main(void)
         DB_TEST(test_db_compact__by_call__gives_back_what_is_dead),
         DB_TEST(test_db_compact__nothing_dead__does_nothing),
         DISK_TEST(test_db_compact__again_and_again__leaves_nothing_behind),
-        DISK_TEST(test_db_compact__full_disk__loses_nothing_and_needs_room_for_one_file),
+        DISK_TEST(test_db_compact__full_disk__space_comes_back),
+        DISK_TEST(test_db_compact__full_disk_without_a_reserve__loses_nothing_and_needs_room),
         DB_TEST(test_db_compact__stopped__is_gone_on_with_by_the_next),
         DB_TEST(test_db_compact__half_a_pass__is_forgotten_by_closing),
         DB_TEST(test_db_compact__writer_that_goes_on__does_not_keep_it_from_ending),

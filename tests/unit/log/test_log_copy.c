@@ -95,7 +95,7 @@ job_begin(struct job *job)
     header.file_id = 2;
     header.is_copy = true;
     header.last_sequence = job->fixture->writer.sequence;
-    return adb_log_copy_begin(&job->copy, job->fixture->log.os, "/log", &header);
+    return adb_log_copy_begin(&job->copy, job->fixture->log.os, "/log", &header, NULL, 0);
 }
 
 static armdb_err

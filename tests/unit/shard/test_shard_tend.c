@@ -102,11 +102,14 @@ test_shard_tend__no_space_for_a_new_file__is_tried_again(void **state)
     fill(fixture, 15 * MIB);
     set_fault(fixture, SIM_FAULT_NO_SPACE, SIM_BIT(SIM_OP_CREATE), 1, true);
     assert_int_equal(adb_shard_tend(fixture->shard, &is_busy), ARMDB_NO_SPACE);
-    assert_int_equal(try_put(fixture, "key", "value", ARMDB_WRITTEN), ARMDB_NO_SPACE);
+    put(fixture, "key", "in the old file", ARMDB_WRITTEN);
+    expect_get(fixture, "key", "in the old file");
+    assert_int_equal(stats_of(fixture).files, 1);
     sim_clear_fault(fixture->sim);
-    put(fixture, "key", "value", ARMDB_WRITTEN);
+    tend(fixture);
     assert_int_equal(stats_of(fixture).files, 2);
-    expect_get(fixture, "key", "value");
+    put(fixture, "key", "in the new file", ARMDB_WRITTEN);
+    expect_get(fixture, "key", "in the new file");
 }
 
 static void
