@@ -158,7 +158,8 @@ ARMDB_API armdb_err armdb_set_cache_bytes(armdb_db *db, uint64_t cache_bytes);
  * @param progress_out  what was done, also after an error; NULL is allowed.
  *
  * Returns:  ARMDB_OK, also if on_progress stopped it; ARMDB_NO_SPACE (a pass needs room for what is
- *           live in the files it replaces, until these are gone; nothing was changed by it),
+ *           live in the files it replaces, until these are gone, and not even the smallest found
+ *           it, nor fits the space kept for that; nothing was changed by it),
  *           ARMDB_CORRUPT (a damaged record, named by file and offset; its file stays), ARMDB_IO,
  *           ARMDB_NO_MEMORY, ARMDB_FAILED (of the first shard concerned; the others are compacted
  *           all the same); ARMDB_INVALID.
@@ -422,7 +423,8 @@ ARMDB_API armdb_err armdb_collection_get_info(armdb_collection *collection,
  *
  * Returns:  ARMDB_OK; ARMDB_KEY_LENGTH; ARMDB_VALUE_LENGTH; ARMDB_TOO_BIG; ARMDB_NO_COLLECTION
  *           (dropped);
- *           ARMDB_NO_SPACE (the disk is full: writes work again once there is room);
+ *           ARMDB_NO_SPACE (the disk is full: writes work again once there is room, which
+ *           deletes, for which some is kept, and compaction can make);
  *           ARMDB_NO_MEMORY; ARMDB_IO (this write broke the shard, or the next data file could not
  *           be made; or, at `synced`, the write is done and readers see it, but it is not known to
  *           be on the device, because other writes that its sync takes along found no space: the

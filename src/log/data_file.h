@@ -138,8 +138,8 @@ ADB_MUST_USE armdb_err adb_data_file_create(struct adb_os *os, const char *direc
  * Returns:  as adb_data_file_create().
  */
 ADB_MUST_USE armdb_err adb_data_file_begin(struct adb_os *os, const char *directory,
-                                           const struct log_file_header *header,
-                                           const char *from, struct data_file **file_out);
+                                           const struct log_file_header *header, const char *from,
+                                           struct data_file **file_out);
 
 /**
  * Reserves `bytes` more behind what is reserved, or written, of a file that is being filled.

@@ -5,7 +5,8 @@
 #define PIECE_PART_INV 16
 #define PIECE_BYTES_MIN (UINT64_C(4) << 20)
 
-/* What a copy has beside records; and the part of a file that MARKs may take, which are not copied. */
+/* What a copy has beside records; and the part of a file that MARKs may take, which it leaves
+ * out. */
 #define COPY_BYTES_BESIDE 128
 #define MARKS_PART_INV 100
 

@@ -198,7 +198,8 @@ ADB_MUST_USE armdb_err adb_shard_rotate(struct shard *shard);
 /** The same on a full disk, where the space kept for tombstones is what the new file needs. */
 ADB_MUST_USE armdb_err adb_shard_rotate_full(struct shard *shard);
 
-/** Goes on in a new file, after a sync without the lock, so that little is left to be synced under it. */
+/** Goes on in a new file, after a sync without the lock, so that little is left to be synced under
+ * it. */
 ADB_MUST_USE armdb_err adb_shard_seal(struct shard *shard);
 
 /** Raises synced_sequence. */

@@ -280,7 +280,9 @@ test_db_compact__one_shard_fails__the_others_are_compacted(void **state)
 {
     struct db_fixture *fixture = (struct db_fixture *)*state;
     const struct sim_fault fault = {/* the first file is the reserve */
-        .kind = SIM_FAULT_ERROR, .fail_at = 2, .ops = SIM_BIT(SIM_OP_CREATE)};
+                                    .kind = SIM_FAULT_ERROR,
+                                    .fail_at = 2,
+                                    .ops = SIM_BIT(SIM_OP_CREATE)};
     armdb_compact_progress done;
     fixture->options.shards = 3;
     open_db(fixture);
