@@ -357,5 +357,7 @@ adb_db_flush(struct db *db)
 armdb_err
 adb_db_sync(struct db *db)
 {
+    for (uint32_t i = 0; i < db->settings.shards && db->settings.shards > 1; i++)
+        adb_shard_start_sync(db->shards[i]);
     return for_each_shard(db, adb_shard_sync);
 }

@@ -66,15 +66,21 @@ adb_work_choose_io(struct db *db)
 static void
 run(struct db *db, enum work_job job)
 {
-    if (job == WORK_TEND)
+    switch (job) {
+    case WORK_FLUSH:
+        ADB_IGNORE(adb_db_flush(db));
+        break;
+    case WORK_SYNC:
+        ADB_IGNORE(adb_db_sync(db));
+        break;
+    case WORK_TEND:
         tend(db);
-    else if (job == WORK_IO)
+        break;
+    case WORK_IO:
         adb_work_choose_io(db);
-    for (uint32_t i = 0; i < db->settings.shards; i++) {
-        if (job == WORK_FLUSH)
-            ADB_IGNORE(adb_shard_flush(db->shards[i]));
-        else if (job == WORK_SYNC)
-            ADB_IGNORE(adb_shard_sync(db->shards[i]));
+        break;
+    case WORK_JOBS:
+        break;
     }
 }
 

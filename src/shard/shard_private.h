@@ -75,7 +75,7 @@ struct shard {
     uint64_t expired;     /* keys that were deleted because of their deadline */
     uint32_t tended_slot; /* the active file, and its end, when adb_shard_tend() looked last */
     uint64_t tended_end;
-    uint64_t started; /* newest record that is on its way to the device: adb_shard_start_commit() */
+    uint64_t started; /* newest record that is on its way to the device: adb_shard_start_sync() */
     armdb_error_detail failure_detail; /* valid once failure is set */
     struct shard_changes changes;
     struct object *retired_objects; /* shard_object.h */

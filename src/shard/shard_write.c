@@ -372,18 +372,33 @@ adb_shard_plan_sync(struct shard *shard, uint64_t sequence, struct log_sync *pla
     return err;
 }
 
+/* Lets the device begin with the records up to `sequence`. What fails is told by the sync. */
+static void
+start_locked(struct shard *shard, uint64_t sequence)
+{
+    const armdb_error_detail detail = *adb_err_detail();
+    if (sequence > shard->started && adb_shard_flush_locked(shard) == ARMDB_OK) {
+        shard->started = shard->writer.flushed_sequence;
+        adb_log_writer_start_sync(&shard->writer);
+    }
+    ADB_IGNORE(adb_err_restore(&detail));
+}
+
 void
 adb_shard_start_commit(struct shard *shard)
 {
     uint64_t ticket = atomic_load_explicit(&shard->newest_ticket, memory_order_relaxed);
     if (adb_shard_is_synced(shard, ticket))
         return;
-    const armdb_error_detail detail = *adb_err_detail();
     adb_mutex_lock(&shard->lock);
-    if (ticket > shard->started && adb_shard_flush_locked(shard) == ARMDB_OK) {
-        shard->started = shard->writer.flushed_sequence;
-        adb_log_writer_start_sync(&shard->writer);
-    }
+    start_locked(shard, ticket);
     adb_mutex_unlock(&shard->lock);
-    ADB_IGNORE(adb_err_restore(&detail));
+}
+
+void
+adb_shard_start_sync(struct shard *shard)
+{
+    adb_mutex_lock(&shard->lock);
+    start_locked(shard, shard->writer.sequence);
+    adb_mutex_unlock(&shard->lock);
 }

@@ -421,6 +421,45 @@ watch_file(void *context, const struct os_call *call, armdb_err err)
     return err;
 }
 
+/* Counts what is written after the first sync. */
+static armdb_err
+count_late_writes(void *context, const struct os_call *call, armdb_err err)
+{
+    struct watch *watch = (struct watch *)context;
+    watch->syncs += call->op == SIM_OP_SYNC;
+    watch->writes += call->op == SIM_OP_WRITE;
+    watch->writes_at_sync += call->op == SIM_OP_WRITE && watch->syncs > 0;
+    return err;
+}
+
+static void
+test_db_ops__sync__has_all_shards_under_way_before_it_waits_for_one(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    struct os_hook hook;
+    struct watch watch = {0};
+    os_hook_init(&hook, fixture->os, false);
+    fixture->os = &hook.base;
+    fixture->options.shards = 4;
+    open_db(fixture);
+    for (int i = 0; i < 100; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "%d", i);
+        put_at(fixture->collection, key, key, ARMDB_BUFFERED);
+    }
+    hook.after = count_late_writes;
+    hook.context = &watch;
+    assert_ok(adb_db_sync(fixture->db));
+    assert_int_equal(watch.syncs, 4);
+    assert_true(watch.writes >= 4);
+    assert_int_equal(watch.writes_at_sync, 0);
+    assert_ok(adb_db_sync(fixture->db));
+    assert_int_equal(watch.syncs, 4);
+    hook.after = NULL;
+    close_db(fixture);
+    fixture->os = hook.inner;
+}
+
 static void
 test_db_ops__synced_write__syncs_the_very_file_before_it_returns(void **state)
 {
@@ -695,6 +734,7 @@ main(void)
         DB_TEST(test_db_ops__levels_and_a_kill__keep_what_they_promise),
         DB_TEST(test_db_ops__levels_and_power_loss__keep_what_they_promise),
         DB_TEST(test_db_ops__level_of_the_call__overrides_the_databases),
+        DISK_TEST(test_db_ops__sync__has_all_shards_under_way_before_it_waits_for_one),
         DISK_TEST(test_db_ops__synced_write__syncs_the_very_file_before_it_returns),
         DB_TEST(test_db_ops__sync__makes_everything_before_it_durable),
         DISK_TEST(test_db_ops__whole_keys__spread_over_all_shards),
