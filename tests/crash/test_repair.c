@@ -435,9 +435,11 @@ static struct collection *
 open_by_id(struct db *db, const armdb_collection_info *infos, size_t count, uint32_t id)
 {
     struct collection *opened = NULL;
+    armdb_collection_options options = ARMDB_COLLECTION_OPTIONS_INIT;
+    options.schema_version = ARMDB_SCHEMA_ANY; /* a damaged manifest may say any */
     for (size_t i = 0; i < count; i++) {
         if (infos[i].id == id)
-            REQUIRE_OK(adb_collection_open(db, infos[i].name, NULL, &opened));
+            REQUIRE_OK(adb_collection_open(db, infos[i].name, &options, &opened));
     }
     REQUIRE(opened != NULL, "collection %u is not there", id);
     return opened;
