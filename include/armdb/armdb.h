@@ -91,8 +91,9 @@ armdb_bytes(const void *data, size_t len)
  * Returns:  ARMDB_OK; ARMDB_NO_DATABASE (missing, or not a database; also a directory that holds
  *           other files); ARMDB_EXISTS (ARMDB_CREATE_NEW); ARMDB_BUSY (the detail names the
  *           holder's pid); ARMDB_MISMATCH (names setting, stored and asked value); ARMDB_INVALID
- *           (option out of range: names field, value and range); ARMDB_CORRUPT (file and offset);
- *           ARMDB_FORMAT (written by a newer armdb); ARMDB_READ_ONLY; ARMDB_IO, ARMDB_NO_SPACE,
+ *           (option out of range: names field, value and range); ARMDB_UNSUPPORTED (a schema
+ *           version for the default collection); ARMDB_CORRUPT (file and offset); ARMDB_FORMAT
+ *           (written by a newer armdb); ARMDB_READ_ONLY; ARMDB_IO, ARMDB_NO_SPACE,
  *           ARMDB_NO_MEMORY.
  * Durable:  a created database is on the device on return.
  * Cost:     reads every byte of the log; after a kill, also writes once more what was not known to
@@ -359,7 +360,8 @@ ARMDB_API armdb_err armdb_collection_create(armdb_db *db, const char *name,
  *                 twice gives the same pointer.
  *
  * Returns:  ARMDB_OK; ARMDB_NO_COLLECTION; ARMDB_MISMATCH (names setting, stored and asked value);
- *           ARMDB_INVALID (option out of range); ARMDB_NO_MEMORY; if its schema version is brought
+ *           ARMDB_INVALID (option out of range); ARMDB_UNSUPPORTED (a schema version for the
+ *           default collection, which has none); ARMDB_NO_MEMORY; if its schema version is brought
  *           to another one, or is just then, also what armdb_schema says.
  */
 ARMDB_API armdb_err armdb_collection_open(armdb_db *db, const char *name,

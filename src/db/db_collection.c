@@ -58,9 +58,9 @@ adb_collection_check_order(const struct collection *collection, const char *oper
 
 /* ------------------------------------------------------------- load and free */
 
-/* Makes an index for a collection that is stored as given. */
-static armdb_err
-init_index(struct db *db, const struct manifest_collection *stored, struct adb_index *index)
+armdb_err
+adb_collection_init_index(struct db *db, const struct manifest_collection *stored,
+                          struct adb_index *index)
 {
     const struct adb_index_config config = {
         .pages = db->pages,
@@ -89,7 +89,7 @@ new_collection(struct db *db, const struct manifest_collection *stored,
     collection->index.key_bytes = stored->key_bytes;
     collection->schema_version = stored->schema_version;
     memcpy(collection->name, stored->name, sizeof collection->name);
-    armdb_err err = init_index(db, stored, &collection->index.keys);
+    armdb_err err = adb_collection_init_index(db, stored, &collection->index.keys);
     if (err != ARMDB_OK) {
         adb_mem_free(collection);
         return err;
@@ -455,13 +455,11 @@ release_all(struct db *db)
         adb_shard_release(db->shards[i]);
 }
 
-armdb_err
-adb_collection_replace(struct db *db, struct collection *collection, struct collection *successor)
+/* Takes over `empty`, whatever comes of it. */
+static armdb_err
+replace_by(struct db *db, struct collection *collection, struct collection *successor,
+           struct adb_index *empty)
 {
-    struct adb_index other; /* empty until it is swapped */
-    struct manifest_collection entry;
-    adb_collection_entry(collection, &entry);
-    ADB_TRY(init_index(db, &entry, &other));
     for (uint32_t i = 0; i < db->settings.shards; i++) {
         adb_shard_lock(db->shards[i]);
         adb_shard_hold(db->shards[i]); /* the dropped index names places in their files */
@@ -472,7 +470,7 @@ adb_collection_replace(struct db *db, struct collection *collection, struct coll
         adb_shard_unlock(db->shards[i - 1]);
     if (err != ARMDB_OK) {
         release_all(db);
-        adb_index_fini(&other);
+        adb_index_fini(empty);
         (void)adb_err_restore(&detail);
         if (db->is_manifest_unsure)
             fence_all(db);
@@ -482,12 +480,29 @@ adb_collection_replace(struct db *db, struct collection *collection, struct coll
      * their scopes, which have ended after this wait. The empty one stands in for those who only
      * count. */
     adb_rcu_wait();
-    adb_index_swap(&collection->index.keys, &other);
-    adb_index_each(&other, bury, db);
+    adb_index_swap(&collection->index.keys, empty);
+    adb_index_each(empty, bury, db);
     release_all(db);
-    adb_objects_free(&other);
-    adb_index_fini(&other);
+    adb_objects_free(empty);
+    adb_index_fini(empty);
     return ARMDB_OK;
+}
+
+armdb_err
+adb_collection_replace(struct db *db, struct collection *collection, struct collection *successor)
+{
+    struct adb_index empty;
+    struct manifest_collection entry;
+    adb_collection_entry(collection, &entry);
+    ADB_TRY(adb_collection_init_index(db, &entry, &empty));
+    return replace_by(db, collection, successor, &empty);
+}
+
+void
+adb_collection_discard(struct collection *collection, struct adb_index *empty)
+{
+    ADB_ASSERT(collection->is_hidden);
+    ADB_IGNORE(replace_by(collection->db, collection, NULL, empty)); /* no manifest is stored */
 }
 
 static armdb_err

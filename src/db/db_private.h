@@ -190,6 +190,14 @@ ADB_MUST_USE armdb_err adb_collection_add(struct db *db, struct manifest_collect
 ADB_MUST_USE armdb_err adb_collection_replace(struct db *db, struct collection *collection,
                                               struct collection *successor);
 
+/** Makes an index for a collection that is stored as given. Returns ARMDB_OK, ARMDB_NO_MEMORY. */
+ADB_MUST_USE armdb_err adb_collection_init_index(struct db *db,
+                                                 const struct manifest_collection *stored,
+                                                 struct adb_index *index);
+
+/** Drops a hidden collection. Needs no memory: `empty` is an index like its own, taken over. */
+void adb_collection_discard(struct collection *collection, struct adb_index *empty);
+
 /** Stores another schema version of a collection. Returns as adb_collection_replace(). */
 ADB_MUST_USE armdb_err adb_collection_set_version(struct collection *collection, uint32_t version);
 

@@ -20,6 +20,7 @@ struct stepping {
     const armdb_schema_step *step;
     struct collection *from;
     struct collection *to;
+    struct adb_index empty; /* for `to`, if it is dropped: there may be no memory by then */
     armdb_schema_progress progress;
 };
 
@@ -137,9 +138,14 @@ add_hidden(struct stepping *stepping, struct manifest_collection *entry)
 {
     struct db *db = stepping->from->db;
     adb_mutex_lock(&db->collections_lock);
-    armdb_err err = adb_collection_add(db, entry, true, NULL, &stepping->to);
-    if (err == ARMDB_OK)
-        stepping->to->is_migrating = true;
+    armdb_err err = adb_collection_init_index(db, entry, &stepping->empty);
+    if (err == ARMDB_OK) {
+        err = adb_collection_add(db, entry, true, NULL, &stepping->to);
+        if (err == ARMDB_OK)
+            stepping->to->is_migrating = true;
+        else
+            adb_index_fini(&stepping->empty);
+    }
     adb_mutex_unlock(&db->collections_lock);
     return err;
 }
@@ -154,11 +160,10 @@ copy(struct stepping *stepping, struct manifest_collection *entry)
     adb_mutex_lock(&db->collections_lock);
     if (err == ARMDB_OK)
         err = adb_collection_replace(db, stepping->from, stepping->to);
-    if (err != ARMDB_OK && !db->is_manifest_unsure) {
-        const armdb_error_detail detail = *adb_err_detail();
-        ADB_IGNORE(adb_collection_replace(db, stepping->to, NULL));
-        (void)adb_err_restore(&detail);
-    }
+    if (err != ARMDB_OK && !db->is_manifest_unsure)
+        adb_collection_discard(stepping->to, &stepping->empty);
+    else
+        adb_index_fini(&stepping->empty);
     adb_mutex_unlock(&db->collections_lock);
     return err;
 }
@@ -184,6 +189,10 @@ do_step(struct stepping *stepping)
 armdb_err
 adb_collection_claim(struct collection *collection, const armdb_collection_options *options)
 {
+    if (collection == collection->db->default_collection) /* its id is 0: it can't be replaced */
+        return adb_fail(ARMDB_UNSUPPORTED, "open collection",
+                        "schema_version is %" PRIu32 ", but the default collection has none",
+                        options->schema_version);
     if (collection->is_open)
         return adb_fail(ARMDB_BUSY, "open collection",
                         "collection \"%.100s\" is open, and has to come to schema version %" PRIu32

@@ -381,6 +381,31 @@ test_db_schema__default_collection__has_none(void **state)
     open_db(fixture);
 }
 
+static void
+test_db_schema__default_collection__takes_no_step(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    struct program program = make_program(fixture, 1);
+    struct collection *collection;
+    armdb_schema_step step = {.from = 0};
+    put(adb_db_default(fixture->db), "key", "value");
+    reopen_db(fixture);
+    program.schema.steps = &step;
+    program.options.schema = &program.schema;
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(adb_collection_open(fixture->db, "default", &program.options, &collection),
+                         ARMDB_UNSUPPORTED);
+        assert_null(collection);
+        step.fn = lengthen;
+        step.context = &program;
+    }
+    expect_detail(ARMDB_UNSUPPORTED, "schema_version is 1", "default collection", NULL);
+    assert_int_equal(program.n_calls, 0);
+    expect_get(adb_db_default(fixture->db), "key", "value");
+    reopen_db(fixture);
+    expect_get(adb_db_default(fixture->db), "key", "value");
+}
+
 /* Tries, in a step, what others might. */
 static armdb_err
 disturb(void *context, armdb_slice key, const armdb_slice *old, armdb_verdict *verdict_out)
@@ -471,6 +496,27 @@ test_db_schema__no_memory__is_refused_or_done(void **state)
 }
 
 static void
+test_db_schema__no_memory_at_all__keeps_nothing_of_the_step(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    struct program program = make_program(fixture, 1);
+    struct collection *made;
+    make_old(fixture, NULL);
+    uint64_t index_bytes = stats_of(fixture->db).index_bytes;
+    for (uint64_t n = 1;; n++) {
+        adb_mem_fail_at(n, true);
+        armdb_err err = try_open(&program, &made);
+        adb_mem_fail_at(0, false);
+        if (err == ARMDB_OK)
+            break;
+        assert_int_equal(err, ARMDB_NO_MEMORY);
+        assert_int_equal(stats_of(fixture->db).index_bytes, index_bytes);
+    }
+    expect_all(made, "12345678+", false);
+    expect_whole(fixture);
+}
+
+static void
 test_db_schema__failing_disk__is_as_before_or_as_after(void **state)
 {
     struct db_fixture *fixture = (struct db_fixture *)*state;
@@ -525,9 +571,11 @@ main(void)
         DB_TEST(test_db_schema__missing_step__is_refused_before_any_is_done),
         DB_TEST(test_db_schema__steps_that_are_null__are_refused),
         DISK_TEST(test_db_schema__default_collection__has_none),
+        DB_TEST(test_db_schema__default_collection__takes_no_step),
         DB_TEST(test_db_schema__others_meanwhile__leave_it_alone),
         DB_TEST(test_db_schema__failing_step__leaves_what_was_before_it),
         DB_TEST(test_db_schema__no_memory__is_refused_or_done),
+        DB_TEST(test_db_schema__no_memory_at_all__keeps_nothing_of_the_step),
         DB_TEST(test_db_schema__failing_disk__is_as_before_or_as_after),
     };
     return cmocka_run_group_tests_name("db/db_schema", tests, NULL, NULL);
