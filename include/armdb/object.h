@@ -27,8 +27,8 @@ extern "C" {
  * How objects of a collection are read and written. Copied; functions and context must stay usable
  * until the database is closed and the last object was released.
  *
- * The functions are called from any thread, several at once, without any lock. They must not call
- * the library.
+ * The functions are called from any thread, several at once, without any lock; but, for what a
+ * group (group.h) writes, under the lock of a shard. They must not call the library.
  */
 struct armdb_codec {
     uint32_t struct_bytes; /* sizeof(armdb_codec); filled by the _INIT macro */

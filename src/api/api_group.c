@@ -16,7 +16,9 @@ call(void *context, struct group *group)
 {
     const struct callback *callback = (const struct callback *)context;
     callback->group->handle.object = group;
-    return callback->fn(callback->context, callback->group);
+    armdb_err err = callback->fn(callback->context, callback->group);
+    callback->group->handle.object = NULL; /* hooks are told before the call of the group is over */
+    return err;
 }
 
 armdb_err

@@ -228,6 +228,47 @@ test_api_group__hook__is_told_of_the_last_write_of_each_key(void **state)
     assert_ok(armdb_hook_set(fixture->collection, NULL));
 }
 
+/* A group that is over, and the collection. */
+struct stale {
+    armdb_group *group;
+    armdb_collection *collection;
+    bool is_told;
+};
+
+static armdb_err
+put_and_keep(void *context, armdb_group *group)
+{
+    struct stale *stale = (struct stale *)context;
+    stale->group = group;
+    return armdb_group_put(group, stale->collection, armdb_str("a"), armdb_str("1"), NULL);
+}
+
+static void
+use_stale(void *context, const armdb_change *change)
+{
+    struct stale *stale = (struct stale *)context;
+    (void)change;
+    stale->is_told = true;
+    expect_refused(
+        armdb_group_put(stale->group, stale->collection, armdb_str("b"), armdb_str("2"), NULL),
+        ARMDB_CLOSED);
+}
+
+/* It is closed as soon as its callback has returned: nothing is written by it any more. */
+static void
+test_api_group__hook__cannot_use_the_group_it_is_told_of(void **state)
+{
+    struct api_fixture *fixture = (struct api_fixture *)*state;
+    struct stale stale = {.collection = fixture->collection};
+    armdb_hook hook = ARMDB_HOOK_INIT;
+    hook.on_change = use_stale;
+    hook.context = &stale;
+    assert_ok(armdb_hook_set(fixture->collection, &hook));
+    assert_ok(armdb_group_run(fixture->collection, armdb_str("a"), put_and_keep, &stale, NULL));
+    assert_true(stale.is_told);
+    assert_ok(armdb_hook_set(fixture->collection, NULL));
+}
+
 int
 main(void)
 {
@@ -236,6 +277,7 @@ main(void)
         API_TEST(test_api_group__wrong_arguments__are_refused),
         API_TEST(test_api_group__what_would_wait_for_a_lock__is_refused),
         API_TEST(test_api_group__hook__is_told_of_the_last_write_of_each_key),
+        API_TEST(test_api_group__hook__cannot_use_the_group_it_is_told_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
