@@ -298,13 +298,20 @@ adb_db_open(struct adb_os *os, const char *path, const armdb_options *options, s
 
 /* ---------------------------------------------------------------------- close */
 
-/* Runs `fn` on every shard; the first error counts, with its detail. */
+/* Runs `fn` on every shard. */
+static void
+keep_of_each(struct db *db, armdb_err (*fn)(struct shard *), struct adb_err_kept *kept)
+{
+    for (uint32_t i = 0; i < db->settings.shards; i++)
+        adb_err_keep(kept, fn(db->shards[i]));
+}
+
+/* The same; the first error counts, with its detail. */
 static armdb_err
 for_each_shard(struct db *db, armdb_err (*fn)(struct shard *))
 {
     struct adb_err_kept kept = {0};
-    for (uint32_t i = 0; i < db->settings.shards; i++)
-        adb_err_keep(&kept, fn(db->shards[i]));
+    keep_of_each(db, fn, &kept);
     return adb_err_kept(&kept);
 }
 
@@ -357,7 +364,9 @@ adb_db_flush(struct db *db)
 armdb_err
 adb_db_sync(struct db *db)
 {
-    for (uint32_t i = 0; i < db->settings.shards && db->settings.shards > 1; i++)
-        adb_shard_start_sync(db->shards[i]);
-    return for_each_shard(db, adb_shard_sync);
+    struct adb_err_kept kept = {0};
+    if (db->settings.shards > 1)
+        keep_of_each(db, adb_shard_start_sync, &kept);
+    keep_of_each(db, adb_shard_sync, &kept);
+    return adb_err_kept(&kept);
 }

@@ -129,9 +129,14 @@ ADB_MUST_USE armdb_err adb_shard_write(struct shard *shard, const struct shard_w
 /** Hands the tail to the system. Returns ARMDB_OK; ARMDB_NO_SPACE, ARMDB_IO, ARMDB_FAILED. */
 ADB_MUST_USE armdb_err adb_shard_flush(struct shard *shard);
 
-/** Flushes, and lets the device begin with it, so that many shards are under way at once before the
- * first of them is waited for. Promises nothing, and tells no error: that is left to the sync. */
-void adb_shard_start_sync(struct shard *shard);
+/**
+ * Flushes, and lets the device begin with it, so that many shards are under way at once before the
+ * first of them is waited for. Promises nothing.
+ *
+ * Returns:  ARMDB_OK; ARMDB_IO, ARMDB_FAILED: the shard refuses writes, since now or before. Lack
+ *           of space or memory is left to the sync, which tries again.
+ */
+ADB_MUST_USE armdb_err adb_shard_start_sync(struct shard *shard);
 
 /** Flushes, and makes everything written before the call durable. Returns as adb_shard_flush(). */
 ADB_MUST_USE armdb_err adb_shard_sync(struct shard *shard);

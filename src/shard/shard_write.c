@@ -372,16 +372,16 @@ adb_shard_plan_sync(struct shard *shard, uint64_t sequence, struct log_sync *pla
     return err;
 }
 
-/* Lets the device begin with the records up to `sequence`. What fails is told by the sync. */
-static void
+/* Lets the device begin with the records up to `sequence`. */
+static armdb_err
 start_locked(struct shard *shard, uint64_t sequence)
 {
-    const armdb_error_detail detail = *adb_err_detail();
-    if (sequence > shard->started && adb_shard_flush_locked(shard) == ARMDB_OK) {
-        shard->started = shard->writer.flushed_sequence;
-        adb_log_writer_start_sync(&shard->writer);
-    }
-    ADB_IGNORE(adb_err_restore(&detail));
+    if (sequence <= shard->started)
+        return ARMDB_OK;
+    ADB_TRY(adb_shard_flush_locked(shard));
+    shard->started = shard->writer.flushed_sequence;
+    adb_log_writer_start_sync(&shard->writer);
+    return ARMDB_OK;
 }
 
 void
@@ -390,15 +390,22 @@ adb_shard_start_commit(struct shard *shard)
     uint64_t ticket = atomic_load_explicit(&shard->newest_ticket, memory_order_relaxed);
     if (adb_shard_is_synced(shard, ticket))
         return;
+    const armdb_error_detail detail = *adb_err_detail();
     adb_mutex_lock(&shard->lock);
-    start_locked(shard, ticket);
+    ADB_IGNORE(start_locked(shard, ticket));
     adb_mutex_unlock(&shard->lock);
+    ADB_IGNORE(adb_err_restore(&detail));
 }
 
-void
+armdb_err
 adb_shard_start_sync(struct shard *shard)
 {
+    const armdb_error_detail detail = *adb_err_detail();
     adb_mutex_lock(&shard->lock);
-    start_locked(shard, shard->writer.sequence);
+    armdb_err err = start_locked(shard, shard->writer.sequence);
     adb_mutex_unlock(&shard->lock);
+    if (err != ARMDB_NO_SPACE && err != ARMDB_NO_MEMORY)
+        return err;
+    ADB_IGNORE(adb_err_restore(&detail));
+    return ARMDB_OK; /* the sync tries again, and tells */
 }

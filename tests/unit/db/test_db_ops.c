@@ -460,6 +460,28 @@ test_db_ops__sync__has_all_shards_under_way_before_it_waits_for_one(void **state
     fixture->os = hook.inner;
 }
 
+/* A sync that breaks a shard says how, not that it was broken before. */
+static void
+test_db_ops__sync__of_many_shards_says_what_failed(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    fixture->options.shards = 4;
+    open_db(fixture);
+    for (int i = 0; i < 100; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "%d", i);
+        put_at(fixture->collection, key, key, ARMDB_BUFFERED);
+    }
+    set_fault(fixture, SIM_FAULT_NO_SPACE, SIM_WRITES, 1, true);
+    assert_int_equal(adb_db_sync(fixture->db), ARMDB_NO_SPACE);
+    set_fault(fixture, SIM_FAULT_ERROR, SIM_WRITES, 1, false);
+    assert_int_equal(adb_db_sync(fixture->db), ARMDB_IO);
+    sim_clear_fault(fixture->sim);
+    assert_int_equal(adb_db_sync(fixture->db), ARMDB_FAILED);
+    kill_and_open(fixture);
+    assert_ok(adb_db_sync(fixture->db));
+}
+
 static void
 test_db_ops__synced_write__syncs_the_very_file_before_it_returns(void **state)
 {
@@ -735,6 +757,7 @@ main(void)
         DB_TEST(test_db_ops__levels_and_power_loss__keep_what_they_promise),
         DB_TEST(test_db_ops__level_of_the_call__overrides_the_databases),
         DISK_TEST(test_db_ops__sync__has_all_shards_under_way_before_it_waits_for_one),
+        DISK_TEST(test_db_ops__sync__of_many_shards_says_what_failed),
         DISK_TEST(test_db_ops__synced_write__syncs_the_very_file_before_it_returns),
         DB_TEST(test_db_ops__sync__makes_everything_before_it_durable),
         DISK_TEST(test_db_ops__whole_keys__spread_over_all_shards),
