@@ -49,6 +49,10 @@ draw_flip(struct sim *sim, struct test_rng *rng, uint32_t shards)
                  names[test_rng_below(rng, count)]);
     free(names);
     uint64_t size = sim_file_size(sim, flip.path);
+    if (size == 0) { /* the reserve, which has no bytes */
+        snprintf(flip.path, sizeof flip.path, WORK_PATH "/MANIFEST");
+        size = sim_file_size(sim, flip.path);
+    }
     uint64_t limit = test_rng_one_in(rng, 2) && size > 400 ? 400 : size;
     flip.offset = test_rng_below(rng, limit);
     flip.xor_byte = (uint8_t)(1u << test_rng_below(rng, 8));

@@ -184,10 +184,10 @@ create(struct adb_os *os, struct db **db_out, struct collection **collections)
 static void
 rotate(struct sim *sim, struct collection *collection)
 {
-    static const unsigned char large[65536] = {0};
+    static const unsigned char large[1 << 20] = {0};
     for (unsigned char first = 0; first < 32; first++) {
-        /* The sealed file gives its reserve back: enough for a new file, not for the value. */
-        sim_set_capacity(sim, sim_used_bytes(sim) - 32 * 1024);
+        /* Enough for a new file; not for the value, with what the sealed file gives back too. */
+        sim_set_capacity(sim, sim_used_bytes(sim) + 16 * 1024);
         ADB_ASSERT(adb_db_write(collection, SHARD_PUT, armdb_bytes(&first, 1),
                                 armdb_bytes(large, sizeof large), NULL) == ARMDB_NO_SPACE);
     }
