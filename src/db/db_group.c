@@ -35,11 +35,15 @@ _Thread_local bool adb_is_in_group;
 
 /* -------------------------------------------------------------------- own writes */
 
-/* Where the operation of a key stands, or would stand. There is a free slot. */
+/*
+ * Where the operation of a key stands, or would stand. There is a free slot. Nobody outside knows
+ * the seed, so keys can't be chosen to meet; it is not that of the shard, whose keys are alike in it.
+ */
 static uint32_t *
 find_slot(const struct group *group, const struct shard_index *index, armdb_slice key)
 {
-    uint32_t at = (uint32_t)adb_hash(key.data, key.len, index->collection_id);
+    const uint64_t seed = ~group->db->router.hash_seed ^ index->collection_id;
+    uint32_t at = (uint32_t)adb_hash(key.data, key.len, seed);
     for (;; at++) {
         uint32_t *slot = &group->slots[at & (group->n_slots - 1)];
         if (*slot == 0)
