@@ -37,7 +37,8 @@ _Thread_local bool adb_is_in_group;
 
 /*
  * Where the operation of a key stands, or would stand. There is a free slot. Nobody outside knows
- * the seed, so keys can't be chosen to meet; it is not that of the shard, whose keys are alike in it.
+ * the seed, so keys can't be chosen to meet. It is not the one that chooses shards: by that, these
+ * are alike.
  */
 static uint32_t *
 find_slot(const struct group *group, const struct shard_index *index, armdb_slice key)
