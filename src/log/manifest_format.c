@@ -55,16 +55,6 @@ adb_manifest_fini(struct manifest *manifest)
     *manifest = (struct manifest){0};
 }
 
-const struct manifest_collection *
-adb_manifest_find(const struct manifest *manifest, const char *name)
-{
-    for (uint32_t i = 0; i < manifest->collection_count; i++) {
-        if (strcmp(manifest->collections[i].name, name) == 0)
-            return &manifest->collections[i];
-    }
-    return NULL;
-}
-
 static size_t
 entry_bytes(size_t name_len)
 {

@@ -38,10 +38,6 @@ struct manifest {
 /** Frees what a manifest owns and zeroes it. */
 void adb_manifest_fini(struct manifest *manifest);
 
-/** Finds a collection by name; NULL if there is none. */
-const struct manifest_collection *adb_manifest_find(const struct manifest *manifest,
-                                                    const char *name);
-
 /** Bytes that adb_manifest_encode() writes. */
 size_t adb_manifest_bytes(const struct manifest *manifest);
 

@@ -1,6 +1,7 @@
 /* Schema versions: steps in order, what fails, what is refused, and what stays of a pair. */
 #include "db_fixture.h"
 #include "support/os_sim.h"
+#include "support/thing.h"
 
 enum { PAIRS = 40, STEPS_MAX = 4 };
 
@@ -290,6 +291,59 @@ test_db_schema__deadlines__are_kept(void **state)
     expect_absent(made, "later");
 }
 
+static armdb_err
+make_empty(void *context, armdb_slice key, const armdb_slice *old, armdb_verdict *verdict_out)
+{
+    (void)context;
+    (void)key;
+    (void)old;
+    verdict_out->kind = ARMDB_REPLACE;
+    verdict_out->value = (armdb_slice){NULL, 0};
+    return ARMDB_OK;
+}
+
+static void
+test_db_schema__empty_values__are_values(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    struct program program = make_program(fixture, 2);
+    make_old(fixture, NULL);
+    program.steps[0].fn = make_empty;
+    program.steps[1].fn = NULL;
+    program.steps[1].order = ARMDB_DESCENDING;
+    struct collection *made = open_as(&program);
+    expect_all(made, "", true);
+    kill_and_open(fixture);
+    expect_all(open_as(&program), "", true);
+}
+
+static void
+test_db_schema__objects__steps_see_their_bytes(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    struct program program = make_program(fixture, 3);
+    struct thing_world world = {0};
+    const armdb_codec codec = thing_codec(&world);
+    make_old(fixture, NULL);
+    program.steps[0].value_bytes = ARMDB_VALUE_OBJECT;
+    program.steps[2].value_bytes = 11;
+    program.options.schema_version = 2;
+    program.options.value_bytes = ARMDB_VALUE_OBJECT;
+    program.options.codec = &codec;
+    struct collection *made = open_as(&program);
+    expect_all(made, "12345678++", false);
+    assert_int_equal(world.things, PAIRS - PAIRS / 10);
+    expect_whole(fixture);
+    reopen_db(fixture);
+    assert_int_equal(world.things, 0);
+    program.options.schema_version = 3;
+    program.options.value_bytes = 11;
+    program.options.codec = NULL;
+    expect_all(open_as(&program), "12345678+++", false);
+    expect_whole(fixture);
+    assert_int_equal(world.things, 0);
+}
+
 static void
 test_db_schema__old_collection__gives_its_space_back(void **state)
 {
@@ -566,6 +620,8 @@ main(void)
         DB_TEST(test_db_schema__step_without_change__stores_the_version_alone),
         DB_TEST(test_db_schema__length_of_const__is_changed),
         DB_TEST(test_db_schema__deadlines__are_kept),
+        DB_TEST(test_db_schema__empty_values__are_values),
+        DB_TEST(test_db_schema__objects__steps_see_their_bytes),
         DISK_TEST(test_db_schema__old_collection__gives_its_space_back),
         DB_TEST(test_db_schema__older_program__is_refused),
         DB_TEST(test_db_schema__missing_step__is_refused_before_any_is_done),

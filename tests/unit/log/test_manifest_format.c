@@ -257,18 +257,6 @@ test_manifest_format__ids_out_of_order__refused(void **state)
 }
 
 static void
-test_manifest_format__find__by_exact_name(void **state)
-{
-    (void)state;
-    struct manifest manifest = make_manifest(4);
-    assert_ptr_equal(adb_manifest_find(&manifest, "default"), &manifest.collections[0]);
-    assert_ptr_equal(adb_manifest_find(&manifest, "bbbbbbbb"), &manifest.collections[1]);
-    assert_null(adb_manifest_find(&manifest, "bbbbbbb"));
-    assert_null(adb_manifest_find(&manifest, ""));
-    adb_manifest_fini(&manifest);
-}
-
-static void
 test_manifest_format__no_memory__said_and_nothing_left(void **state)
 {
     (void)state;
@@ -359,7 +347,6 @@ main(void)
         cmocka_unit_test(test_manifest_format__version__is_what_its_reader_must_know),
         cmocka_unit_test(test_manifest_format__schema_version__of_any_but_the_default),
         cmocka_unit_test(test_manifest_format__ids_out_of_order__refused),
-        cmocka_unit_test(test_manifest_format__find__by_exact_name),
         cmocka_unit_test(test_manifest_format__no_memory__said_and_nothing_left),
         cmocka_unit_test(test_manifest_format__guess__takes_what_makes_sense),
         cmocka_unit_test(test_manifest_format__random_changes__never_out_of_bounds),
