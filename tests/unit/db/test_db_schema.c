@@ -570,6 +570,39 @@ test_db_schema__no_memory_at_all__keeps_nothing_of_the_step(void **state)
     expect_whole(fixture);
 }
 
+/* A step that does not fit leaves all as it was, and compaction gives back what it has taken. */
+static void
+test_db_schema__full_disk__has_room_again(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    armdb_compact_progress progress;
+    struct collection *made;
+    uint32_t n_refused = 0;
+    use_small_files(fixture);
+    open_db(fixture);
+    struct program program = make_program(fixture, 1);
+    fill(create_collection(fixture->db, "made", 0, ARMDB_ASCENDING), 5000);
+    reopen_db(fixture);
+    assert_ok(adb_db_compact(fixture->db, NULL, &progress)); /* which keeps a reserve */
+    uint64_t log_bytes = stats_of(fixture->db).log_bytes;
+    uint64_t capacity = sim_used_bytes(fixture->sim) + 20000;
+    armdb_err err = ARMDB_NO_SPACE;
+    while (err != ARMDB_OK) {
+        sim_set_capacity(fixture->sim, capacity);
+        err = try_open(&program, &made);
+        assert_true(err == ARMDB_OK || err == ARMDB_NO_SPACE);
+        assert_true(stats_of(fixture->db).log_bytes > log_bytes);
+        assert_ok(adb_db_compact(fixture->db, NULL, &progress));
+        assert_true(stats_of(fixture->db).log_bytes < log_bytes + 4096);
+        put_at(fixture->collection, "key", "value", ARMDB_SYNCED);
+        n_refused += err != ARMDB_OK;
+        capacity += 20000;
+    }
+    assert_true(n_refused > 3);
+    expect_count(made, 4500);
+    expect_whole(fixture);
+}
+
 static void
 test_db_schema__failing_disk__is_as_before_or_as_after(void **state)
 {
@@ -632,6 +665,7 @@ main(void)
         DB_TEST(test_db_schema__failing_step__leaves_what_was_before_it),
         DB_TEST(test_db_schema__no_memory__is_refused_or_done),
         DB_TEST(test_db_schema__no_memory_at_all__keeps_nothing_of_the_step),
+        DISK_TEST(test_db_schema__full_disk__has_room_again),
         DB_TEST(test_db_schema__failing_disk__is_as_before_or_as_after),
     };
     return cmocka_run_group_tests_name("db/db_schema", tests, NULL, NULL);
