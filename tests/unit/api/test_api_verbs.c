@@ -561,6 +561,40 @@ do_group_add(struct cell *cell)
     return ARMDB_OK;
 }
 
+/* -------------------------------------------------------------------- batches */
+
+static armdb_err
+fill_batch(armdb_batch *batch, armdb_collection *collection)
+{
+    TRY(armdb_batch_require_value(batch, collection, armdb_str("a"), armdb_str("value--a")));
+    TRY(armdb_batch_require_absent(batch, collection, armdb_str("f")));
+    TRY(armdb_batch_put(batch, collection, armdb_str("a"), armdb_str("replaced"), NULL));
+    TRY(armdb_batch_insert(batch, collection, armdb_str("f"), armdb_str("inserted"), NULL));
+    return armdb_batch_delete(batch, collection, armdb_str("b"));
+}
+
+static armdb_err
+do_commit(struct cell *cell)
+{
+    armdb_batch *batch;
+    size_t refused;
+    bool found;
+    TRY(armdb_batch_new(cell->fixture->db, &batch));
+    armdb_err err = fill_batch(batch, cell->collection);
+    if (err == ARMDB_OK)
+        err = armdb_commit(batch, NULL, &refused);
+    if (err == ARMDB_OK) {
+        expect_get(cell->collection, "a", "replaced");
+        expect_get(cell->collection, "f", "inserted");
+        assert_ok(armdb_contains(cell->collection, armdb_str("b"), &found));
+        assert_false(found);
+        assert_int_equal(armdb_commit(batch, NULL, &refused), ARMDB_CHANGED);
+        assert_int_equal(refused, 0);
+    }
+    armdb_batch_free(batch);
+    return err;
+}
+
 /* ---------------------------------------------------------------------- table */
 
 enum need { OF_ALL, OF_ORDER, OF_OBJECTS, OF_CONST };
@@ -592,6 +626,7 @@ static const struct verb {
     {"armdb_cursor_seek", do_seek, OF_ORDER},
     {"cursor of a range", do_range, OF_ORDER},
     {"cursor of a prefix", do_prefix, OF_ORDER},
+    {"armdb_commit", do_commit, OF_ALL},
     {"armdb_group_get", do_group_get, OF_ALL},
     {"armdb_group_get_value", do_group_get_value, OF_ALL},
     {"armdb_group_contains", do_group_contains, OF_ALL},
