@@ -151,11 +151,14 @@ struct run {
     uint64_t live;
 };
 
-/* How much of `bytes` a copy may have. */
+/* How much of `bytes` may be left in a run: its copy has more than that. */
 static uint64_t
 within(const struct compact_rule *rule, uint64_t bytes)
 {
-    return rule->room == 0 || bytes < rule->room ? bytes : rule->room;
+    if (rule->room == 0)
+        return bytes;
+    uint64_t room = rule->room > COPY_BYTES_BESIDE ? rule->room - COPY_BYTES_BESIDE : 0;
+    return bytes < room ? bytes : room;
 }
 
 static struct run
@@ -240,7 +243,7 @@ is_worth_sealing(const struct compact_file *newest, const struct totals *totals,
                  const struct compact_rule *rule)
 {
     bool has_garbage = is_at_least(totals->garbage, totals->bytes, half(rule));
-    return newest->bytes >= (has_garbage ? 1 : LARGE_PIECES) * totals->piece;
+    return rule->room == 0 && newest->bytes >= (has_garbage ? 1 : LARGE_PIECES) * totals->piece;
 }
 
 static struct compact_choice
@@ -259,7 +262,8 @@ choose_thoroughly(const struct compact_file *files, uint32_t n_files, const stru
 {
     const struct compact_file *newest = &files[n_files - 1];
     uint64_t base = n_files > 1 ? files[n_files - 2].last_sequence : 0;
-    if (base < rule->thorough_up_to && is_at_least(newest->garbage, newest->bytes, rule->percent))
+    if (rule->room == 0 && base < rule->thorough_up_to &&
+        is_at_least(newest->garbage, newest->bytes, rule->percent))
         return (struct compact_choice){COMPACT_SEAL, n_files - 1, 1};
     return choose_worst(files, n_files, totals, rule, rule->max_file_bytes, rule->percent);
 }

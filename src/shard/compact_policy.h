@@ -27,7 +27,9 @@ struct compact_rule {
     /* Not 0: each file with so much garbage is to be compacted, but for those that know of later
      * sequence numbers already (so that it ends). 0: if the whole log has as much. */
     uint64_t thorough_up_to;
-    uint64_t room; /* bytes that a copy may have; 0: as many as it needs */
+    /* Bytes that a copy may have, on a full disk, where no new file is begun either; 0: as many as
+     * it needs. */
+    uint64_t room;
 };
 
 enum compact_what {

@@ -338,6 +338,38 @@ begin_copy(struct shard *shard, const struct log_file_header *header)
     return err;
 }
 
+/* Goes on in a new file, for which the reserve gives its space up. */
+static armdb_err
+seal_with_reserve(struct shard *shard)
+{
+    adb_shard_drop_reserve(shard);
+    adb_mutex_lock(&shard->lock);
+    armdb_err err = adb_shard_failed(shard);
+    if (err == ARMDB_OK)
+        err = adb_shard_rotate_full(shard); /* what is left is for a copy */
+    adb_mutex_unlock(&shard->lock);
+    return err == ARMDB_BUSY ? adb_shard_seal(shard) : err;
+}
+
+/*
+ * Goes on in a new file. If there is no space for one, that of the reserve is taken, unless it is
+ * no more than a copy needs; then others are to be compacted first, within the reserve.
+ */
+static armdb_err
+seal_newest(struct shard *shard)
+{
+    const armdb_error_detail before = *adb_err_detail();
+    armdb_err err = adb_shard_seal(shard);
+    if (err != ARMDB_NO_SPACE || shard->reserve_bytes == 0)
+        return err;
+    if (shard->reserve_bytes > RESERVE_BYTES_MIN)
+        ADB_TRY(seal_with_reserve(shard));
+    else
+        shard->room = shard->reserve_bytes;
+    ADB_IGNORE(adb_err_restore(&before));
+    return ARMDB_OK;
+}
+
 static armdb_err
 begin(struct shard *shard, const struct shard_compaction *how, struct shard_compact_step *step)
 {
@@ -358,7 +390,7 @@ begin(struct shard *shard, const struct shard_compaction *how, struct shard_comp
     if (err != ARMDB_OK || step->is_idle)
         return err;
     if (seal)
-        return adb_shard_seal(shard);
+        return seal_newest(shard);
     ADB_ASSERT(shard->pass != NULL);
     shard->pass->is_called = how->thorough_up_to != 0;
     return begin_copy(shard, &header);
@@ -618,14 +650,31 @@ expire(struct shard *shard, const struct shard_compaction *how, struct shard_com
     return err;
 }
 
+/* Sees to expired keys, or else begins a pass; that, too, if there is no space for tombstones: it
+ * gives some back. */
+static armdb_err
+expire_or_begin(struct shard *shard, const struct shard_compaction *how,
+                struct shard_compact_step *done)
+{
+    const armdb_error_detail before = *adb_err_detail();
+    armdb_err err = expire(shard, how, done);
+    if (err == ARMDB_OK && done->read_bytes > 0)
+        return ARMDB_OK;
+    if (err != ARMDB_OK && err != ARMDB_NO_SPACE)
+        return err;
+    ADB_TRY(begin(shard, how, done));
+    if (err == ARMDB_OK || done->is_idle)
+        return err;
+    ADB_IGNORE(adb_err_restore(&before));
+    return ARMDB_OK;
+}
+
 static armdb_err
 go_on(struct shard *shard, const struct shard_compaction *how, struct shard_compact_step *done)
 {
     struct step step = {shard, shard->pass, how};
-    if (shard->pass == NULL) {
-        ADB_TRY(expire(shard, how, done));
-        return done->read_bytes > 0 ? ARMDB_OK : begin(shard, how, done);
-    }
+    if (shard->pass == NULL)
+        return expire_or_begin(shard, how, done);
     shard->pass->is_called = shard->pass->is_called || how->thorough_up_to != 0;
     switch (shard->pass->phase) {
     case PHASE_COPY:

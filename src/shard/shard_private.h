@@ -298,6 +298,9 @@ void adb_shard_end_expiry(struct shard *shard);
  *
  * Under compact_lock, but for the first. */
 
+/** The least it has: enough for the copy of files in which nothing is needed. */
+enum { RESERVE_BYTES_MIN = 4096 };
+
 /** Finds how much space is to be kept, and lets the writer keep as much for tombstones. Under lock.
  */
 uint64_t adb_shard_plan_reserve(struct shard *shard);

@@ -7,7 +7,7 @@
 #include "log/filename.h"
 #include "shard/shard_private.h"
 
-enum { RESERVE_UNIT = 4096, RESERVE_PART_INV = 64, FILE_PART_INV = 16 };
+enum { RESERVE_PART_INV = 64, FILE_PART_INV = 16 };
 
 #define RESERVE_BYTES_MAX (UINT64_C(4) << 20)
 
@@ -27,7 +27,7 @@ adb_shard_plan_reserve(struct shard *shard)
         wanted = most;
     if (wanted > RESERVE_BYTES_MAX)
         wanted = RESERVE_BYTES_MAX;
-    wanted = adb_round_up(wanted, RESERVE_UNIT);
+    wanted = adb_round_up(wanted, RESERVE_BYTES_MIN);
     shard->writer.kept_bytes = wanted;
     return wanted;
 }
@@ -61,7 +61,7 @@ grow(struct shard *shard, uint64_t wanted)
     if (err == ARMDB_OK)
         err = adb_file_allocate(file, have, wanted - have);
     if (err == ARMDB_NO_SPACE && have == 0 && file != NULL) {
-        wanted = RESERVE_UNIT; /* enough for the copy of files in which nothing is needed */
+        wanted = RESERVE_BYTES_MIN;
         err = adb_file_allocate(file, 0, wanted);
     }
     adb_file_discard(file);

@@ -39,6 +39,31 @@ expect_choice(struct compact_choice choice, enum compact_what what, uint32_t fir
     assert_int_equal(choice.count, count);
 }
 
+static void
+test_compact_policy__little_room__a_run_fits_with_what_a_copy_has_beside(void **state)
+{
+    struct compact_file files[] = {sealed(1, 4000, 2000), sealed(2, 4000, 1950), sealed(3, 0, 0)};
+    struct compact_rule rule = usual_rule();
+    (void)state;
+    rule.room = 4096;
+    struct compact_choice choice = adb_compact_choose(files, 3, &rule);
+    expect_choice(choice, COMPACT_RUN, 0, 1);
+    assert_true(adb_compact_copy_bytes(files + choice.first, choice.count) <= rule.room);
+}
+
+static void
+test_compact_policy__little_room__no_new_file_is_begun(void **state)
+{
+    struct compact_file files[] = {sealed(1, 4000, 4000), sealed(2, 90 * KIB, 90 * KIB)};
+    struct compact_rule rule = usual_rule();
+    (void)state;
+    expect_choice(adb_compact_choose(files, 2, &rule), COMPACT_SEAL, 1, 1);
+    rule.room = 4096;
+    expect_choice(adb_compact_choose(files, 2, &rule), COMPACT_RUN, 0, 1);
+    rule.thorough_up_to = 1000;
+    expect_choice(adb_compact_choose(files, 2, &rule), COMPACT_RUN, 0, 1);
+}
+
 /* ----------------------------------------------------------------- tombstones */
 
 static void
@@ -607,6 +632,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_compact_policy__little_room__a_run_fits_with_what_a_copy_has_beside),
+        cmocka_unit_test(test_compact_policy__little_room__no_new_file_is_begun),
         cmocka_unit_test(test_compact_policy__floor__is_the_oldest_as_of_of_those_with_dead_values),
         cmocka_unit_test(
             test_compact_policy__garbage__is_dead_values_and_tombstones_that_hide_nothing),

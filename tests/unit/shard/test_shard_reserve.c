@@ -118,6 +118,79 @@ test_shard_reserve__nothing_left_at_all__refused_and_later_done(void **state)
     check_reopened(fixture);
 }
 
+/* Takes all space but the reserve, up to the last bytes of the active file. */
+static void
+use_up_room(struct compact_fixture *fixture)
+{
+    struct shard *shard = fixture->engine.shard;
+    armdb_err err = ARMDB_OK;
+    assert_ok(adb_log_writer_give_back(&shard->writer));
+    shard->writer.kept_bytes = 0;
+    sim_set_capacity(fixture->sim, sim_used_bytes(fixture->sim));
+    while (err == ARMDB_OK)
+        err = try_set(fixture, 1, 0, ++fixture->numbers);
+    assert_int_equal(err, ARMDB_NO_SPACE);
+}
+
+static void
+test_shard_reserve__no_space_for_a_new_file__others_are_compacted(void **state)
+{
+    struct compact_fixture *fixture = (struct compact_fixture *)*state;
+    fill_disk(fixture, 300000);
+    uint64_t full = sim_used_bytes(fixture->sim);
+    unset_many(fixture, 0, N_KEYS);
+    use_up_room(fixture);
+    compact(fixture);
+    assert_true(sim_used_bytes(fixture->sim) < full / 4);
+    assert_int_equal(figures(fixture).compaction.failure, ARMDB_OK);
+    check_keys(fixture);
+    check_figures(&fixture->engine);
+    check_reopened(fixture);
+}
+
+/* All is in the newest file. */
+static void
+test_shard_reserve__no_space_for_a_new_file_and_no_other__reserve_is_given_up(void **state)
+{
+    struct compact_fixture *fixture = (struct compact_fixture *)*state;
+    struct shard *shard = fixture->engine.shard;
+    shard->writer.max_file_bytes = UINT64_C(1) << 20;
+    adb_shard_fill_reserve(shard, 4 * BLOCK);
+    assert_int_equal(shard->reserve_bytes, 4 * BLOCK);
+    fill_disk(fixture, 600000);
+    assert_int_equal(figures(fixture).files, 1);
+    uint64_t full = sim_used_bytes(fixture->sim);
+    unset_many(fixture, 0, N_KEYS);
+    use_up_room(fixture);
+    compact(fixture);
+    assert_true(sim_used_bytes(fixture->sim) < full / 4);
+    assert_int_equal(figures(fixture).compaction.failure, ARMDB_OK);
+    check_keys(fixture);
+    check_figures(&fixture->engine);
+    check_reopened(fixture);
+}
+
+static void
+test_shard_reserve__no_space_for_expired_keys__garbage_makes_some(void **state)
+{
+    struct compact_fixture *fixture = (struct compact_fixture *)*state;
+    fill_disk(fixture, 300000);
+    sim_set_capacity(fixture->sim, UINT64_MAX);
+    for (uint32_t key = 1; key < N_KEYS; key++) {
+        for (uint32_t i = 0; i < N_COLLECTIONS; i++)
+            set_until(fixture, i, key, adb_os_wall_ms(fixture->engine.os) + 1000);
+    }
+    use_up_room(fixture);
+    uint64_t full = sim_used_bytes(fixture->sim);
+    sim_advance_ns(fixture->sim, UINT64_C(2000000000));
+    compact(fixture);
+    assert_true(sim_used_bytes(fixture->sim) < full / 4);
+    assert_int_equal(figures(fixture).compaction.failure, ARMDB_OK);
+    check_keys(fixture);
+    check_figures(&fixture->engine);
+    check_reopened(fixture);
+}
+
 /* The operation at which each try fails. */
 static void
 test_shard_reserve__each_operation_fails__nothing_is_lost(void **state)
@@ -153,6 +226,9 @@ main(void)
         COMPACT_TEST(test_shard_reserve__some_deleted_on_a_full_disk__goes_on_for_ever),
         COMPACT_TEST(test_shard_reserve__background_on_a_full_disk__space_comes_back),
         COMPACT_TEST(test_shard_reserve__nothing_left_at_all__refused_and_later_done),
+        COMPACT_TEST(test_shard_reserve__no_space_for_a_new_file__others_are_compacted),
+        COMPACT_TEST(test_shard_reserve__no_space_for_a_new_file_and_no_other__reserve_is_given_up),
+        COMPACT_TEST(test_shard_reserve__no_space_for_expired_keys__garbage_makes_some),
         cmocka_unit_test(test_shard_reserve__each_operation_fails__nothing_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
