@@ -308,6 +308,22 @@ write_locked(struct shard *shard, const struct shard_write *write, uint64_t *seq
     return ARMDB_OK;
 }
 
+/* Goes on in a new file, if the shard is bound: without the lock. If there is no space for one, it
+ * is settled at least, and the write finds what can be done. */
+static armdb_err
+rotate_unlocked(struct shard *shard)
+{
+    const armdb_error_detail before = *adb_err_detail();
+    uint64_t full_id = shard->writer.active->header.file_id;
+    adb_mutex_unlock(&shard->lock);
+    armdb_err err = adb_shard_rotate_bound(shard, full_id);
+    adb_mutex_lock(&shard->lock);
+    if (err != ARMDB_NO_SPACE || adb_shard_is_bound(shard))
+        return err;
+    ADB_IGNORE(adb_err_restore(&before));
+    return ARMDB_OK;
+}
+
 armdb_err
 adb_shard_write(struct shard *shard, const struct shard_write *write)
 {
@@ -315,10 +331,7 @@ adb_shard_write(struct shard *shard, const struct shard_write *write)
     adb_mutex_lock(&shard->lock);
     armdb_err err = write_locked(shard, write, &sequence);
     while (ADB_UNLIKELY(err == ARMDB_BUSY)) {
-        uint64_t full_id = shard->writer.active->header.file_id;
-        adb_mutex_unlock(&shard->lock);
-        err = adb_shard_rotate_bound(shard, full_id);
-        adb_mutex_lock(&shard->lock);
+        err = rotate_unlocked(shard);
         if (err == ARMDB_OK)
             err = write_locked(shard, write, &sequence);
     }

@@ -373,6 +373,40 @@ test_db_batch__deleted_while_a_bound_shard_goes_on_in_a_new_file__is_seen(void *
     close_db(fixture); /* as long as the hook is there */
 }
 
+/* Its file is full, the disk too: the room that is kept for tombstones is for this one as well. */
+static void
+test_db_batch__delete_in_a_bound_shard_on_a_full_disk__is_taken(void **state)
+{
+    struct db_fixture *fixture = (struct db_fixture *)*state;
+    static const char key[] = "0123456789abcdef0123"; /* 20 bytes */
+    const char *other = NULL;
+    char names[64][12];
+    struct shard *shard = adb_db_route(fixture->db, armdb_str(key));
+    struct batch_of_test test = begin(fixture);
+    put_in(&test, key, "x");
+    for (int i = 0; i < 64; i++) {
+        snprintf(names[i], sizeof names[i], "%d", i);
+        put_in(&test, names[i], "x");
+        if (adb_db_route(fixture->db, armdb_str(names[i])) == shard)
+            other = names[i];
+    }
+    assert_ok(commit(&test, ARMDB_WRITTEN));
+    fill_shard_of(fixture, key);
+    assert_ok(
+        adb_db_write(fixture->collection, SHARD_DELETE, armdb_str(key), (armdb_slice){0}, NULL));
+    assert_true(adb_shard_is_bound(shard));
+    sim_set_capacity(fixture->sim, sim_used_bytes(fixture->sim));
+    assert_non_null(other);
+    assert_ok(
+        adb_db_write(fixture->collection, SHARD_DELETE, armdb_str(other), (armdb_slice){0}, NULL));
+    assert_true(shard->writer.active->end >
+                fixture->options.max_file_bytes - LOG_MARK_RECORD_BYTES);
+    assert_int_equal(
+        adb_db_write(fixture->collection, SHARD_PUT, armdb_str(other), armdb_str("again"), NULL),
+        ARMDB_NO_SPACE);
+    sim_set_capacity(fixture->sim, UINT64_MAX);
+}
+
 static void
 test_db_batch__objects_committed_again_and_again__are_there_once(void **state)
 {
@@ -407,6 +441,9 @@ main(void)
                                         set_up_shards, tear_down_db),
         cmocka_unit_test_setup_teardown(test_db_batch__without_writes__appends_nothing,
                                         set_up_shards, tear_down_db),
+        cmocka_unit_test_setup_teardown(
+            test_db_batch__delete_in_a_bound_shard_on_a_full_disk__is_taken, set_up_shards,
+            tear_down_db),
         cmocka_unit_test_setup_teardown(test_db_batch__too_large_for_a_file__is_a_limit,
                                         set_up_shards, tear_down_db),
         cmocka_unit_test_setup_teardown(test_db_batch__one_ticket__vouches_for_all_shards,
