@@ -189,8 +189,11 @@ check_running(struct run *run)
     }
     contract_check_live(run->contract, work->db);
     for (uint32_t key = 0; key < CONTRACT_KEYS; key++) {
+        uint32_t bound = run->failed != 0 ? bound_shards(run) : 0;
         armdb_err err = workload_write(work, WORK_PUT, 0, key, key, ARMDB_SYNCED);
-        bool is_failed = (run->failed & 1u << work->shard) != 0;
+        uint32_t bit = 1u << work->shard;
+        bool stops_with_others = err == ARMDB_FAILED && (bound & bit) != 0;
+        bool is_failed = (run->failed & bit) != 0 || stops_with_others;
         REQUIRE(err == (is_failed ? ARMDB_FAILED : ARMDB_OK), "a write without faults: %s",
                 armdb_err_name(err));
         if (is_failed) {
@@ -199,6 +202,8 @@ check_running(struct run *run)
             REQUIRE(strstr(detail.message, "refuses writes") != NULL && detail.file[0] != '\0',
                     "not the origin: %s", detail.message);
         }
+        if (stops_with_others)
+            run->failed = failed_shards(run);
     }
     contract_check_live(run->contract, work->db);
     for (uint32_t failed = run->failed; failed != 0; failed &= failed - 1)
